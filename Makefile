@@ -35,8 +35,8 @@ scenarios: $(VENV)/nox.done
 tests: $(VENV)/nox.done
 	@$(NOX) --session tests
 
-test-matrix: $(VENV)/nox.done ## Run all checks and tests, also on the oldest and newest supported ansible-core
-	@$(NOX) --session lint docs build molecule sanity tests-2.16 tests-2.21 tests
+test-matrix: $(VENV)/nox.done ## Run all checks and tests, also on each other supported ansible-core and Python
+	@$(NOX) --session lint docs build molecule sanity tests-2.16 tests-2.17 tests-2.18 tests-2.20 tests-2.21 tests
 
 coverage: $(VENV)/nox.done ## Run the tests and report uncovered lines
 	@$(NOX) --session coverage

@@ -597,6 +597,38 @@ def tests_newest(session: nox.Session) -> None:
     run_tests(session, "2.21")
 
 
+# The supported releases of ansible-core that no other session has, each with Pythons that it supports. The libraries
+# are those of the tests. A session whose Python the machine lacks is skipped.
+BETWEEN = {"2.17.14": ("3.12",), "2.18.19": ("3.12", "3.13"), "2.20.10": ("3.13", "3.14")}
+# What touches ansible-core most: plugins of every kind, modules here and sent, lookups, roles.
+OF_CORE = (
+    *("tests/unit/action", "tests/unit/controller", "tests/integration/action"),
+    *("tests/integration/connection/test_parity.py", "tests/integration/lookup/test_lookup.py"),
+    *("tests/integration/roles", "tests/integration/vars_file/test_vars_plugin.py"),
+)
+
+
+def between(session: nox.Session, core: str) -> None:
+    install(session, "tests-2.19", package=True)
+    session.run("uv", "pip", "install", "--quiet", f"ansible-core=={core}")
+    quicken(session)
+    session.run("pytest", "-n", str(os.cpu_count() or 1), "--dist=worksteal", *(session.posargs or OF_CORE))
+
+
+def define_between(core: str, pythons: tuple[str, ...]) -> None:
+    release = core.rpartition(".")[0]
+
+    def run(session: nox.Session) -> None:
+        between(session, core)
+
+    run.__doc__ = f"Run the tests that touch ansible-core most, on {release}."
+    nox.session(name=f"tests-{release}", python=list(pythons), default=False)(run)
+
+
+for one, pythons_of_one in BETWEEN.items():
+    define_between(one, pythons_of_one)
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run all tests, with real servers. To run a part, pass a file or a room: `nox -s tests -- connection`."""

@@ -11,3 +11,7 @@ class ActionModule(TransitAction):
     MODULE = "vault_transit_files"
     LOGS_IN = False
     CONNECTS = False
+
+
+# Linters check arguments by this.
+main = ActionModule.main

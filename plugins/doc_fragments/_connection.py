@@ -43,10 +43,10 @@ options:
     type: str
   ca_path:
     description:
-      - Path of a directory of CA certificates, as C(openssl rehash) prepares it, or of a file. Ignored if O(ca_cert) or
+      - Path of a directory of files with CA certificates, or of a file. Ignored if O(ca_cert) or
         O(ca_cert_bytes) is set.
-      - Can also be set by E(ANSIBLE_HASHI_VAULT_CA_PATH), E(BAO_CAPATH), E(VAULT_CAPATH), E(SSL_CERT_FILE) or
-        E(SSL_CERT_DIR).
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_CA_PATH), E(BAO_CAPATH), E(VAULT_CAPATH), E(SSL_CERT_FILE) and
+        E(SSL_CERT_DIR). Of the last two, both count.
       - If none of these options is set, the CA certificates of the system are used.
     type: str
   client_cert:
@@ -72,9 +72,9 @@ options:
   timeout:
     description:
       - Seconds in which a response must be complete, and the longest pause before a retry. Defaults to V(30).
-      - Can also be set by E(ANSIBLE_HASHI_VAULT_TIMEOUT), E(BAO_CLIENT_TIMEOUT) or E(VAULT_CLIENT_TIMEOUT), in the last
-        two also as a duration such as V(90s).
-    type: int
+      - Also a duration such as V(90s).
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_TIMEOUT), E(BAO_CLIENT_TIMEOUT) or E(VAULT_CLIENT_TIMEOUT).
+    type: raw
   retries:
     description:
       - How often to retry when the connection is lost, or the server is busy, not ready, or limits the rate of

@@ -7,18 +7,20 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: host_grants
 version_added: 0.1.0
-short_description: Derive from the inventory what each AppRole must be granted
+short_description: Derive from the inventory what the hosts of each role must be granted
 description:
-  - Takes the variables of hosts, and returns the secrets that the services on the hosts of each AppRole need.
+  - Takes the variables of hosts, and returns the secrets that the services on the hosts of each role need.
+  - A role is the AppRole of a host, or the role of another auth method that the host logs in as.
   - A policy with these grants allows the hosts to decrypt their own secrets, and nothing else.
-  - The role P(mlkeys.transit.vault_transit#role) applies this filter to AppRoles with C(grant_hosts).
+  - The role P(mlkeys.transit.vault_transit#role) applies this filter to AppRoles and policies with C(grant_hosts).
 author:
   - mlkeys contributors (@mlkeys)
 options:
   _input:
     description:
       - The variables of each host. The filter uses C(vault_transit_host_approle), C(vault_transit_host_services),
-        C(vault_transit_host_key) and C(vault_transit_host_backend).
+        C(vault_transit_host_key), C(vault_transit_host_backend), C(vault_transit_host_auth_method),
+        C(vault_transit_host_auth_role), C(vault_transit_host_namespace) and C(vault_transit_host_auth_namespace).
     type: list
     elements: dict
     required: true
@@ -38,7 +40,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Maps the name of each AppRole to its grants for M(mlkeys.transit.vault_transit_policy).
+  description: Maps the name of each role to its grants for M(mlkeys.transit.vault_transit_policy).
   type: dict
   sample:
     llm-gateways:

@@ -59,11 +59,61 @@ options:
       - The file on the host with the CA certificates that agents verify the server with.
     type: str
     default: ""
+  ca_path:
+    description:
+      - The folder on the host with the CA certificates, if O(ca_cert) is empty.
+    type: str
+    default: ""
+  client_cert:
+    description:
+      - The file on the host with the client certificate of agents.
+    type: str
+    default: ""
+  client_key:
+    description:
+      - The file on the host with the private key of O(client_cert).
+    type: str
+    default: ""
+  tls_server_name:
+    description:
+      - The name that the server's certificate must be for.
+    type: str
+    default: ""
   namespace:
     description:
       - The server's namespace.
     type: str
     default: ""
+  auth_method:
+    description:
+      - How agents log in.
+    type: str
+    default: approle
+  auth_path:
+    description:
+      - The path at which the auth method is mounted, unless it is AppRole. Defaults to the name of the method.
+    type: str
+    default: ""
+  auth_role:
+    description:
+      - The role of the auth method that agents log in as, unless it is AppRole.
+    type: str
+    default: ""
+  auth_namespace:
+    description:
+      - The namespace of the auth method, if it is one above O(namespace).
+    type: str
+    default: ""
+  auth_config:
+    description:
+      - Settings of the auth method in the configuration of agents.
+    type: dict
+    default: {}
+  agent_environment:
+    description:
+      - Environment variables of agents.
+    type: dict
+    default: {}
   secret_id_kept:
     description:
       - Whether the host keeps a secret ID. Otherwise each start of an agent uses up a wrapping token.
@@ -109,7 +159,8 @@ from ansible.errors import AnsibleFilterError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template, decrypted
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import Host, described
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.host import Host
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import described
 
 _DEFAULTS: dict[str, Any] = {
     "backend": "transit",
@@ -121,17 +172,27 @@ _DEFAULTS: dict[str, Any] = {
     "namespace": "",
     "secret_id_kept": True,
     "predicted": False,
+    "ca_path": "",
+    "client_cert": "",
+    "client_key": "",
+    "tls_server_name": "",
+    "auth_method": "approle",
+    "auth_path": "",
+    "auth_role": "",
+    "auth_namespace": "",
+    "auth_config": {},
+    "agent_environment": {},
 }
+
+
+_KINDS: dict[type, Callable[[Any], Any]] = {bool: boolean, str: str, dict: decrypted}
 
 
 def host_services(services: Any, documents: Any, **host: Any) -> Any:
     unknown = sorted(set(host) - set(_DEFAULTS))
     if unknown:
         raise AnsibleFilterError(f"host_services: {', '.join(unknown)} is not an option.")
-    settings: dict[str, Any] = {
-        name: (boolean if isinstance(default, bool) else str)(host.get(name, default))
-        for name, default in _DEFAULTS.items()
-    }
+    settings = {name: _KINDS[type(default)](host.get(name, default)) for name, default in _DEFAULTS.items()}
     try:
         return as_no_template(described(decrypted(services), decrypted(documents), Host(**settings)))
     except InvalidOption as error:

@@ -19,6 +19,7 @@ import yaml
 
 from tests.cdk.command import changes, mlkeys
 from tests.e2e.machines import HOSTS, REPORT, SECRETS, SHA, Site, changed, everything, running_site, service
+from tests.integration.support.jwts import Issuer
 from tests.support.hosts import Host, missing_requirements
 
 pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
@@ -80,6 +81,7 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
         found = site.hosts[name].run("sh", "-c", "ls /etc/plain.*; test -L /etc/plain.env || cat /etc/plain.env").stdout
         assert "plain.yaml" not in found
         assert "A=" in found
+    check_another_login(site, once)
 
     # The service for which the user was created goes first, and another one still has it.
     absent = [{"name": name, "state": "absent"} for name in ("once", "gone", "plain")]
@@ -98,6 +100,36 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
     assert failed_units(site) == ""
     assert site.secret_ids() == []
     assert changed(site.play(absent[:2], playbook="hosts")) == {"one": 0, "two": 0}
+
+
+def check_another_login(site: Site, wanted: dict[str, Any]) -> None:
+    """With a token of its platform, a host needs no secret ID, and keeps none of what it had for one."""
+    issuer = Issuer()
+    site.bao.done("POST", "sys/auth/platform", {"type": "jwt"})
+    site.bao.done("POST", "auth/platform/config", {"jwt_validation_pubkeys": [issuer.public_key]})
+    role = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["mlkeys"], "token_policies": ["machines"]}
+    site.bao.done("POST", "auth/platform/role/machines", {**role, "token_no_default_policy": True})
+    for name in HOSTS:
+        token = issuer.token({"sub": name, "aud": "mlkeys"})
+        site.hosts[name].run("sh", "-c", f"umask 022; echo {token} > /etc/identity.jwt")
+    starts = {name: len(site.got(name, "once")) for name in HOSTS}
+    login: dict[str, Any] = {
+        "vault_transit_policies": [{"name": "machines", "grant_hosts": True}],
+        "vault_transit_host_auth_method": "jwt",
+        "vault_transit_host_auth_path": "platform",
+        "vault_transit_host_auth_role": "machines",
+        "vault_transit_host_auth_config": {"path": "/etc/identity.jwt"},
+    }
+    kept = len(site.secret_ids())
+    site.play([wanted], **login)
+    assert len(site.secret_ids()) == kept - len(HOSTS)
+    for name in HOSTS:
+        held = site.hosts[name].run("ls", "/etc/mlkeys/once", "/etc/identity.jwt").stdout.split()
+        assert {"agent.hcl", "fetch", "/etc/identity.jwt"} <= set(held)
+        assert not {"secret_id", "role_id", "accessor", "expires"} & set(held)
+        assert len(site.got(name, "once")) == starts[name] + 1
+        assert set(site.got(name, "once")) == {SHA["openai_api_key"]}
+    assert changed(site.play([wanted], **login)) == {"localhost": 0, "one": 0, "two": 0}
 
 
 # Ends the unit so that it stays in systemd's list of failed ones, also without its file.

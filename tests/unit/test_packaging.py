@@ -61,6 +61,19 @@ def test_the_controller_needs_the_same_libraries_everywhere() -> None:
     assert listed == {*needed} - {"ansible-core>=2.16"}
 
 
+def test_the_table_of_versions_names_what_the_matrix_runs() -> None:
+    page = (ROOT / "docs/start/install.md").read_text(encoding="utf-8")
+    rows = {name: page.partition(f"| {name} |")[2].partition("\n")[0] for name in ("ansible-core", "Python")}
+    (matrix,) = re.findall(r"^test-matrix:.*\n\t.*", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    sessions = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    named = re.findall(r"tests-(2\.\d+)", matrix)
+    assert set(named) | {"2.19"} == set(re.findall(r"2\.\d+", rows["ansible-core"]))
+    between = re.findall(r'"(2\.\d+)\.\d+": \(', sessions)
+    assert set(named) == {*between, *re.findall(r'name="tests-(2\.\d+)"', sessions)}
+    pythons = {*re.findall(r'"(3\.\d+)"', sessions.partition("BETWEEN =")[2].partition("\n")[0]), "3.11"}
+    assert pythons == set(re.findall(r"3\.\d+", rows["Python"].rpartition("|")[0].rpartition("|")[2]))
+
+
 def test_every_module_is_in_the_action_group() -> None:
     group = read_yaml("meta/runtime.yml")["action_groups"]["vault"]
     names = [entry for entry in group if isinstance(entry, str)]

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import MODES, Host, described
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.host import Host
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import MODES, described
 
 from tests.support.collection import ROOT, argument_spec
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
@@ -82,6 +83,8 @@ def _unchanged(request: Any) -> Any:
 def _before_tls(connection: Connection) -> Callable[[Any], None]:
     """What requests cannot set: it is set on each of urllib3's connections before they are made."""
 
+    folders, texts = authorities_in_folders(connection)
+
     def prepare(made: Any) -> None:
         if connection.server_name:
             made.server_hostname = connection.server_name
@@ -90,8 +93,45 @@ def _before_tls(connection: Connection) -> Callable[[Any], None]:
         elif connection.verify is True:
             # The certificates that requests brings do not have those that the system trusts in addition.
             made.ca_cert_dir = ssl.get_default_verify_paths().capath
+        elif folders or texts:
+            made.ca_cert_dir, made.ca_cert_data = folders or None, texts or None
 
     return prepare
+
+
+# What OpenSSL finds in a folder by itself: the hash of a name, and a number.
+_PREPARED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+
+
+def authorities_in_folders(connection: Connection) -> tuple[str, str]:
+    """The folders with CA certificates that OpenSSL finds its way in, and the certificates of all others as text.
+
+    The server's own client reads all files of a folder. OpenSSL reads those that are named by a hash.
+    """
+    named = [connection.verify] if isinstance(connection.verify, str) and os.path.isdir(connection.verify) else []
+    prepared, texts = [], []
+    for folder in dict.fromkeys((*named, *connection.ca_folders)):
+        names = _names_in(folder)
+        if any(map(_PREPARED.fullmatch, names)):
+            prepared.append(folder)
+        else:
+            texts += [text for name in names if "-----BEGIN CERT" in (text := _text_of(os.path.join(folder, name)))]
+    return ":".join(prepared), "\n".join(texts)
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _text_of(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def check_files(connection: Connection) -> None:

@@ -9,6 +9,7 @@ text only what cannot hold a secret.
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any, Iterator, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -60,6 +61,28 @@ def from_answer(
     return ServerError(f"The server refused '{path}' (HTTP {status}).{_server_said(words)}", status, reasons)
 
 
+def next_step(error: ServerError, path: str, address: str, namespace: str) -> str:
+    """Where a refusal came from, and the command that shows more; empty for errors that say all."""
+    asked = f" Asked: {without_login(address)}, {_named(namespace)}."
+    if isinstance(error, Unauthenticated):
+        return f"{asked} Check: {_command('token lookup', namespace)}."
+    if isinstance(error, PermissionDenied):
+        return f"{asked} Policies are case-sensitive. Check: {_command('token capabilities', namespace, path)}."
+    if isinstance(error, MountNotFound):
+        listing = "auth list" if path.startswith("auth/") else "secrets list"
+        return f"{asked} If it is in another namespace, set namespace. Check: {_command(listing, namespace)}."
+    return ""
+
+
+def _named(namespace: str) -> str:
+    return f"namespace '{namespace}'" if namespace else "the root namespace"
+
+
+def _command(name: str, namespace: str, *words: str) -> str:
+    flag = [f"-namespace={quote(namespace)}"] if namespace else []
+    return " ".join(["bao", name, *flag, *map(quote, words)])
+
+
 def _nothing_mounted(path: str) -> str:
     if path.startswith("auth/"):
         return f"No auth method is mounted for '{path}'. Enable it, or correct its path."
@@ -90,7 +113,7 @@ def _denied(method: str, path: str, reasons: Sequence[str], words: str) -> Serve
     # Only a policy's refusal comes wrapped as "1 error occurred"; an unknown token is refused bare.
     if list(reasons) == ["permission denied"] or "invalid token" in words:
         return Unauthenticated(
-            "The server does not accept the token: it is wrong, expired, revoked or used up. "
+            "The server does not accept the token: it is wrong, expired, revoked, used up, or bound to other networks. "
             f"Refused at '{path}'; log in again or give another token.",
             403,
             reasons,

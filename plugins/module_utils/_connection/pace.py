@@ -7,6 +7,21 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
+
+
+def rate_of(value: Any) -> tuple[float, int] | None:
+    """A rate in text: ``10`` or ``10:20``: requests for each second, and how many at once; ``None`` for no limit."""
+    if value is None or value == "":
+        return None
+    first, _colon, second = str(value).partition(":")
+    rate = float(first)
+    if not 0 < rate < 1e6:
+        raise ValueError
+    burst = int(second or max(1, int(rate)))
+    if burst < 1:
+        raise ValueError
+    return rate, burst
 
 
 class Pace:

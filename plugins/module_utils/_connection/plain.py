@@ -24,7 +24,11 @@ from typing import Any, Mapping
 from urllib.parse import urlencode, urlsplit
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import Response, Unanswered
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
+    Response,
+    Unanswered,
+    authorities_in_folders,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
     TooLarge,
     content_within,
@@ -105,12 +109,13 @@ def _unanswered(connection: Connection, address: str, error: Exception) -> Unans
     unheard = isinstance(reason, (ConnectionRefusedError, socket.gaierror, FileNotFoundError))
     late = isinstance(reason, TimeoutError)
     final = True
-    if isinstance(reason, (str, ValueError, http.client.InvalidURL)):
+    if isinstance(reason, ssl.SSLError):
+        # The error about a certificate is a ValueError, too.
+        problem = messages.tls_problem(str(reason), connection.server_name)
+    elif isinstance(reason, (str, ValueError, http.client.InvalidURL)):
         problem = messages.invalid_url(type(reason).__name__)
     elif "Tunnel connection failed" in repr(reason) or (unheard and _has_proxy(connection, address)):
         problem = messages.PROXY
-    elif isinstance(reason, ssl.SSLError):
-        problem = messages.tls_problem(str(reason), connection.server_name)
     else:
         final = False
         problem = messages.no_response(connection.timeout) if late else messages.connection_lost(repr(error))
@@ -236,8 +241,11 @@ def _tls(connection: Connection) -> ssl.SSLContext:
     elif connection.ca_data:
         context.load_verify_locations(cadata=connection.ca_data)
     elif isinstance(connection.verify, str):
-        kind = "capath" if os.path.isdir(connection.verify) else "cafile"
-        context.load_verify_locations(**{kind: connection.verify})
+        if not os.path.isdir(connection.verify):
+            context.load_verify_locations(cafile=connection.verify)
+        folders, texts = authorities_in_folders(connection)
+        if folders or texts:
+            context.load_verify_locations(capath=folders or None, cadata=texts or None)
     else:
         context.load_default_certs()
         _load_those_of_requests(context)

@@ -10,7 +10,7 @@ After them come OpenBao's own variables (``BAO_*``), then Vault's (``VAULT_*``),
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import (
@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import named as _option
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import rate_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import parse_duration
 
@@ -47,7 +48,7 @@ OPTIONS: tuple[Option, ...] = (
     _option("client_key", late=("BAO_CLIENT_KEY", "VAULT_CLIENT_KEY")),
     _option("tls_server_name", late=("BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME")),
     _option("validate_certs", own=False, kind="bool", late=("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")),
-    _option("timeout", kind="int", late=("BAO_CLIENT_TIMEOUT", "VAULT_CLIENT_TIMEOUT")),
+    _option("timeout", kind="raw", late=("BAO_CLIENT_TIMEOUT", "VAULT_CLIENT_TIMEOUT")),
     _option("retries", kind="raw", late=("BAO_MAX_RETRIES", "VAULT_MAX_RETRIES")),
     _option("retry_action", choices=("ignore", "warn"), default="warn"),
     _option("rate_limit", late=("BAO_RATE_LIMIT", "VAULT_RATE_LIMIT")),
@@ -64,6 +65,7 @@ class Connection:
         url: the address, or those of a cluster's members, separated by commas.
         auth_namespace: where the auth method is mounted, ``None`` for ``namespace``.
         verify: ``True`` for the system's CA certificates, a path to others, ``False`` not to verify.
+        ca_folders: folders with more of them, beside the path.
         ca_data: CA certificates as PEM text, instead of the system's.
         server_name: the name that the server's certificate must have, empty for that of the address.
         retries: keyword arguments of `urllib3.util.Retry`; empty for no retries.
@@ -75,6 +77,7 @@ class Connection:
     namespace: str = ""
     auth_namespace: str | None = None
     verify: bool | str = True
+    ca_folders: tuple[str, ...] = ()
     ca_data: str = ""
     server_name: str = ""
     client_certificate: tuple[str, str] | None = None
@@ -104,10 +107,11 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
     if values["auth_method"] == "cert" and not values["cert_auth_public_key"]:
         values["cert_auth_public_key"], values["cert_auth_private_key"] = values["client_cert"], values["client_key"]
-    problems = _problems(values, environment)
+    values["timeout"] = _seconds(values["timeout"])
+    problems = [_with_variable(one, values["timeout"], environment) for one in _problems(values, environment)]
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")
-    return Settings(_connection(values), login_of(values, environment))
+    return Settings(_with_folder_of_machine(_connection(values), environment), login_of(values, environment))
 
 
 def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -139,12 +143,12 @@ def _environment_value(option: Option, environment: Mapping[str, str]) -> Any:
     return None
 
 
-def _seconds(text: str) -> int | str:
+def _seconds(value: Any) -> Any:
     """Whole seconds of a number or a duration such as ``2s``, which the server's client takes; others unchanged."""
     try:
-        return parse_duration(text)
+        return parse_duration(value) if isinstance(value, str) else value
     except ValueError:
-        return text
+        return value
 
 
 _FALSE = ("0", "f", "false", "n", "no", "off")
@@ -157,9 +161,16 @@ def _from_environment(option: Option, text: str) -> Any:
         return text.lower() not in _TRUE
     if option.kind == "bool":
         return text.lower() not in _FALSE
-    if option.kind == "int":
-        return _seconds(text)
     return text
+
+
+_BAD_TIMEOUT = "timeout must be a number of seconds, at least 1"
+
+
+def _with_variable(problem: str, timeout: Any, environment: Mapping[str, str]) -> str:
+    names = next(option for option in OPTIONS if option.name == "timeout").all_environment
+    variable = next((name for name in names if environment.get(name) == str(timeout)), "")
+    return f"{problem}; timeout ({variable}) is '{timeout}'" if problem == _BAD_TIMEOUT and variable else problem
 
 
 def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
@@ -177,8 +188,8 @@ def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list
         problems.append("client_cert and client_key must be set together")
     timeout = values["timeout"]
     if timeout is not None and (not isinstance(timeout, int) or timeout < 1):
-        problems.append("timeout must be a number of seconds, at least 1")
-    for name, parse in (("retries", _retries), ("proxies", _proxies), ("rate_limit", _rate)):
+        problems.append(_BAD_TIMEOUT)
+    for name, parse in (("retries", _retries), ("proxies", _proxies), ("rate_limit", rate_of)):
         try:
             parse(values[name])
         except (TypeError, ValueError, RecursionError):
@@ -207,7 +218,7 @@ def _connection(values: Mapping[str, Any]) -> Connection:
         timeout=values["timeout"] or DEFAULT_TIMEOUT,
         retries=_retries(values["retries"]),
         warn_on_retry=values["retry_action"] == "warn",
-        rate=_rate(values["rate_limit"]),
+        rate=rate_of(values["rate_limit"]),
         proxies=_proxies(values["proxies"]),
     )
 
@@ -221,6 +232,14 @@ def _authorities(values: Mapping[str, Any]) -> tuple[bool | str, str]:
     if values["ca_cert_bytes"]:
         return True, str(values["ca_cert_bytes"])
     return str(values["ca_path"]) if values["ca_path"] else True, ""
+
+
+def _with_folder_of_machine(connection: Connection, environment: Mapping[str, str]) -> Connection:
+    """With the machine's folders of CA certificates beside its file: the server's own client reads both."""
+    file, folders = (str(environment.get(name) or "") for name in _AUTHORITIES_OF_THE_MACHINE)
+    if not folders or connection.verify not in (file, folders):
+        return connection
+    return replace(connection, verify=file or folders.split(":")[0], ca_folders=tuple(folders.split(":")))
 
 
 def _client_certificate(values: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -243,20 +262,6 @@ def _address(text: Any) -> str:
     scheme, separator, rest = str(text).strip().partition("://")
     address = (scheme.lower() + separator + rest if separator else scheme).rstrip("/")
     return address[: -len("/v1")].rstrip("/") if separator and rest.rstrip("/").endswith("/v1") else address
-
-
-def _rate(value: Any) -> tuple[float, int] | None:
-    """``10`` or ``10:20``: requests for each second, and how many at once; ``None`` for no limit."""
-    if value is None or value == "":
-        return None
-    first, _colon, second = str(value).partition(":")
-    rate = float(first)
-    if not 0 < rate < 1e6:
-        raise ValueError
-    burst = int(second or max(1, int(rate)))
-    if burst < 1:
-        raise ValueError
-    return rate, burst
 
 
 def _retries(value: Any) -> dict[str, Any]:

@@ -241,6 +241,7 @@ class Transport:
         status = response.status_code
         reasons = [messages.scrubbed(reason, request.body) for reason in messages.reasons_in(content.get("errors"))]
         error = messages.from_answer(request.method, request.path, status, reasons, self._namespace_of(request))
+        error.message += messages.next_step(error, request.path, self.members.address, self._namespace_of(request))
         error.item_errors = _item_errors(content, request.body)
         error.version = _version(content)
         error.not_applied = certainly_not_applied(status, reasons)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Writes HCL as servers and agents read it: policies and configurations. Pure.
+"""Writes HCL as servers and agents read it: policies and configurations. Also what agents can log in with. Pure.
 
 They read the first version of the language, in which a text cannot span lines. See
 `its grammar <https://github.com/hashicorp/hcl/tree/v1.0.0>`_.
@@ -13,7 +13,8 @@ collection: the Python package ``mlkeys`` carries the same file.
 from __future__ import annotations
 
 import json
-from typing import Any, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Iterable, Iterator, Mapping
 
 # "${" begins an interpolation, in which quotes and escapes mean something else. HCL's own library reserves U+E123.
 _ESCAPES = {"${": "\\u0024{", "\ue123": "\\ue123"}
@@ -57,3 +58,88 @@ def block(head: str, *parts: str, gap: str = "\n") -> str:
     # Not `splitlines`, which also breaks texts at characters that HCL leaves alone.
     indented = "".join(f"  {line}\n" if line else "\n" for line in inner.split("\n")[:-1])
     return f"{head} {{\n{indented}}}\n"
+
+
+APPROLE = "approle"
+TOKEN_FILE = "token_file"
+
+
+@dataclass(frozen=True)
+class Method:
+    """An auth method of agents beside AppRole: https://openbao.org/docs/agent-and-proxy/autoauth/
+
+    Attributes:
+        role: what the agent calls the role; empty if the method has none.
+        required: settings that the agent cannot do without.
+        optional: further ones.
+        fixed: settings whose defaults do not suit a host that starts its services again and again; each can be set.
+        only_vault: whether OpenBao's agent does not have it.
+    """
+
+    role: str = "role"
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    only_vault: bool = False
+
+
+METHODS: Mapping[str, Method] = {
+    "aws": Method(
+        optional=("type", "region", "header_value", "nonce", "credential_poll_interval"),
+        fixed={"type": "iam"},
+        only_vault=True,
+    ),
+    "azure": Method(
+        required=("resource",),
+        optional=("object_id", "client_id", "scope", "authenticate_from_environment"),
+        only_vault=True,
+    ),
+    "cert": Method(role="name", optional=("reload",)),
+    "gcp": Method(
+        optional=("type", "credentials", "service_account", "jwt_exp"), fixed={"type": "gce"}, only_vault=True
+    ),
+    # The agent would remove the file after the first login.
+    "jwt": Method(
+        required=("path",),
+        optional=("remove_jwt_follows_symlinks", "skip_token_check"),
+        fixed={"remove_jwt_after_reading": False},
+    ),
+    "kubernetes": Method(optional=("token_path",)),
+    TOKEN_FILE: Method(role="", required=("token_file_path",)),
+}
+_SECRET_SETTINGS = ("access_key", "secret_key", "session_token")
+
+
+def problems_of_method(
+    prefix: str, name: str, role: str, config: Mapping[str, Any], *, certificate: bool
+) -> Iterator[str]:
+    """What is wrong with the settings of an auth method beside AppRole.
+
+    Args:
+        prefix: of the names of the settings.
+        certificate: whether there is a client certificate.
+    """
+    method = METHODS.get(name)
+    if method is None:
+        yield f"{prefix}auth_method '{name}' is not one of {', '.join(sorted((APPROLE, *METHODS)))}"
+        return
+    known = sorted({*method.required, *method.optional, *method.fixed})
+    about = f"{prefix}auth_config with the auth method {name}"
+    for setting in sorted(set(config) - set(known)):
+        if setting in _SECRET_SETTINGS:
+            yield (
+                f"{about}: {setting} would stand in a file of the host. Give the machine a role, or name a profile in "
+                f"{prefix}agent_environment"
+            )
+        else:
+            yield f"{about}: '{setting}' is not one of {', '.join(known)}"
+    for setting in method.required:
+        if not config.get(setting):
+            yield f"{about}: {setting} is missing"
+    for setting, value in sorted(config.items()):
+        if not isinstance(value, (str, int)):
+            yield f"{about}: {setting} must be a text, a number or a flag"
+    if method.role == "role" and not role:
+        yield f"the auth method {name} needs a role: set {prefix}auth_role"
+    if name == "cert" and not certificate:
+        yield f"the auth method cert needs {prefix}client_cert and {prefix}client_key"

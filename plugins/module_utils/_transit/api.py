@@ -78,6 +78,8 @@ class Transit:
         self._client = client
         self.backend = checked_mount(backend)
         self._predicting = predicting
+        # The namespaces in the path, as far as they are known.
+        self._above = ""
         self.is_predicted = False
         self._batches = BatchRequests(client, self.backend)
 
@@ -90,9 +92,9 @@ class Transit:
         Durations are in seconds, and 0 for the server's default, which ``/tune`` would show as a number instead.
         """
         try:
-            reply = self._client.get("sys/mounts/" + self.backend, answers=() if exists else MountNotFound)
+            reply = self._client.get(self._of_mount, answers=() if exists else MountNotFound)
         except MountNotFound:
-            return None
+            return self.mount(exists=exists) if not self._above and self._find_namespaces() else None
         mount = reply.data
         wrong = malformed(MOUNT_ATTRIBUTES, {**reply.mapping("config"), **mount})
         if wrong:
@@ -101,21 +103,43 @@ class Transit:
 
     def _mounted_at(self) -> str:
         """Where the engine that serves this path is mounted; of a path within an engine the server shows that one."""
+        inner = self.backend[len(self._above) :]
         try:
-            return str(self._client.get("sys/internal/ui/mounts/" + self.backend).data.get("path", "")).strip("/")
+            reply = self._client.get(f"{self._above}sys/internal/ui/mounts/{inner}")
         except ServerError:
             # Hidden from a token that may do nothing with the engine.
             return self.backend
+        found = str(reply.data.get("path", "")).strip("/")
+        return self.backend if self._above and found.endswith(inner) else found
+
+    @property
+    def _of_mount(self) -> str:
+        """Mounts are managed in their own namespace, also by a path that leads there from one above it."""
+        return f"{self._above}sys/mounts/{self.backend[len(self._above) :]}"
+
+    def _find_namespaces(self) -> bool:
+        """Whether the path begins with namespaces that the token can see."""
+        *names, _last = self.backend.split("/")
+        for name in names:
+            try:
+                self._client.get(f"{self._above}sys/namespaces/{name}", answers=ServerError)
+            except ServerError:
+                break
+            self._above += f"{name}/"
+        return bool(self._above)
 
     def enable(self, body: Mapping[str, Any]) -> None:
-        self._client.post("sys/mounts/" + self.backend, {"type": "transit", **body})
+        self._client.post(self._of_mount, {"type": "transit", **body})
 
     def tune(self, body: Mapping[str, Any]) -> None:
-        self._client.post(f"sys/mounts/{self.backend}/tune", body)
+        self._client.post(f"{self._of_mount}/tune", body)
 
     def disable(self) -> None:
         """Unmount the engine. This destroys its keys, those with ``deletion_allowed: false`` as well."""
-        self._client.delete("sys/mounts/" + self.backend)
+        if not self._above:
+            # What shows a mount to a namespace above it does not remove it from there.
+            self._find_namespaces()
+        self._client.delete(self._of_mount)
 
     def upsert_disabled(self) -> bool:
         return bool(self._client.get(self.backend + "/config/keys").data.get("disable_upsert"))

@@ -18,6 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.handover im
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process import (
     can_run_in_process,
+    check_as_a_linter,
     load_in_process,
     run_in_process,
 )
@@ -57,6 +58,11 @@ class TransitAction(ActionBase):
         if hasattr(cls, "MODULE"):
             load_in_process(cls.MODULE)
             load_definitions()
+
+    @classmethod
+    def main(cls) -> None:
+        """Of the module, for linters that look for it here."""
+        check_as_a_linter(cls.MODULE)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}

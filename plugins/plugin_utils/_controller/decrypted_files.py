@@ -130,7 +130,7 @@ class DecryptedFiles:
             except TransitError as error:
                 # A document that cannot be asked for says nothing about the file.
                 is_asked = isinstance(error, (ServerError, ServerUnreachable))
-                about = f"{path}: {error.message}{self._asked}" if is_asked else error.message
+                about = f"{path}: {self._with_server(error.message)}" if is_asked else error.message
                 self._known[digest] = Decrypted(problems={"": about}, is_valid=is_asked)
                 continue
             # Whoever writes to a KV engine does not get to run templates here.
@@ -156,9 +156,13 @@ class DecryptedFiles:
             self._store(pend, entry, result)
         return None
 
+    def _with_server(self, problem: str) -> str:
+        # Some say it themselves.
+        return problem if " Asked: " in problem else f"{problem}{self._asked}"
+
     def _give_up(self, pending: _Pending, problem: str) -> None:
         decrypted = self._known[pending.digest]
-        decrypted.problems[""] = f"{pending.path}: {problem}{self._asked}"
+        decrypted.problems[""] = f"{pending.path}: {self._with_server(problem)}"
         decrypted.ciphertexts = {entry.name: entry.ciphertext for entry in pending.file.entries.values()}
 
     def _store(self, pending: _Pending, entry: Entry, result: bytes | str) -> None:
@@ -167,6 +171,6 @@ class DecryptedFiles:
             decrypted.values[entry.name] = value_of(pending.path, entry, result)
         except TransitError as error:
             # Which server was asked matters for what it answered.
-            asked = self._asked if isinstance(error, ServerError) else ""
-            decrypted.problems[entry.name] = f"{error.message}{asked}"
+            is_answer = isinstance(error, ServerError)
+            decrypted.problems[entry.name] = self._with_server(error.message) if is_answer else error.message
             decrypted.ciphertexts[entry.name] = entry.ciphertext

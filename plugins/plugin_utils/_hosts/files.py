@@ -90,9 +90,10 @@ def _of_agent(service: Mapping[str, Any], texts: Texts) -> list[Place]:
     folder, group = service["folder"], service["group"]
     places = [
         _file(f"{folder}/agent.hcl", service["agent"], group, "0640"),
-        _file(f"{folder}/role_id", texts.role_id, group, "0440"),
         _file(f"{folder}/fetch", texts.fetch, group, "0750"),
     ]
+    if service.get("has_secret_id", True):
+        places.insert(1, _file(f"{folder}/role_id", texts.role_id, group, "0440"))
     if not texts.secret_id_kept:
         # Of the wrapping token.
         places.append(_folder(f"{folder}/once", service["user"], group, "0700"))

@@ -17,9 +17,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     interpret,
     plain_names_problem,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import way_down
 
 SERVICES = "vault_transit_host_services"
 APPROLE = "vault_transit_host_approle"
+AUTH_METHOD, AUTH_ROLE = "vault_transit_host_auth_method", "vault_transit_host_auth_role"
+NAMESPACE, AUTH_NAMESPACE = "vault_transit_host_namespace", "vault_transit_host_auth_namespace"
 BACKEND = "vault_transit_host_backend"
 KEY = "vault_transit_host_key"
 
@@ -122,8 +125,14 @@ def _check_key(name: str, file: VarsFile, backend: str, key: str) -> None:
         )
 
 
+def role_of(variables: Mapping[str, Any]) -> str:
+    """The AppRole that a host logs in as, or the role of another auth method; empty for none."""
+    method = str(variables.get(AUTH_METHOD) or "approle")
+    return str(variables.get(APPROLE if method == "approle" else AUTH_ROLE) or "")
+
+
 def grants_by_role(hosts: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The grants by which the hosts of each AppRole can decrypt what their services name, and nothing else.
+    """The grants by which the hosts of each role can decrypt what their services name, and nothing else.
 
     Args:
         hosts: the variables of each host.
@@ -133,14 +142,15 @@ def grants_by_role(hosts: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[st
     """
     needed: dict[str, dict[tuple[str, str], set[str]]] = {}
     for variables in hosts:
-        role = variables.get(APPROLE)
+        role = role_of(variables)
         if not role:
             continue
+        prefix = way_down(*(str(variables.get(name) or "") for name in (AUTH_NAMESPACE, NAMESPACE)))
         for service in variables.get(SERVICES) or ():
             if service.get("mode") == PLAINTEXT or service.get("state") == "absent":
                 continue
             place = (
-                _setting(service, variables, "backend", BACKEND, "transit"),
+                prefix + _setting(service, variables, "backend", BACKEND, "transit"),
                 _setting(service, variables, "key", KEY, ""),
             )
             if not place[1]:
@@ -148,7 +158,7 @@ def grants_by_role(hosts: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[st
                     f"The service '{service.get('name')}' of the host '{variables.get('inventory_hostname')}' names no "
                     f"key: set {KEY}."
                 )
-            needed.setdefault(str(role), {}).setdefault(place, set()).update(secrets_of(service))
+            needed.setdefault(role, {}).setdefault(place, set()).update(secrets_of(service))
     return {role: _grants(places) for role, places in sorted(needed.items())}
 
 

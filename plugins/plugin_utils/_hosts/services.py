@@ -21,8 +21,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes impo
     steering_problem,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Login, Rendered, writing
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Rendered, writing
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.health import health, problems_of_health, start_type
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.host import Host
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import problems as problems_of_login
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.names import problems_of_name, problems_of_names
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import (
     PLAINTEXT,
@@ -49,25 +51,6 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"(?:/[^/\x00-\x1f\x7f]+)+")
 # Characters that have no special meaning in any setting of a unit.
 _PLAIN_PATH = re.compile(r"[\w/.@:+,~-]+", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Host:
-    """Settings of all services of a host.
-
-    Attributes:
-        predicted: whether a text stands for each ciphertext that does not exist yet, as in check mode.
-    """
-
-    backend: str
-    key: str
-    approle: str
-    approle_path: str
-    url: str
-    ca_cert: str
-    namespace: str
-    secret_id_kept: bool
-    predicted: bool
 
 
 def described(
@@ -160,6 +143,8 @@ class _Service:
             "fingerprint": _fingerprint(shown),
             "allow_ciphertext": bool(given.get("allow_ciphertext")),
             "places": _places(texts, links),
+            "has_secret_id": self.mode != PLAINTEXT and self._host.has_secret_id,
+            "is_used_up": self.mode != PLAINTEXT and self._host.is_used_up,
         }
         return {**shown, **health(given), **more}
 
@@ -173,7 +158,7 @@ class _Service:
             self.problems.append("it names no key: set vault_transit_host_key")
         if self.mode != PLAINTEXT:
             self.problems += self._problems_of_login(secrets)
-        if self._given.get("watch") and (self.mode == PLAINTEXT or not self._host.secret_id_kept):
+        if self._given.get("watch") and (self.mode == PLAINTEXT or self._host.is_used_up):
             self.problems.append("watch needs mode agent or credential, and vault_transit_host_secret_id_kept")
         for name in secrets if self.key else ():
             try:
@@ -186,10 +171,7 @@ class _Service:
     def _problems_of_login(self, secrets: Sequence[str]) -> Iterator[str]:
         if not secrets:
             yield "it names no secret: set environment, or files with secrets in them"
-        if not self._host.approle:
-            yield "its agent needs an AppRole to log in as: set vault_transit_host_approle"
-        if not self._host.url.startswith(("http://", "https://")):
-            yield "its agent needs the server's address: set vault_transit_host_url"
+        yield from problems_of_login(self._host.login(self.folder, self.runtime))
 
     def _problems_of_command(self) -> Iterator[str]:
         if not self.command:
@@ -298,8 +280,10 @@ class _Service:
         """Names of what belongs in the folder of the service, besides the script that starts it."""
         held = ["placed", "started"]
         if self.mode != PLAINTEXT:
-            held += ["agent.hcl", "fetch", "role_id", "accessor"]
-            held += ["secret_id", "expires"] if self._host.secret_id_kept else ["once"]
+            held += ["agent.hcl", "fetch"]
+        if self.mode != PLAINTEXT and self._host.has_secret_id:
+            held += ["role_id", "accessor"]
+            held += ["once"] if self._host.is_used_up else ["secret_id", "expires"]
         if self._environment_file().startswith(self.folder):
             held.append("environment")
         return held
@@ -308,17 +292,7 @@ class _Service:
         """The agent's configuration; empty if there is no agent."""
         if self.mode == PLAINTEXT:
             return ""
-        host = self._host
-        login = Login(
-            host.url.rstrip("/"),
-            host.approle,
-            host.approle_path,
-            self.folder,
-            self.runtime,
-            host.secret_id_kept,
-            host.ca_cert,
-            host.namespace,
-        )
+        login = self._host.login(self.folder, self.runtime)
         wanted = [Rendered(file.real, file.shape, file.content, file.mode) for file in files if file.secrets]
         return writing(login, wanted, self._secrets.__getitem__)
 

@@ -256,7 +256,7 @@ class _Drawing:
                 self._use(pointer.element, box)
         if config.shape == "template" and isinstance(config.content, str):
             self._variables(config, self._names_in(config.content), box)
-        if agent:
+        if agent and agent.role is not None:
             self._done.connect(agent.role.node.path, box, "logs in for")
         for group in config.hosts:
             self._done.connect(box, group.node.path, "is on")

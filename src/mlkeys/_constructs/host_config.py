@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from mlkeys._constructs.approle import AppRole
@@ -27,6 +27,7 @@ from mlkeys._model.types import (
     taken,
     wrong,
 )
+from mlkeys._shared.hcl import APPROLE
 
 Delivery = Literal["ciphertext", "plaintext"]
 
@@ -43,7 +44,8 @@ class Agent:
     Args:
         command: the program and its arguments. A program without a path is searched on the `PATH` of the host.
         env: ciphertexts by the name of the environment variable, all of one key.
-        role: the AppRole that the agent logs in as. Grant it nothing but to decrypt.
+        role: the AppRole that the agent logs in as. Grant it nothing but to decrypt. Default: none, with another
+            `auth_method`.
         user: user that runs the service. The role creates it if it does not exist. Default: `root`.
         address: address of the server as seen from the host. Default: `url` of the stack.
         credentials: folder of role ID and secret ID. The role ignores it, and uses `/etc/mlkeys/NAME`. Default: none.
@@ -51,11 +53,23 @@ class Agent:
         ca_cert: file on the host with the CA certificates to verify the server with. Default: those of the system.
         namespace: namespace on the server. Default: that of the stack.
         install: install the agent on hosts that have none. Default: False.
+        ca_path: folder on the host with the CA certificates, if `ca_cert` is not set. Default: none.
+        client_cert: file on the host with the client certificate. Default: none.
+        client_key: file on the host with its private key. Default: none.
+        tls_server_name: name that the server's certificate must be for. Default: that of the address.
+        auth_method: `aws`, `azure`, `cert`, `gcp`, `jwt`, `kubernetes` or `token_file`. The host has what it logs in
+            with. The agent of OpenBao lacks `aws`, `azure` and `gcp`. Default: `approle`.
+        auth_path: path at which the auth method is mounted. Default: the name of the method.
+        auth_role: role of the auth method that the agent logs in as. Default: none.
+        auth_namespace: namespace of the auth method, if it is above `namespace`. Default: `namespace`.
+        auth_config: settings of the auth method in the configuration of the agent, such as `{"path": …}` for `jwt`.
+            Default: none.
+        agent_environment: environment variables of the agent, such as a proxy. Not secret. Default: none.
     """
 
     command: Sequence[str]
     env: Mapping[str, str]
-    role: AppRole
+    role: AppRole | None = None
     user: str = "root"
     address: str | None = None
     credentials: str | None = None
@@ -63,7 +77,29 @@ class Agent:
     ca_cert: str | None = None
     namespace: str | None = None
     install: bool = False
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    tls_server_name: str | None = None
+    auth_method: str = APPROLE
+    auth_path: str | None = None
+    auth_role: str | None = None
+    auth_namespace: str | None = None
+    auth_config: Mapping[str, str | int | bool] = field(default_factory=dict)
+    agent_environment: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that are texts, by their names, as far as they are set."""
+        given = {name: getattr(self, name) for name in TEXTS_OF_AGENT}
+        return {name: value for name, value in given.items() if isinstance(value, str)}
+
+
+#: The settings of an agent that are texts.
+TEXTS_OF_AGENT = (
+    *("user", "address", "credentials", "binary", "ca_cert", "namespace", "ca_path", "client_cert", "client_key"),
+    *("tls_server_name", "auth_method", "auth_path", "auth_role", "auth_namespace"),
+)
 
 _GROUPS: Kind[tuple[Group, ...]] = Kind(
     "a group of an inventory, or a list of groups",
@@ -76,13 +112,26 @@ _COMMAND: Kind[Any] = Kind(
     "a list, the program and its arguments", lambda value: isinstance(value, Sequence) and TEXTS.fits(value), ()
 )
 _TEXT_OR_NONE = instance((str, type(None)), "a string", None)
+
+
+def _mapping_of(kinds: tuple[type, ...], words: str) -> Kind[Any]:
+    def fits(value: object) -> bool:
+        return (
+            isinstance(value, Mapping) and MAPPING.fits(value) and all(isinstance(one, kinds) for one in value.values())
+        )
+
+    return Kind(words, fits, {})
+
+
 #: What the settings of an agent take.
 _AGENT: tuple[tuple[str, Kind[Any]], ...] = (
     ("command", _COMMAND),
     ("env", MAPPING),
-    ("role", instance(AppRole, "an AppRole", None)),
-    *((name, _TEXT_OR_NONE) for name in ("user", "address", "credentials", "binary", "ca_cert", "namespace")),
+    ("role", instance((AppRole, type(None)), "an AppRole", None)),
+    *((name, _TEXT_OR_NONE) for name in TEXTS_OF_AGENT),
     ("install", instance(bool, "True or False", None)),
+    ("auth_config", _mapping_of((str, int), "a dictionary of strings, numbers and flags")),
+    ("agent_environment", _mapping_of((str,), "a dictionary of strings")),
 )
 
 
@@ -220,10 +269,11 @@ class HostConfig(Element):
         if isinstance(self.content, Agent):
             agent = self.content
             yield from (("content", text) for text in texts_in([list(agent.command), dict(agent.env)]))
-            named = ("user", "address", "credentials", "binary", "ca_cert", "namespace")
-            settings = {name: getattr(agent, name) for name in named}
-            yield from ((f"agent.{name}", value) for name, value in settings.items() if isinstance(value, str))
-            yield "content", agent.role.name
+            yield from ((f"agent.{name}", value) for name, value in agent.settings.items())
+            for name in ("auth_config", "agent_environment"):
+                yield from ((f"agent.{name}", text) for text in texts_in(dict(getattr(agent, name))))
+            if agent.role is not None:
+                yield "content", agent.role.name
         elif self.shape == "template":
             yield "template", self.content if isinstance(self.content, str) else ""
         else:

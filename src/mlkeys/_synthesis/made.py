@@ -45,7 +45,8 @@ def made_by(view: View, stack: Stack) -> Made:
                 for host in group.hosts:
                     files.setdefault(host, {})[dest] = _delivery(element)
                     if isinstance(element.content, Agent):
-                        agents.setdefault(host, {})[dest] = role_place(view, element.content.role)
+                        role = element.content.role
+                        agents.setdefault(host, {})[dest] = role_place(view, role) if role is not None else ""
         elif (name := place(view, element)) is not None:
             kind, text = name
             found[kind].add(text)

@@ -164,7 +164,7 @@ def test_a_program_with_problems_is_not_reason_to_stop(doctor: Doctor, bao: Bao)
     ("variable", "value", "meaning"),
     [
         ("ANSIBLE_HASHI_VAULT_AUTH_METHOD", "app-role", "but must be one of token, approle"),
-        ("ANSIBLE_HASHI_VAULT_TIMEOUT", "abc", "but must be a whole number."),
+        ("ANSIBLE_HASHI_VAULT_TIMEOUT", "abc", "timeout must be a number of seconds"),
         ("BAO_CLIENT_TIMEOUT", "abc", "timeout must be a number of seconds"),
     ],
 )
@@ -190,6 +190,33 @@ def test_variables_that_differ_are_remarked_on_and_the_first_is_used(doctor: Doc
     assert "BAO_ADDR, VAULT_ADDR differ BAO_ADDR is used" in text
     assert "BAO_TOKEN, VAULT_TOKEN differ BAO_TOKEN is used" in text
     assert "(BAO_ADDR)" in shown(found, "address", "ok")
+
+
+def test_settings_in_effect_are_named_with_what_sets_them(doctor: Doctor, secure_bao: SecureBao) -> None:
+    variables = {"BAO_CACERT": secure_bao.ca_cert, "VAULT_CLIENT_TIMEOUT": "9s", "BAO_RATE_LIMIT": "50:100"}
+    found = doctor(BAO_ADDR=secure_bao.url, BAO_TOKEN=secure_bao.bao.token, **variables)
+    assert shown(found, "settings", "ok").strip() == (
+        f"CA certificates {secure_bao.ca_cert} (BAO_CACERT); timeout 9 s (VAULT_CLIENT_TIMEOUT); "
+        "rate 50 requests a second, 100 at once (BAO_RATE_LIMIT)"
+    )
+    assert shown(found, "bao", "remark") == ""
+
+
+def test_what_bao_would_use_instead_is_remarked_on(doctor: Doctor, bao: Bao) -> None:
+    found = doctor(
+        ANSIBLE_HASHI_VAULT_ADDR=bao.addr,
+        ANSIBLE_HASHI_VAULT_TOKEN=bao.token,
+        BAO_ADDR="http://127.0.0.1:1",
+        BAO_TOKEN="s.other-token-canary",
+        ANSIBLE_HASHI_VAULT_NAMESPACE="",
+        BAO_CLIENT_TIMEOUT="20",
+        ANSIBLE_HASHI_VAULT_TIMEOUT="25",
+    )
+    text = shown(found, "bao", "remark")
+    assert f"address: bao would use http://127.0.0.1:1, and {bao.addr} is used (ANSIBLE_HASHI_VAULT_ADDR)" in text
+    assert "timeout: bao would use 20 s, and 25 s is used (ANSIBLE_HASHI_VAULT_TIMEOUT)" in text
+    assert "token: bao would use another one than is used (ANSIBLE_HASHI_VAULT_TOKEN)" in text
+    assert text.count("bao would use") == 3
 
 
 def test_blanks_around_a_value_are_found(doctor: Doctor, bao: Bao) -> None:

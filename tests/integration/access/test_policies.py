@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.support.runs import converge, refused, run
+from tests.integration.support.runs import converge, denied, refused, run
 from tests.support.server import Bao
 
 pytestmark = pytest.mark.usefixtures("both_ways")
@@ -39,13 +39,6 @@ def provisioner(engine: str, mint_token: Callable[[str], str]) -> str:
     return mint_token(PROVISION.replace("ENGINE", engine))
 
 
-def denied(capability: str, path: str) -> str:
-    return (
-        f"Permission denied: the token's policies do not grant the capability '{capability}' on '{path}'. The server "
-        "answers the same when the engine or the key in that path does not exist."
-    )
-
-
 def test_an_engine_and_its_keys_are_made_from_nothing(bao: Bao, engine: str, provisioner: str) -> None:
     backend, key = "vault_transit_backend", "vault_transit_key"
     converge(bao, backend, path=engine, token=provisioner, description="first", max_lease_ttl="30d")
@@ -70,13 +63,13 @@ def test_the_policy_allows_nothing_else(bao: Bao, engine: str, provisioner: str)
         result = run(bao, "vault_transit_key", name="ml", backend=engine, token=provisioner, **params)
         assert result.failed
         assert not result.changed
-        assert result.msg == denied(capability, path)
+        assert result.msg == denied(bao, capability, path)
     result = run(bao, "vault_transit_backend", path=engine, state="absent", force=True, token=provisioner)
     assert result.failed
-    assert result.msg == denied("delete", f"sys/mounts/{engine}")
+    assert result.msg == denied(bao, "delete", f"sys/mounts/{engine}")
     result = run(bao, "vault_transit_backend", path=engine, cache_size=100, token=provisioner)
     assert result.failed
-    assert result.msg == denied("read", f"{engine}/cache-config")
+    assert result.msg == denied(bao, "read", f"{engine}/cache-config")
     plaintext = base64.b64encode(b"x").decode()
     for operation in ("encrypt", "decrypt", "rewrap", "hmac", "datakey/plaintext", "export/encryption-key", "backup"):
         body = {"plaintext": plaintext, "ciphertext": "vault:v1:AAAA", "input": plaintext}
@@ -85,9 +78,11 @@ def test_the_policy_allows_nothing_else(bao: Bao, engine: str, provisioner: str)
 
 
 def test_the_policy_allows_no_other_engine(bao: Bao, engine: str, provisioner: str, mount: str) -> None:
-    assert refused(bao, "vault_transit_backend", path=mount, token=provisioner) == denied("read", f"sys/mounts/{mount}")
+    assert refused(bao, "vault_transit_backend", path=mount, token=provisioner) == denied(
+        bao, "read", f"sys/mounts/{mount}"
+    )
     assert refused(bao, "vault_transit_key", name="ml", backend=mount, token=provisioner) == denied(
-        "read", f"{mount}/keys/ml"
+        bao, "read", f"{mount}/keys/ml"
     )
     run(bao, "vault_transit_backend", path=engine)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ import pytest
 from mlkeys._devserver.server import _binary
 from tests.integration.conftest import SecureBao
 from tests.integration.support.jwts import Issuer
+from tests.integration.support.kubernetes import ACCOUNT, cluster, token_of_an_account
 from tests.integration.support.processes import free_port, listens, started
-from tests.integration.support.relay import relay, serving
+from tests.integration.support.relay import relay
 from tests.integration.support.tls import Authority
 from tests.support.modules import ModuleResult, run_module
 from tests.support.server import Bao
@@ -103,48 +103,13 @@ def jwt_login(server: Bao) -> Login:
 
 @pytest.fixture(scope="session")
 def kubernetes_login(server: Bao, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Login]:
-    account = {"namespace": "ml", "serviceaccount": {"name": "gateway", "uid": "u-1"}}
     issuer = Issuer()
-    token = issuer.token({"sub": "system:serviceaccount:ml:gateway", "kubernetes.io": account})
+    token = token_of_an_account(issuer)
     file = tmp_path_factory.mktemp("serviceaccount") / "token"
     file.write_text(f"{token}\n", encoding="utf-8")
-
-    class TokenReview(BaseHTTPRequestHandler):
-        """As much of a cluster's API as the auth method asks."""
-
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            good = self.path.endswith("/tokenreviews") and asked["spec"]["token"] == token
-            user = {"username": "system:serviceaccount:ml:gateway", "uid": "u-1", "groups": []}
-            status = {"authenticated": True, "user": user} if good else {"authenticated": False}
-            answer = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}
-            content = json.dumps(answer).encode()
-            self.send_response(201)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name is the base class's
-            pass
-
-    with serving(TokenReview, authority.issue("cluster", ip="127.0.0.1")) as url:
-        server.done("POST", "sys/auth/kubernetes", {"type": "kubernetes"})
-        config = {
-            "kubernetes_host": url,
-            "kubernetes_ca_cert": authority.certificate.read_text(encoding="ascii"),
-            "disable_local_ca_jwt": True,
-            "token_reviewer_jwt": "reviewer",
-        }
-        server.done("POST", "auth/kubernetes/config", config)
-        role = {
-            "bound_service_account_names": ["gateway"],
-            "bound_service_account_namespaces": ["ml"],
-            "token_policies": ["one-key"],
-        }
-        server.done("POST", "auth/kubernetes/role/gateway", role)
+    with cluster(server, authority, token, "kubernetes", ["one-key"]):
         options = {"role_id": "gateway", "kubernetes_token_path": str(file)}
-        stolen = Issuer().token({"sub": "x", "kubernetes.io": account})
+        stolen = Issuer().token({"sub": "x", "kubernetes.io": ACCOUNT})
         yield Login(options, {"jwt": stolen}, "permission denied", "auth/kubernetes/login")
 
 
@@ -490,4 +455,6 @@ def test_with_none_a_proxy_adds_the_token(proxy_url: str, server: Bao, key: None
 def test_with_none_and_no_proxy_there_is_not_token(server: Bao) -> None:
     result = run("none", {}, url=server.addr)
     assert result.failed
-    assert result.msg.startswith("The server does not accept the token: it is wrong, expired, revoked or used up.")
+    assert result.msg.startswith(
+        "The server does not accept the token: it is wrong, expired, revoked, used up, or bound to other networks."
+    )

@@ -17,7 +17,7 @@ import pytest
 
 from tests.integration.conftest import SecureBao
 from tests.integration.support.relay import relay, serving
-from tests.integration.support.runs import Ledger, converge, refused, run
+from tests.integration.support.runs import Ledger, bad_token, converge, denied, no_engine, refused, run
 from tests.support.core import CORE
 from tests.support.modules import ModuleResult, run_module
 from tests.support.server import Bao
@@ -257,19 +257,12 @@ def test_an_uninitialised_server(uninitialised_url: str, module: str) -> None:
 # --- denied ---
 
 
-def bad_token(path: str) -> str:
-    return (
-        "The server does not accept the token: it is wrong, expired, revoked or used up. Refused at "
-        f"'{path}'; log in again or give another token."
-    )
-
-
 @each_module
 @pytest.mark.parametrize("validate", [False, True])
 def test_a_wrong_token(bao: Bao, module: str, validate: bool) -> None:
     ledger = Ledger(bao)
     path = "auth/token/lookup-self" if validate else PATHS[module]
-    assert failing(module, url=bao.addr, token_validate=validate) == bad_token(path)
+    assert failing(module, url=bao.addr, token_validate=validate) == bad_token(bao, path)
     assert ledger.writes == []
 
 
@@ -281,7 +274,7 @@ def token(bao: Bao, **facts: object) -> str:
 def test_a_revoked_token(bao: Bao, module: str) -> None:
     revoked = token(bao)
     bao.done("POST", "auth/token/revoke", {"token": revoked})
-    assert refused(bao, module, **MODULES[module], token=revoked) == bad_token(PATHS[module])
+    assert refused(bao, module, **MODULES[module], token=revoked) == bad_token(bao, PATHS[module])
 
 
 def test_an_expired_token(bao: Bao) -> None:
@@ -289,7 +282,7 @@ def test_an_expired_token(bao: Bao) -> None:
     deadline = time.monotonic() + 10
     while bao.request("GET", "auth/token/lookup-self", token=expired)[0] == 200 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert refused(bao, "vault_transit_key", name="ml", token=expired) == bad_token("transit/keys/ml")
+    assert refused(bao, "vault_transit_key", name="ml", token=expired) == bad_token(bao, "transit/keys/ml")
 
 
 def test_a_used_up_token(bao: Bao, mount: str) -> None:
@@ -297,7 +290,7 @@ def test_a_used_up_token(bao: Bao, mount: str) -> None:
     result = run(bao, "vault_transit_key", name="ml", backend=mount, token=once)
     assert result.failed
     assert not result.changed
-    assert result.msg == bad_token(f"{mount}/keys/ml")
+    assert result.msg == bad_token(bao, f"{mount}/keys/ml")
 
 
 def test_no_token_at_all(bao: Bao, tmp_path: Path) -> None:
@@ -316,11 +309,10 @@ def test_a_missing_namespace(bao: Bao, module: str) -> None:
     )
 
 
-NO_ENGINE = "No secrets engine is mounted for 'no/such/keys/ml'. Enable it, or correct the engine's path."
-
-
 def test_a_missing_engine(bao: Bao) -> None:
-    assert refused(bao, "vault_transit_key", name="ml", backend="no/such", state="absent") == NO_ENGINE
+    assert refused(bao, "vault_transit_key", name="ml", backend="no/such", state="absent") == no_engine(
+        bao, "no/such/keys/ml"
+    )
 
 
 def test_a_missing_engine_may_be_predicted_by_check_mode(bao: Bao) -> None:
@@ -329,19 +321,13 @@ def test_a_missing_engine_may_be_predicted_by_check_mode(bao: Bao) -> None:
     assert predicted.warnings == [
         "The engine 'no/such' is not enabled. Without check mode this fails unless an earlier task enables it."
     ]
-    assert run(bao, "vault_transit_key", name="ml", backend="no/such").msg == NO_ENGINE
-
-
-DENIED = (
-    "Permission denied: the token's policies do not grant the capability '{}' on '{}'. The server answers the same "
-    "when the engine or the key in that path does not exist."
-)
+    assert run(bao, "vault_transit_key", name="ml", backend="no/such").msg == no_engine(bao, "no/such/keys/ml")
 
 
 def test_each_denial_names_capability_and_path(bao: Bao, mount: str, mint_token: Callable[[str], str]) -> None:
     bao.done("POST", f"{mount}/keys/ml", {})
 
-    def denied(grant: str, module: str = "vault_transit_key", **params: Any) -> ModuleResult:
+    def limited_to(grant: str, module: str = "vault_transit_key", **params: Any) -> ModuleResult:
         limited = mint_token(grant.replace("MOUNT", mount))
         return run(bao, module, **{"name": "ml", "backend": mount, "token": limited, **params})
 
@@ -350,22 +336,22 @@ def test_each_denial_names_capability_and_path(bao: Bao, mount: str, mint_token:
     configuring = reading + ' path "MOUNT/keys/+/config" { capabilities = ["update"] }'
     keys = f"{mount}/keys"
     cases = [
-        (denied(nothing), "read", f"{keys}/ml"),
-        (denied(nothing, "vault_transit_key_info"), "read", f"{keys}/ml"),
-        (denied(nothing, "vault_transit_key_info", name=None), "list", keys),
-        (denied(reading, name="new"), "update", f"{keys}/new"),
-        (denied(reading, exportable=True), "update", f"{keys}/ml/config"),
-        (denied(configuring, rotate_older_than="0"), "update", f"{keys}/ml/rotate"),
+        (limited_to(nothing), "read", f"{keys}/ml"),
+        (limited_to(nothing, "vault_transit_key_info"), "read", f"{keys}/ml"),
+        (limited_to(nothing, "vault_transit_key_info", name=None), "list", keys),
+        (limited_to(reading, name="new"), "update", f"{keys}/new"),
+        (limited_to(reading, exportable=True), "update", f"{keys}/ml/config"),
+        (limited_to(configuring, rotate_older_than="0"), "update", f"{keys}/ml/rotate"),
     ]
     for result, capability, path in cases:
         assert result.failed
         assert not result.changed
-        assert result.msg == DENIED.format(capability, path)
+        assert result.msg == denied(bao, capability, path)
     # The token may make the key deletable, but not delete it: the message lists what was done.
-    result = denied(configuring, state="absent", force=True)
+    result = limited_to(configuring, state="absent", force=True)
     assert result.failed
     assert result.changed
-    assert result.msg == DENIED.format("delete", f"{keys}/ml") + " Already done: deletion_allowed was set."
+    assert result.msg == denied(bao, "delete", f"{keys}/ml") + " Already done: deletion_allowed was set."
 
 
 # --- lost responses ---

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each way to reach a server that its own client has: the same settings, for everything that this project has."""
+"""Ways to reach a server that its own client has, in whole playbooks. `test_parity.py` has the table of variables."""
 
 from __future__ import annotations
 
@@ -55,22 +55,9 @@ def client(secure_bao: SecureBao) -> Environment:
     return {"BAO_CLIENT_CERT": str(pair.certificate), "BAO_CLIENT_KEY": str(pair.key)}
 
 
-def vaults(environment: Environment) -> Environment:
-    """The same in the variables of Vault."""
-    return {name.replace("BAO_", "VAULT_", 1): value for name, value in environment.items()}
-
-
 def with_certificate(here: SecureBao, client: Environment) -> Environment:
-    return {"BAO_ADDR": f"https://127.0.0.1:{here.client_port}", "BAO_CACERT": here.ca_cert, **client}
-
-
-def by_another_name(here: SecureBao, _client: Environment) -> Environment:
-    address = f"https://127.0.0.1:{here.named_port}"
-    return vaults({"BAO_ADDR": address, "BAO_CACERT": here.ca_cert, "BAO_TLS_SERVER_NAME": "named.test"})
-
-
-def with_authorities_as_text(here: SecureBao, _client: Environment) -> Environment:
-    return {"BAO_ADDR": here.url, "BAO_CACERT_BYTES": Path(here.ca_cert).read_text(encoding="utf-8")}
+    made = {"BAO_ADDR": f"https://127.0.0.1:{here.client_port}", "BAO_CACERT": here.ca_cert, **client}
+    return {name.replace("BAO_", "VAULT_", 1): value for name, value in made.items()}
 
 
 def at_a_socket(here: SecureBao, _client: Environment) -> Environment:
@@ -84,8 +71,6 @@ def at_a_socket(here: SecureBao, _client: Environment) -> Environment:
 
 WAYS: list[Callable[[SecureBao, Environment], Environment]] = [
     with_certificate,
-    by_another_name,
-    with_authorities_as_text,
     at_a_socket,
 ]
 

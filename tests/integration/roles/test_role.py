@@ -31,7 +31,7 @@ MODULE_OF = {
     "vault_transit_approles": "vault_transit_approle",
 }
 # Options of an entry that the role handles itself.
-OF_THE_ROLE = {"vault_transit_approles": {"grant_hosts"}}
+OF_THE_ROLE = {"vault_transit_approles": {"grant_hosts"}, "vault_transit_policies": {"grant_hosts"}}
 # Options that the role requires although the module does not: the role manages no auth method alone.
 REQUIRED_BY_THE_ROLE = {"vault_transit_approles": {"name"}}
 

@@ -26,6 +26,34 @@ from tests.support.server import Bao
 WRITES_NOTHING = re.compile(r"auth/(token/(lookup|renew|revoke)-self|.+/login(/[^/]+)?|.+/secret-id-accessor/lookup)")
 
 
+def asked(bao: Bao, check: str) -> str:
+    """What follows a refusal: where it came from, and what to type next."""
+    return f" Asked: {bao.addr}, the root namespace.{check}."
+
+
+def bad_token(bao: Bao, path: str) -> str:
+    """The message for a token that the server does not accept."""
+    return (
+        "The server does not accept the token: it is wrong, expired, revoked, used up, or bound to other networks. "
+        f"Refused at '{path}'; log in again or give another token.{asked(bao, ' Check: bao token lookup')}"
+    )
+
+
+def denied(bao: Bao, capability: str, path: str) -> str:
+    """The message for what no policy allows."""
+    check = f" Policies are case-sensitive. Check: bao token capabilities {path}"
+    return (
+        f"Permission denied: the token's policies do not grant the capability '{capability}' on '{path}'. The server "
+        f"answers the same when the engine or the key in that path does not exist.{asked(bao, check)}"
+    )
+
+
+def no_engine(bao: Bao, path: str) -> str:
+    """The message for a path at which nothing is mounted."""
+    check = " If it is in another namespace, set namespace. Check: bao secrets list"
+    return f"No secrets engine is mounted for '{path}'. Enable it, or correct the engine's path.{asked(bao, check)}"
+
+
 class Ledger:
     """What the server was asked since this was made, as (operation, path)."""
 

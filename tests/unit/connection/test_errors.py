@@ -24,8 +24,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.message
 POLICY = "1 error occurred:\n\t* permission denied\n\n"
 
 BAD_TOKEN = (
-    "The server does not accept the token: it is wrong, expired, revoked or used up. Refused at 'transit/keys/ml'; "
-    "log in again or give another token."
+    "The server does not accept the token: it is wrong, expired, revoked, used up, or bound to other networks. Refused "
+    "at 'transit/keys/ml'; log in again or give another token."
 )
 
 

@@ -198,7 +198,9 @@ def test_the_timeout(given: int | None, environment: dict[str, str], timeout: in
 def test_an_invalid_timeout(given: object, environment: dict[str, str]) -> None:
     with pytest.raises(InvalidOption) as error:
         settings({"timeout": given}, environment)
-    assert error.value.message == "timeout must be a number of seconds, at least 1."
+    variable = next(iter(environment), "")
+    more = f"; timeout ({variable}) is '{environment[variable]}'" if variable else ""
+    assert error.value.message == f"timeout must be a number of seconds, at least 1{more}."
 
 
 @pytest.mark.parametrize("method", AUTH_METHODS)

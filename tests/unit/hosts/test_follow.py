@@ -41,7 +41,6 @@ class Service:
                 "environment_file": str(self.runtime / "environment"),
             },
             vault_transit_host_program=str(root / "agent"),
-            vault_transit_host_secret_id_kept=True,
         )
         (root / "fetch").write_text(text.replace("sleep 5", "sleep 0.1"), encoding="utf-8")
         (root / "agent").write_text(AGENT.format(folder=root), encoding="utf-8")

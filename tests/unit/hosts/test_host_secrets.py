@@ -91,3 +91,20 @@ def test_a_service_without_a_key_is_named() -> None:
     problem = "The service 's' of the host 'gateway-a' names no key: set vault_transit_host_key"
     with pytest.raises(InvalidOption, match=problem):
         grants_by_role(hosts)
+
+
+def test_hosts_with_another_login_have_the_grants_of_its_role() -> None:
+    jwt = {"vault_transit_host_auth_method": "jwt", "vault_transit_host_auth_role": "ci"}
+    hosts = [
+        host(service("a"), role="web"),
+        host(service("b"), role="web", **jwt),
+        host(service("c"), role=None, **jwt),
+    ]
+    assert grants_by_role(hosts) == {"ci": [grant("b", "c")], "web": [grant("a")]}
+
+
+def test_a_policy_in_a_namespace_above_leads_down_to_the_engine() -> None:
+    names = {"vault_transit_host_namespace": "org/team/", "vault_transit_host_auth_namespace": "org"}
+    assert grants_by_role([host(service("a"), **names)]) == {"web": [grant("a", backend="team/transit")]}
+    names["vault_transit_host_auth_namespace"] = "/"
+    assert grants_by_role([host(service("a"), **names)]) == {"web": [grant("a", backend="org/team/transit")]}

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import fields
 from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import Host, described, systemd_word
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.host import Host
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import described, systemd_word
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,7 +36,8 @@ def document(*names: str, path: str = "keys.transit.yml", **metadata: Any) -> di
 
 
 def described_one(documents: list[dict[str, Any]] | None = None, **service: Any) -> dict[str, Any]:
-    host = {name: service.pop(name) for name in list(service) if name in HOST and name not in ("backend", "key")}
+    ours = {one.name for one in fields(Host)} - {"backend", "key"}
+    host = {name: service.pop(name) for name in list(service) if name in ours}
     given = {"name": "app", "command": ["/usr/bin/app"], "environment": {"A": "a"}, **service}
     files = [document("a", "b")] if documents is None else documents
     (found,) = described([given], files, Host(**{**HOST, **host}))
@@ -73,6 +76,54 @@ def test_a_secret_id_that_is_not_kept_is_unwrapped_by_the_agent() -> None:
     assert 'secret_id_file_path                 = "/etc/mlkeys/app/once/wrapping_token"' in agent
     assert 'secret_id_response_wrapping_path    = "auth/machines/role/web/secret-id"' in agent
     assert "remove_secret_id_file_after_reading = true" in agent
+
+
+def test_another_login_needs_nothing_from_the_controller() -> None:
+    config = {"path": "/run/jwt"}
+    found = described_one(
+        approle="",
+        auth_method="jwt",
+        auth_role="web",
+        auth_config=config,
+        secret_id_kept=False,
+        watch=True,
+        client_cert="/c.pem",
+        client_key="/c.key",
+        tls_server_name="v.test",
+    )
+    agent = found["agent"]
+    assert 'type        = "jwt"\n    mount_path  = "auth/jwt"' in agent
+    assert 'role                     = "web"\n      remove_jwt_after_reading = false' in agent
+    for line in ("client_cert", "client_key", "tls_server_name"):
+        assert f"\n  {line} " in agent.partition("auto_auth")[0]
+    assert (found["has_secret_id"], found["is_used_up"]) == (False, False)
+    assert found["holds"] == ["placed", "started", "agent.hcl", "fetch"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"auth_method": "ldap"}, "'ldap' is not one of approle, aws, azure, cert, gcp, jwt, kubernetes, token_file"),
+        ({"auth_method": "jwt", "auth_role": "w"}, "auth_config with the auth method jwt: path is missing"),
+        ({"auth_method": "kubernetes"}, "needs a role: set vault_transit_host_auth_role"),
+        ({"auth_method": "cert"}, "needs vault_transit_host_client_cert and vault_transit_host_client_key"),
+        ({"client_cert": "/c.pem"}, "vault_transit_host_client_cert and vault_transit_host_client_key must be set"),
+        ({"auth_method": "aws", "auth_role": "w", "auth_config": {"secret_key": "K"}}, "secret_key would stand in a"),
+        ({"auth_method": "gcp", "auth_role": "w", "auth_config": {"tpye": "iam"}}, "'tpye' is not one of credentials"),
+        (
+            {"auth_method": "token_file", "auth_config": {"token_file_path": ["x"]}},
+            "must be a text, a number or a flag",
+        ),
+        ({"namespace": "org/team", "auth_namespace": "other"}, "of the namespace 'other' is not valid in 'org/team'"),
+        ({"namespace": "organic", "auth_namespace": "org"}, "of the namespace 'org' is not valid in 'organic'"),
+        ({"agent_environment": {"BAO_TOKEN": "x"}}, "BAO_TOKEN would stand in a file of the host"),
+        ({"agent_environment": {"A-B": "x"}}, "'A-B' is not a valid name of an environment variable"),
+    ],
+)
+def test_a_login_that_cannot_work_is_refused(given: dict[str, Any], words: str) -> None:
+    found = problem(**given)
+    assert words in found
+    assert "K'" not in found
 
 
 def test_in_mode_credential_secrets_are_in_memory_and_links_point_there() -> None:

@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pytest
@@ -35,7 +36,7 @@ echo KEY=1 > {folder}/run/environment
 
 
 class Service:
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, **variables: Any) -> None:
         self.root, self.runtime = root, root / "run"
         self.runtime.mkdir()
         for name in ("role_id", "secret_id"):
@@ -47,7 +48,7 @@ class Service:
         text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
             vault_transit_host_service={"name": "gw", "folder": str(root), "runtime": str(self.runtime)},
             vault_transit_host_program=str(root / "agent"),
-            vault_transit_host_secret_id_kept=True,
+            **variables,
         )
         (root / "fetch").write_text(text.replace("sleep 5", "sleep 0.1"), encoding="utf-8")
 
@@ -146,3 +147,54 @@ def test_a_stop_that_somebody_asks_for_delays_no_start(service: Service) -> None
     assert attempts.exists()
     subprocess.run(script, check=True, env={**without, "MAINPID": "4711"})
     assert not attempts.exists()
+
+
+# --- other logins ---
+
+REMEDY = "Set vault_transit_host_binary to the program vault, which has aws, azure and gcp."
+
+
+def test_a_refused_login_of_another_method_names_what_to_check(tmp_path: Path) -> None:
+    service = Service(tmp_path, vault_transit_host_auth_method="jwt")
+    service.fails(ERROR.format(code=400, text="error validating token").replace("approle", "ci"))
+    said = service.once()[1]
+    assert "gw: the server refuses its login with jwt. Check vault_transit_host_auth_role," in said
+    assert "secret ID" not in said
+    # Nothing locks such logins, so it is tried again after the usual pauses.
+    assert not (service.runtime / "locked").exists()
+
+
+def test_a_method_that_the_program_lacks_is_named_with_the_program_that_has_it(tmp_path: Path) -> None:
+    service = Service(tmp_path, vault_transit_host_auth_method="aws")
+    service.agent(
+        "#!/bin/sh\necho '==> OpenBao Agent started!'\necho '                     Cgo: disabled'\n"
+        "echo 'Error creating aws auth method: unknown auth method \"aws\"'\nexit 1\n"
+    )
+    assert service.once()[1].splitlines() == [
+        'Error creating aws auth method: unknown auth method "aws"',
+        f"gw: {service.root}/agent has no auth method aws. {REMEDY}",
+    ]
+
+
+def test_a_token_that_something_else_renews_is_not_revoked(tmp_path: Path) -> None:
+    service = Service(tmp_path, vault_transit_host_auth_method="token_file")
+    service.agent(AGENT.format(folder=tmp_path, token="s.Canary"))
+    assert service.once()[0] == 0
+    assert not (service.runtime / "token").exists()
+    assert [call for call in service.calls if "revoke" in call] == []
+
+
+def test_a_token_is_revoked_the_way_that_it_was_got(tmp_path: Path) -> None:
+    service = Service(tmp_path, vault_transit_host_agent_environment={"HTTPS_PROXY": "http://it's:3128", "N": 5})
+    settings = {"client_cert": "/c.pem", "client_key": "/c.key", "tls_server_name": "v.test", "namespace": "org"}
+    lines = ['  address = "https://127.0.0.1:8200"', *(f'  {name} = "{value}"' for name, value in settings.items())]
+    (tmp_path / "agent.hcl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    names = "$BAO_CLIENT_CERT $BAO_CLIENT_KEY $VAULT_TLS_SERVER_NAME $BAO_NAMESPACE $HTTPS_PROXY $N"
+    service.agent(
+        AGENT.format(folder=tmp_path, token="s.Canary").replace("test ", f'echo "{names}" >> {tmp_path}/env\ntest ')
+    )
+    assert service.once()[0] == 0
+    assert (tmp_path / "env").read_text().splitlines() == [
+        "http://it's:3128 5".rjust(22),
+        "/c.pem /c.key v.test org http://it's:3128 5",
+    ]

@@ -32,7 +32,6 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         vault_transit_host_service=service,
         vault_transit_host_program=str(folder / "agent"),
-        vault_transit_host_secret_id_kept=True,
     )
     (folder / "fetch").write_text(text, encoding="utf-8")
     return folder / "fetch"

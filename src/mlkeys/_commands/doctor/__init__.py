@@ -9,11 +9,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlkeys._commands.deployment.state import states_of
-from mlkeys._commands.doctor import environment, machine, server, variables
+from mlkeys._commands.doctor import environment, machine, parity, server, variables
 from mlkeys._commands.doctor.check import Check
 from mlkeys._commands.errors import failing_plainly, show_json
 from mlkeys._commands.project import (
@@ -32,6 +33,9 @@ from mlkeys._synthesis.project import differences, synthesize_for
 from mlkeys._system import collection
 from mlkeys._targets.terraform.stack import terraform_version
 
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Settings
+
 _MARKS = {"ok": ("ok", "green"), "remark": ("remark", "yellow"), "wrong": ("WRONG", "red")}
 
 
@@ -46,7 +50,8 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, as_json
 
     Checks what is installed, PROGRAM (app.py) if it exists, the settings, the server, the login, and whether the token
     has the capabilities that deploying PROGRAM needs. In an Ansible project, it also checks whether Ansible decrypts
-    the encrypted vars files (vars_plugins_enabled in ansible.cfg). Logs in as a deployment does, changes nothing, and
+    the encrypted vars files (vars_plugins_enabled in ansible.cfg). Says where bao, in the same environment, would use
+    another server or other settings. Logs in as a deployment does, changes nothing, and
     shows no secrets. Exits with 1 if something is wrong. A remark points out something that works but may be
     unexpected.
 
@@ -160,4 +165,19 @@ def _server(url: str | None, namespace: str | None, stacks: Sequence[Stack]) -> 
     yield from environment.connection(
         settings.connection, "the program" if url else environment.origin(option, os.environ)
     )
+    if (found := parity.in_effect(settings.connection, os.environ)) is not None:
+        yield found
+    yield from _differences(settings)
     yield from server.checks_of(settings, stacks)
+
+
+def _differences(settings: Settings) -> Iterator[Check]:
+    """Where `bao` would use something else. Without its variables, it would use its defaults, which means nothing."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
+
+    try:
+        of_bao = settings_from({}, parity.environment_of_bao(os.environ))
+    except InvalidOption:
+        return
+    yield from parity.differences(settings, of_bao, os.environ)

@@ -85,6 +85,8 @@ def needs_of(view: View, stack: Stack) -> Iterator[Need]:
 
 def _logging_in(view: View, agent: Agent) -> Iterator[Need]:
     """What delivering a secret ID to a host needs."""
+    if agent.role is None:
+        return
     path = f"auth/{view.text(str(agent.role.backend))}/role/{view.text(str(agent.role.name))}"
     yield Need(path, _READ)
     yield Need(f"{path}/role-id", _READ)

@@ -14,6 +14,7 @@ from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._model.element import Element
 from mlkeys._model.marks import Target, parts
+from mlkeys._shared.hcl import APPROLE, problems_of_method
 from mlkeys._shared.shapes import steering_problem
 from mlkeys._targets.ansible.ciphertexts import path_template
 from mlkeys._targets.ansible.values import Values
@@ -39,6 +40,17 @@ def problems_of(view: View, config: HostConfig, agent: Agent) -> Iterable[str]:
 def _problems_of_settings(agent: Agent) -> Iterable[str]:
     if not agent.command:
         yield "agent: command must be a list, the program and its arguments"
+    if agent.auth_method == APPROLE:
+        if agent.role is None:
+            yield "agent: set the role that it logs in as, or another auth_method"
+        return
+    if agent.role is not None:
+        yield f"agent: an AppRole does not log in with {agent.auth_method}: remove role, and set auth_role"
+    certificate = agent.client_cert is not None and agent.client_key is not None
+    found = problems_of_method(
+        "agent.", agent.auth_method, agent.auth_role or "", agent.auth_config, certificate=certificate
+    )
+    yield from found
 
 
 def _problems_of_secrets(view: View, agent: Agent) -> Iterable[str]:
@@ -92,6 +104,27 @@ def config_path(config: HostConfig) -> str:
     return f"{FOLDER}/{name_of(config)}/agent.hcl"
 
 
+#: Settings that the role has under the same names.
+_GIVEN = ("ca_cert", "ca_path", "client_cert", "client_key", "tls_server_name", "auth_namespace", "binary")
+
+
+def _login(agent: Agent, values: Values) -> dict[str, Any]:
+    """Return the variables that say what the agent logs in with."""
+    variables: dict[str, Any] = {
+        "agent_environment": {name: values.text(value) for name, value in agent.agent_environment.items()} or None
+    }
+    if agent.role is not None:
+        role = {"approle": values.plain(agent.role.name), "approle_path": values.plain(agent.role.backend)}
+        return {**role, **variables}
+    config = {
+        name: values.text(value) if isinstance(value, str) else value for name, value in agent.auth_config.items()
+    }
+    for name in ("auth_method", "auth_path", "auth_role"):
+        given = getattr(agent, name)
+        variables[name] = values.text(given) if given is not None else None
+    return {**variables, "auth_config": config or None}
+
+
 def task(config: HostConfig, agent: Agent, values: Values, vars_files: Mapping[Element, str]) -> dict[str, Any]:
     """Return the task that deploys a service with the role.
 
@@ -121,15 +154,13 @@ def task(config: HostConfig, agent: Agent, values: Values, vars_files: Mapping[E
         "vars_files": list(files),
         "backend": values.plain(key.backend),
         "key": values.plain(key.name),
-        "approle": values.plain(agent.role.name),
-        "approle_path": values.plain(agent.role.backend),
+        **_login(agent, values),
         "url": values.text(agent.address or values.stack.url or ""),
         **{
             name: values.text(given)
             for name, given in (
                 ("namespace", agent.namespace if agent.namespace is not None else values.stack.namespace),
-                ("ca_cert", agent.ca_cert),
-                ("binary", agent.binary),
+                *((name, getattr(agent, name)) for name in _GIVEN),
             )
             if given is not None
         },

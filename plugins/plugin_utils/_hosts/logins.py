@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How the agent of a host reaches its server and logs in. Pure. **Private** to the collection.
+
+The names of settings are those of the agent: https://openbao.org/docs/agent-and-proxy/autoauth/
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Iterator, Mapping
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.hcl import (
+    APPROLE,
+    METHODS,
+    TOKEN_FILE,
+    attributes,
+    block,
+    problems_of_method,
+)
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET_VARIABLE = re.compile(r"(?:TOKEN|SECRET|SECRET_ACCESS_KEY|PASSWORD)$")
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where the server is, and how the agent logs in.
+
+    Attributes:
+        folder: on the host, with the files that it logs in with.
+        runtime: the folder in memory for the token, which is revoked once the agent has ended.
+        kept: whether the folder keeps a secret ID. Otherwise it holds a wrapping token, which the agent uses up.
+        auth_path: where the auth method is mounted, if it is not AppRole.
+        auth_namespace: that of the auth method: ``namespace`` or one above it, by default ``namespace``; ``/`` is the
+            root namespace.
+        config: settings of the method.
+        environment: variables of the agent.
+    """
+
+    url: str
+    approle: str
+    approle_path: str
+    folder: str
+    runtime: str
+    kept: bool = True
+    ca_cert: str = ""
+    namespace: str = ""
+    ca_path: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    tls_server_name: str = ""
+    method: str = APPROLE
+    auth_path: str = ""
+    auth_role: str = ""
+    auth_namespace: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def own_namespace(self) -> str:
+        """That of the login."""
+        return (self.auth_namespace or self.namespace).strip("/")
+
+    @property
+    def prefix(self) -> str:
+        return way_down(self.auth_namespace, self.namespace)
+
+
+def way_down(auth_namespace: str, namespace: str) -> str:
+    """What leads from the namespace of the login to that of the engine. The agent and policies have one for both."""
+    rest = namespace.strip("/")[len(auth_namespace.strip("/")) :].strip("/") if auth_namespace else ""
+    return f"{rest}/" if rest else ""
+
+
+def server(login: Login) -> str:
+    """The block of the server."""
+    names = ("ca_cert", "ca_path", "client_cert", "client_key", "tls_server_name")
+    return block("vault", attributes({"address": login.url, **_set(login, names)}))
+
+
+def _set(login: Login, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(login, name) for name in names if getattr(login, name)}
+
+
+def auth(login: Login) -> str:
+    """The block of the login."""
+    path, config = _of_approle(login) if login.method == APPROLE else _of_method(login)
+    method: dict[str, Any] = {"type": login.method}
+    if path:
+        method["mount_path"] = f"auth/{path}"
+    if login.own_namespace:
+        method["namespace"] = login.own_namespace
+    method["exit_on_err"] = True
+    sink = block('sink "file"', block("config =", attributes({"path": f"{login.runtime}/token"})))
+    return block("auto_auth", block("method", attributes(method), block("config =", attributes(config))), sink)
+
+
+def _of_approle(login: Login) -> tuple[str, dict[str, Any]]:
+    path = login.approle_path.strip("/")
+    config: dict[str, Any] = {"role_id_file_path": f"{login.folder}/role_id"}
+    if login.kept:
+        config["secret_id_file_path"] = f"{login.folder}/secret_id"
+    else:
+        config["secret_id_file_path"] = f"{login.folder}/once/wrapping_token"
+        config["secret_id_response_wrapping_path"] = f"auth/{path}/role/{login.approle}/secret-id"
+    config["remove_secret_id_file_after_reading"] = not login.kept
+    return path, config
+
+
+def _of_method(login: Login) -> tuple[str, dict[str, Any]]:
+    method = METHODS[login.method]
+    role = {method.role: login.auth_role} if method.role and login.auth_role else {}
+    # A file with a token logs in nowhere.
+    path = login.auth_path.strip("/") or login.method if login.method != TOKEN_FILE else ""
+    return path, {**role, **method.fixed, **login.config}
+
+
+def problems(login: Login) -> Iterator[str]:
+    """What is wrong with the settings of a login."""
+    if not login.url.startswith(("http://", "https://", "unix:///")):
+        yield "its agent needs the server's address: set vault_transit_host_url"
+    if bool(login.client_cert) != bool(login.client_key):
+        yield "vault_transit_host_client_cert and vault_transit_host_client_key must be set together"
+    own, wanted = login.own_namespace, login.namespace.strip("/")
+    if own and not f"{wanted}/".startswith(f"{own}/"):
+        yield (
+            f"a token of the namespace '{own}' is not valid in '{wanted}': vault_transit_host_auth_namespace must be "
+            "vault_transit_host_namespace, or one above it"
+        )
+    for name in login.environment:
+        if not _VARIABLE.fullmatch(name):
+            yield f"vault_transit_host_agent_environment: '{name}' is not a valid name of an environment variable"
+        elif _SECRET_VARIABLE.search(name):
+            yield f"vault_transit_host_agent_environment: {name} would stand in a file of the host"
+    if login.method == APPROLE:
+        if not login.approle:
+            yield (
+                "its agent needs an AppRole to log in as: set vault_transit_host_approle, or "
+                "vault_transit_host_auth_method"
+            )
+        return
+    yield from problems_of_method(
+        "vault_transit_host_", login.method, login.auth_role, login.config, certificate=bool(login.client_cert)
+    )

@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The page about controllers has configurations for programs that do not run here: they fit the collection."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import jinja2
+import pytest
+import yaml
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
+
+from tests.docs.blocks import File, blocks_of
+from tests.support.collection import ROOT
+
+FILES = {
+    block.path: yaml.safe_load(block.content)
+    for block in blocks_of(ROOT / "docs/guides/controllers.md")
+    if isinstance(block, File) and block.path.endswith(".yml")
+}
+INPUTS, INJECTORS = FILES["credential-type-inputs.yml"], FILES["credential-type-injectors.yml"]
+
+
+def injected(**values: str) -> dict[str, str]:
+    """The environment of a job, as AWX renders it: a field that is not filled in is empty."""
+    given = {**{field["id"]: "" for field in INPUTS["fields"]}, **values}
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701  not HTML
+    return {name: environment.from_string(text).render(given) for name, text in INJECTORS["env"].items()}
+
+
+def test_fields_of_the_credential_type_are_as_awx_takes_them() -> None:
+    ids = [field["id"] for field in INPUTS["fields"]]
+    assert len(set(ids)) == len(ids)
+    assert set(INPUTS) == {"fields", "required"}
+    assert set(INPUTS["required"]) <= set(ids)
+    for field in INPUTS["fields"]:
+        assert set(field) <= {"id", "type", "label", "secret", "multiline", "help_text", "choices", "default"}
+        assert field["type"] in ("string", "boolean")
+    # What is secret in an option is secret in its field.
+    secret = {option.name for option in OPTIONS if option.secret}
+    assert {field["id"] for field in INPUTS["fields"] if field.get("secret")} == secret & set(ids)
+
+
+def test_each_field_is_injected_into_a_variable_that_the_collection_reads() -> None:
+    read = {name for option in OPTIONS for name in option.environment}
+    assert set(INJECTORS) == {"env"}
+    assert set(INJECTORS["env"]) <= read
+    used = set(re.findall(r"\{\{ (\w+) \}\}", " ".join(INJECTORS["env"].values())))
+    assert used == {field["id"] for field in INPUTS["fields"]}
+
+
+@pytest.mark.parametrize("namespace", ["", "org/team-a"])
+def test_a_job_gets_settings_that_connect(namespace: str) -> None:
+    given = {"url": "https://v.test", "role_id": "r", "secret_id": "s", "namespace": namespace}
+    settings = settings_from({}, injected(**given))
+    assert settings.connection.url == "https://v.test"
+    assert settings.connection.namespace == namespace
+    # An empty field is not the root namespace, nor an empty list of authorities.
+    assert settings.connection.auth_namespace is None
+    assert (settings.connection.verify, settings.connection.ca_data) == (True, "")
+    assert (settings.auth.method, settings.auth.role_id, settings.auth.secret_id) == ("approle", "r", "s")
+
+
+def test_an_execution_environment_is_of_the_version_that_the_collection_declares_itself_for() -> None:
+    definition: dict[str, Any] = FILES["execution-environment.yml"]
+    ours = yaml.safe_load((ROOT / "meta/execution-environment.yml").read_text(encoding="utf-8"))
+    assert definition["version"] == ours["version"]
+    assert [one["name"] for one in definition["dependencies"]["galaxy"]["collections"]] == ["mlkeys.transit"]
+    oldest = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))["requires_ansible"]
+    assert oldest.startswith(definition["dependencies"]["ansible_core"]["package_pip"].removeprefix("ansible-core"))

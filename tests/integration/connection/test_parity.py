@@ -1,0 +1,347 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of connection variables and of all that connects: each gets what the server's own client gets, or nothing.
+
+`test_ways_in.py` runs some of them in whole playbooks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.inventory.group import Group
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import lookup_loader
+from ansible.template import Templar
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Rendered, writing
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import Login
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import Sealed
+from click.testing import CliRunner
+
+from mlkeys._cli import main
+from mlkeys._devserver.server import _binary, without_server_settings
+from tests.integration.conftest import SecureBao
+from tests.integration.support.plays import make_key, vars_file
+from tests.integration.support.tls import Pair
+from tests.integration.vars_file.test_vars_plugin import begin_run
+from tests.support.modules import by_action, run_module
+
+ENGINE, KEY, NAMESPACE = "parity", "ml", "parity-org/team"
+
+Environment = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A server, and a project with ciphertexts for it.
+
+    Attributes:
+        folder: with `root` and `team`, a project for each namespace, and `hashed` with the CA certificates.
+        proxy: the URL of a proxy that connects to what it is asked for.
+    """
+
+    here: SecureBao
+    folder: Path
+    certificate: Pair
+    proxy: str
+
+    def at(self, port: int) -> Environment:
+        return {"BAO_ADDR": f"https://127.0.0.1:{port}", "BAO_CACERT": self.here.ca_cert}
+
+    @property
+    def client(self) -> Environment:
+        return {"BAO_CLIENT_CERT": str(self.certificate.certificate), "BAO_CLIENT_KEY": str(self.certificate.key)}
+
+
+@pytest.fixture(scope="module")
+def place(secure_bao: SecureBao, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    bao, folder = secure_bao.bao, tmp_path_factory.mktemp("parity")
+    for path in ("sys/namespaces/parity-org", "parity-org/sys/namespaces/team"):
+        bao.done("POST", path, {})
+    for name, prefix in (("root", ""), ("team", f"{NAMESPACE}/")):
+        bao.done("POST", f"{prefix}sys/mounts/{ENGINE}", {"type": "transit"})
+        make_key(bao, f"{prefix}{ENGINE}")
+        project = folder / name
+        (project / "group_vars/gateways").mkdir(parents=True)
+        file = json.loads(vars_file(bao, f"{prefix}{ENGINE}", {"token": f"canary-{name}-3Fw"}))
+        file["_transit"]["backend"] = ENGINE
+        (project / "group_vars/gateways/keys.transit.yml").write_text(json.dumps(file), encoding="utf-8")
+    hashed = folder / "hashed"
+    hashed.mkdir()
+    shutil.copy(secure_bao.ca_cert, hashed / "ca.pem")
+    plain = folder / "plain"
+    plain.mkdir()
+    shutil.copy(secure_bao.ca_cert, plain / "authority")
+    subprocess.run([shutil.which("openssl") or "openssl", "rehash", str(hashed)], check=True, capture_output=True)
+    (folder / ".vault-token").write_text(bao.token, encoding="ascii")
+    with connecting_proxy() as proxy:
+        yield Place(secure_bao, folder, secure_bao.authority.issue("parity", client=True), proxy)
+    bao.done("DELETE", f"sys/mounts/{ENGINE}")
+    bao.done("DELETE", f"{NAMESPACE}/sys/mounts/{ENGINE}")
+    bao.done("DELETE", "parity-org/sys/namespaces/team")
+
+
+class connecting_proxy:  # noqa: N801  it is used as a context manager
+    """A proxy on loopback for `CONNECT`, and for whole requests to http URLs."""
+
+    def __enter__(self) -> str:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._serve, daemon=True).start()
+        return f"http://127.0.0.1:{self._server.getsockname()[1]}"
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _address = self._server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._hand_on, args=(client,), daemon=True).start()
+
+    def _hand_on(self, client: socket.socket) -> None:
+        with client:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += client.recv(4096) or b"\r\n\r\n"
+            method, target, *_rest = head.decode("latin-1").split()
+            host, _colon, port = target.removeprefix("http://").partition("/")[0].rpartition(":")
+            with socket.create_connection((host, int(port))) as server:
+                if method == "CONNECT":
+                    client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                else:
+                    server.sendall(head)
+                back = threading.Thread(target=_copy, args=(server, client), daemon=True)
+                back.start()
+                _copy(client, server)
+                back.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while content := source.recv(65536):
+            target.sendall(content)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def vaults(environment: Environment) -> Environment:
+    """The same in the variables of Vault."""
+    return {name.replace("BAO_", "VAULT_", 1): value for name, value in environment.items()}
+
+
+Row = Callable[[Place], Environment]
+
+# What works for the server's client.
+WORKS: dict[str, Row] = {
+    "http": lambda p: {"BAO_ADDR": p.here.bao.addr},
+    "scheme in capitals": lambda p: {"BAO_ADDR": p.here.bao.addr.replace("http", "HTTP")},
+    "slash": lambda p: {"VAULT_ADDR": f"{p.here.bao.addr}/"},
+    "bao before vault": lambda p: {"BAO_ADDR": p.here.bao.addr, "VAULT_ADDR": "http://127.0.0.1:1"},
+    "agent": lambda p: {"BAO_AGENT_ADDR": p.here.bao.addr, "BAO_ADDR": "http://127.0.0.1:1"},
+    "agent of vault": lambda p: {"VAULT_AGENT_ADDR": p.here.bao.addr},
+    "socket": lambda p: {"BAO_ADDR": f"unix://{p.here.socket}"},
+    "socket of an agent": lambda p: {"VAULT_AGENT_ADDR": f"unix://{p.here.socket}", "ALL_PROXY": "http://127.0.0.1:1"},
+    "tls": lambda p: p.at(p.here.port),
+    "tls of vault": lambda p: vaults(p.at(p.here.port)),
+    "text of authorities": lambda p: {
+        "BAO_ADDR": p.here.url,
+        "BAO_CACERT_BYTES": Path(p.here.ca_cert).read_text(encoding="ascii"),
+    },
+    "folder of authorities": lambda p: {"BAO_ADDR": p.here.url, "BAO_CAPATH": str(p.folder / "hashed")},
+    "folder that is not prepared": lambda p: {"BAO_ADDR": p.here.url, "VAULT_CAPATH": str(p.folder / "plain")},
+    "SSL_CERT_FILE": lambda p: {"BAO_ADDR": p.here.url, "SSL_CERT_FILE": p.here.ca_cert},
+    "SSL_CERT_DIR": lambda p: {"BAO_ADDR": p.here.url, "SSL_CERT_DIR": str(p.folder / "hashed")},
+    "not verified": lambda p: {"BAO_ADDR": p.here.url, "BAO_SKIP_VERIFY": "true"},
+    "client certificate": lambda p: {**p.at(p.here.client_port), **p.client},
+    "client certificate of vault": lambda p: vaults({**p.at(p.here.client_port), **p.client}),
+    "other name": lambda p: {**p.at(p.here.named_port), "BAO_TLS_SERVER_NAME": "named.test"},
+    "namespace": lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_NAMESPACE": NAMESPACE},
+    "namespace with slashes": lambda p: {"BAO_ADDR": p.here.bao.addr, "VAULT_NAMESPACE": f"/{NAMESPACE}/"},
+    "namespace over tls": lambda p: {**p.at(p.here.client_port), **p.client, "BAO_NAMESPACE": NAMESPACE},
+    "timeout, retries, rate": lambda p: {
+        "BAO_ADDR": p.here.bao.addr,
+        "BAO_CLIENT_TIMEOUT": "90s",
+        "BAO_MAX_RETRIES": "0",
+        "BAO_RATE_LIMIT": "100:200",
+    },
+    "plain timeout": lambda p: {"BAO_ADDR": p.here.bao.addr, "VAULT_CLIENT_TIMEOUT": "45", "VAULT_RATE_LIMIT": "50"},
+    "proxy": lambda p: {**p.at(p.here.port), "BAO_HTTP_PROXY": p.proxy},
+    "proxy for all": lambda p: {**p.at(p.here.port), "VAULT_PROXY_ADDR": p.proxy},
+    "proxy before proxy": lambda p: {
+        **p.at(p.here.port),
+        "BAO_PROXY_ADDR": p.proxy,
+        "BAO_HTTP_PROXY": "http://127.0.0.1:1",
+    },
+    "file of a token": lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": "", "HOME": str(p.folder)},
+}
+
+# What does not, with what a message of this project says about it.
+FAILS: dict[str, tuple[Row, str]] = {
+    "no server": (lambda _p: {"BAO_ADDR": "http://127.0.0.1:1"}, "connection refused"),
+    "no socket": (lambda p: {"BAO_ADDR": f"unix://{p.folder}/none"}, "there is no socket at this path"),
+    "unknown authority": (lambda p: {"BAO_ADDR": p.here.url}, "Set ca_cert (BAO_CACERT"),
+    "other name": (lambda p: p.at(p.here.named_port), "it is for another name"),
+    "no certificate": (lambda p: p.at(p.here.client_port), "et client_cert and client_key (BAO_CLIENT_CERT"),
+    "no namespace": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_NAMESPACE": "nowhere"}, "'nowhere' does not exist"),
+    "wrong token": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": "s.x"}, "does not accept the token"),
+    "proxy is away": (
+        lambda p: {**p.at(p.here.port), "BAO_PROXY_ADDR": "http://127.0.0.1:1"},
+        "the proxy refused the connection or does not respond",
+    ),
+    "bad timeout": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_CLIENT_TIMEOUT": "abc"}, "timeout must be a number"),
+    "bad retries": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_MAX_RETRIES": "abc"}, "retries must be a number"),
+    "bad rate": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_RATE_LIMIT": "abc"}, "rate_limit must be requests"),
+    "half a certificate": (
+        lambda p: {**p.at(p.here.port), "BAO_CLIENT_CERT": str(p.certificate.certificate)},
+        "client_cert and client_key must be set together",
+    ),
+    "https to http": (
+        lambda p: {"BAO_ADDR": p.here.bao.addr.replace("http:", "https:")},
+        "Start url with http://",
+    ),
+}
+
+
+@pytest.fixture
+def environment(request: pytest.FixtureRequest, place: Place, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """The environment of a row, which is that of this process, too."""
+    row = request.param[0] if isinstance(request.param, tuple) else request.param
+    made = {"BAO_TOKEN": place.here.bao.token, **row(place)}
+    for name, value in made.items():
+        monkeypatch.setenv(name, value)
+    team = made.get("BAO_NAMESPACE") or made.get("VAULT_NAMESPACE")
+    monkeypatch.chdir(place.folder / ("team" if team and NAMESPACE in team else "root"))
+    return made
+
+
+def wanted() -> str:
+    return f"canary-{Path.cwd().name}-3Fw"
+
+
+def stored() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path("group_vars/gateways/keys.transit.yml").read_text(encoding="utf-8"))
+    return found
+
+
+def by_bao(environment: Environment) -> bool:
+    done = subprocess.run(
+        [_binary(), "read", f"{ENGINE}/keys/{KEY}"],
+        env={**without_server_settings(os.environ), "BAO_MAX_RETRIES": "0", **environment},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode == 0
+
+
+def by_module(*, sent: bool) -> str:
+    with nullcontext() if sent else by_action():
+        result = run_module("vault_transit_key_info", {"name": KEY, "backend": ENGINE})
+    return result.msg if result.failed else wanted()
+
+
+def by_lookup() -> str:
+    loader = DataLoader()
+    plugin = lookup_loader.get("mlkeys.transit.vault_transit", loader=loader, templar=Templar(loader=loader))
+    (found,) = plugin.run([stored()["token"]], {}, key=KEY, backend=ENGINE, context="token")
+    return str(found)
+
+
+def by_vars_plugin(monkeypatch: pytest.MonkeyPatch) -> str:
+    found = begin_run(monkeypatch).get_vars(DataLoader(), os.fspath(Path.cwd()), [Group("gateways")])
+    return str(found.get("token"))
+
+
+def by_mlkeys() -> str:
+    done = CliRunner().invoke(main, ["show", "group_vars/gateways", "token", "--reveal", "--force"])
+    return done.stdout if done.exit_code == 0 else done.output
+
+
+ALL: dict[str, Callable[[pytest.MonkeyPatch], str]] = {
+    "module here": lambda _patch: by_module(sent=False),
+    "module sent": lambda _patch: by_module(sent=True),
+    "lookup": lambda _patch: by_lookup(),
+    "vars plugin": by_vars_plugin,
+    "mlkeys": lambda _patch: by_mlkeys(),
+}
+
+# The settings of the agent's server, by the ends of the names of their variables.
+OF_THE_AGENT = {
+    "CACERT": "ca_cert",
+    "CAPATH": "ca_path",
+    "CLIENT_CERT": "client_cert",
+    "CLIENT_KEY": "client_key",
+    "TLS_SERVER_NAME": "tls_server_name",
+    "NAMESPACE": "namespace",
+}
+
+
+def by_agent(environment: Environment, place: Place, folder: Path) -> str:
+    """What the agent of a host writes: settings of the role for what it has settings for, else variables."""
+    settings: dict[str, Any] = {}
+    rest: dict[str, str] = {}
+    url = ""
+    for name, value in environment.items():
+        end = name.removeprefix("BAO_").removeprefix("VAULT_")
+        if end in OF_THE_AGENT:
+            settings[OF_THE_AGENT[end]] = value.strip("/") if end == "NAMESPACE" else value
+        elif end in ("ADDR", "AGENT_ADDR"):
+            url = url or value
+        elif end != "TOKEN":
+            rest[name] = value
+    config = {"token_file_path": str(place.folder / ".vault-token")}
+    login = Login(url, "", "", str(folder), str(folder), method="token_file", config=config, **settings)
+    file = Rendered(str(folder / "seen"), "json", {"a": {"secret": "token"}}, "0400")
+    sealed = Sealed("token", stored()["token"], ENGINE, KEY)
+    (folder / "agent.hcl").write_text(writing(login, [file], lambda _name: sealed), encoding="utf-8")
+    done = subprocess.run(
+        [_binary(), "agent", f"-config={folder / 'agent.hcl'}"],
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), **rest},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    seen = folder / "seen"
+    return str(json.loads(seen.read_text())["a"]) if seen.exists() else done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("environment", WORKS.values(), ids=WORKS, indirect=True)
+def test_what_works_for_the_servers_client_works_for_all(
+    environment: Environment, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert by_bao(environment)
+    found = {name: get(monkeypatch) for name, get in ALL.items()}
+    found["agent"] = by_agent(environment, place, tmp_path)
+    assert found == dict.fromkeys(found, wanted())
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"), [(row, row[1]) for row in FAILS.values()], ids=FAILS, indirect=["environment"]
+)
+def test_what_does_not_is_one_sentence_about_the_same_fault_everywhere(
+    environment: Environment, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not by_bao(environment)
+    for name, get in ALL.items():
+        try:
+            said = get(monkeypatch)
+        except Exception as error:  # noqa: BLE001  plugins raise Ansible's
+            said = str(error)
+        assert words in said, name
+        assert "Traceback" not in said, name
+        assert wanted() not in said, name
