@@ -65,7 +65,7 @@ def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> No
 
 
 @click.command("lint")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(readable=False, path_type=Path))
 @click.option("--format", "output", type=click.Choice(["text", "json", "sarif"]), default="text", help="Output format.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--server", is_flag=True, help="Also compare ciphertext versions with the keys on the server.")
@@ -93,8 +93,8 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     """Find plaintext secrets, and problems in encrypted vars files.
 
     Checks PATHS, which are files or folders (default: the current folder). In a git work tree, ignored files are
-    skipped unless you name them, and so are binary files. For each secret, only the prefix common to its kind is
-    shown.
+    skipped unless you name them, and so are binary files. Compressed files that you name are reported as not checked.
+    For each secret, only the prefix common to its kind is shown.
 
     --staged and --history without PATHS check the whole repository. --history checks each version of each file in all
     commits of all branches and tags, for secrets only, and shows the first commit with each secret. Removing a secret
