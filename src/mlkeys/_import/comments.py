@@ -37,14 +37,15 @@ def secrets_of(values: Iterable[Value], chosen: Collection[Value]) -> list[str]:
     """What no comment may hold: the texts of values, chosen or not, each in the forms in which people write it."""
     found: dict[str, None] = {}
     for value in chosen:
-        found.update(dict.fromkeys((value.text, *_forms(value.text))))
+        found.update(dict.fromkeys((value.text, *forms_of(value.text))))
     for value in values:
         if value.was_secret and value.kind not in (TRUTH, NOTHING):
-            found.update(dict.fromkeys(_forms(value.text)))
+            found.update(dict.fromkeys(forms_of(value.text)))
     return [form for form in found if form]
 
 
-def _forms(text: str) -> Iterator[str]:
+def forms_of(text: str) -> Iterator[str]:
+    """The forms in which people write a secret; none of a short one, which would be in any text."""
     lines = [line.strip() for line in text.splitlines()]
     whole = text.strip()
     if len(whole) < _SHORTEST:

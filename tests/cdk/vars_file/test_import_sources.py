@@ -561,6 +561,45 @@ litellm_settings: {callback_settings: {otel: {headers: "x-honeycomb-team=four", 
     assert "All other values stay in it as they are" in done.stderr
 
 
+def test_what_litellm_keeps_of_a_moved_value_is_named_by_its_line() -> None:
+    text = """\
+include: [other.yaml, more.yaml]
+model_list:
+- model_name: az
+  litellm_params:
+    model: azure/x
+    api_key: 0f5c4b1e8d3a4f6b
+    # was: 0f5c4b1e8d3a4f6b
+    api_base: https://x/?code=0f5c4b1e8d3a4f6b
+    max_tokens: 100
+general_settings:
+  master_key: sk-12  # not sk-123
+  # sk-12, in capitals
+  api_keys: [a, b]
+  passwords: {mine: c}
+  stop_tokens: [d]
+"""
+    found = litellm_configuration(text, "config.yaml")
+    stays = "also contains the value of azure_api_key, which stays"
+    assert {value.name: value.problem for value in found.values if value.problem} == {
+        "line_7": stays,
+        "line_8": stays,
+        "line_12": "also contains the value of litellm_master_key, which stays",
+        "general_settings.api_keys.0": "is an item of a list, where LiteLLM replaces nothing",
+        "general_settings.api_keys.1": "is an item of a list, where LiteLLM replaces nothing",
+    }
+    assert [value.place for value in found.values if value.aside] == ["include.0 (line 1)", "include.1 (line 1)"]
+    assert {value.name for value in found.values if value.text} == {"azure_api_key", "litellm_master_key", "mine"}
+
+
+def test_a_configuration_of_litellm_is_not_changed_while_a_comment_has_its_key(importing: Importing) -> None:
+    before = f"litellm_params: {{model: azure/x, api_key: {OTHER}}}\n# was {OTHER}\n"
+    Path("config.yaml").write_text(before)
+    assert "use --skip line_2" in importing("litellm", "config.yaml", status=1).stderr
+    assert Path("config.yaml").read_text() == before
+    importing("litellm", "config.yaml", "--skip", "line_2")
+
+
 def test_secrets_of_litellm_are_also_known_by_their_form(bao: Bao, importing: Importing) -> None:
     source = Path("config.yaml")
     before = OF_OTHER_NAMES.format(openai=OPENAI)
