@@ -86,7 +86,7 @@ OWN_CLIENT = r"(?i:ai)?\(\s{0,20}[\"'`]"
 ITS_ENTRY = r"[\"']?[ \t]{0,8}[:=][ \t]{0,8}[\"']?"
 #: From the name of such a mapping to one of its names.
 OF_SECRETS = (
-    r"(?<![A-Za-z])(?i:api[-_ ]?keys?|keys|tokens|secrets|credentials|stringdata)[\"']?[ \t]{0,4}[:=][ \t]{0,4}\{?"
+    r"(?<![A-Za-z])(?i:api[-_ ]?keys?|keys|tokens|secrets|credentials|stringdata)[\"']?[ \t]{0,4}[:=][ \t]{0,4}[{\[]?"
     r"(?:\s{0,40}(?:- )?[\"']?[A-Za-z0-9_.-]{1,40}[\"']?[ \t]{0,8}[:=][ \t]{0,8}[^\s{}]{1,200}){0,12}"
     r"\s{0,40}(?:- )?[\"']?\Z"
 )
