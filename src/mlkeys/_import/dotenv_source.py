@@ -35,6 +35,10 @@ _OF_SHELLS = r"\$[(A-Za-z_]|`[^`]+`"
 REFERENCE = re.compile(rf"\$\{{|{_OF_SHELLS}|{STORED}")
 #: Readers of such files replace ${NAME} even between apostrophes, where shells replace nothing.
 REFERENCE_ANYWHERE = re.compile(rf"\$\{{|{STORED}")
+#: Where readers replace nothing: what stands for something else as a whole, and templates.
+STANDS_FOR = re.compile(
+    rf"{STORED}|\{{%.*?%\}}|\A\s*(?:\$[A-Z_][A-Z0-9_]*|\$\{{[A-Za-z_]\w*[^{{}}]*\}}|\$\(.*\)|`[^`]+`)\s*\Z", re.DOTALL
+)
 _REPLACED = re.compile(_OF_SHELLS)
 _LITERAL = re.compile(r"[^=]*=[ \t]*'")
 

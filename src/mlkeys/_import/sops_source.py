@@ -21,6 +21,8 @@ from mlkeys._shared.reading import opened_to_read
 from mlkeys._shared.yaml_limits import yaml_problem
 from mlkeys._system import replacing
 
+#: The form of a file that is one value as a whole.
+BINARY = "binary"
 _NO_KEY = 128
 _SEALED = "ENC["
 _COMMENT = re.compile(rb"^[ \t]*[#;] ?ENC\[", re.MULTILINE)
@@ -44,9 +46,9 @@ def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -
         MlkeysError: sops is not installed, or could not decrypt the file.
     """
     _check_regular(path)
-    form = input_type or _form(path.name)
-    if form == "binary":
-        return [_whole(_decrypted(path, input_type, "binary"))]
+    form = input_type or form_of(path.name)
+    if form == BINARY:
+        return [_whole(_decrypted(path, input_type, BINARY))]
     sealed = _sealed(path, form)
     content = _parsed(_decrypted(path, input_type, "json"), path)
     values = list(map(_checked, walk(_merged(content) if form == "yaml" else content)))
@@ -92,9 +94,9 @@ def _check_regular(path: Path) -> None:
         raise MlkeysError(f"{path}: {error.strerror or 'it cannot be read'}.") from None
 
 
-def _form(name: str) -> str:
+def form_of(name: str) -> str:
     """The format of a file by its name, as sops has it."""
-    return next((form for ending, form in _FORMATS.items() if name.endswith(ending)), "binary")
+    return next((form for ending, form in _FORMATS.items() if name.endswith(ending)), BINARY)
 
 
 def _whole(data: bytes) -> Value:

@@ -749,6 +749,18 @@ def test_the_name_need_not_show_the_format(bao: Bao, importing: Importing, recip
     assert decrypted(bao, TARGET) == {"a": "one"}
 
 
+def test_references_in_a_sops_file_are_decided_by_the_user(bao: Bao, importing: Importing, recipient: str) -> None:
+    sealed("s.yaml", "a: '{{ b }}'\nc: op://x/y/z\nd: plain\ne: vault:v1:abc\nf: $(x)\n", recipient)
+    done = importing("sops", "s.yaml", status=1)
+    assert "a, c, e, f (4 values) refer to something else, or are encrypted: use --literal" in done.stderr
+    importing("sops", "s.yaml", "--only", "d")
+    importing("sops", "s.yaml", "--only", "c", "--literal")
+    assert decrypted(bao, TARGET) == {"c": "op://x/y/z", "d": "plain"}
+    # A file as a whole is a text, whatever is in it.
+    sealed("s.txt", "{{ b }}", recipient)
+    importing("sops", "s.txt")
+
+
 def test_sops_gets_no_secret_and_gives_it_over_a_pipe(importing: Importing, recipient: str) -> None:
     """A program in its place writes down what it was given, and where it was to write to."""
     sealed("s.yaml", f"a: {OPENAI}\n", recipient)

@@ -13,6 +13,7 @@ import pytest
 from mlkeys._commands.vars_file.import_run import _about_texts
 from mlkeys._import import sops_source
 from mlkeys._import.compose_source import compose_values
+from mlkeys._import.dotenv_source import STANDS_FOR
 from mlkeys._import.litellm_source import litellm_configuration
 from mlkeys._import.values import WITH_NUL, Value, without_nul
 
@@ -91,3 +92,22 @@ def test_no_value_has_a_character_that_no_variable_can_hold() -> None:
 def test_a_newline_ends_only_what_has_one() -> None:
     assert not _about_texts({"empty": "", "one": "x", "more": "x\ny\n"})
     assert "ends one and" in _about_texts({"empty": "", "one": "x\n"})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("op://Private/x/y", "$(pass show x)", "`id`", "${HF_PROD}", "${HF:-none}", "$HF_PROD", "{{ lookup('env') }}"),
+        *("{% if x %}a{% endif %}", "ENC[PKCS7,abc]", "vault:v1:abc", "vault:secret/data/x#y", "encrypted:abc"),
+    ],
+)
+def test_what_stands_for_something_else_as_a_whole_is_a_reference(value: str) -> None:
+    assert STANDS_FOR.search(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a`b`c", "a${b}c", "$2b$12$abc", "$argon2id$v=19$m=1", "$ecret", "x$(y)", "{}", '{"a": {"b": 1}}', "50%", "a{%b"],
+)
+def test_a_password_with_signs_of_shells_is_none(value: str) -> None:
+    assert not STANDS_FOR.search(value)

@@ -202,11 +202,21 @@ def test_a_secret_of_an_unknown_version_is_not_guessed() -> None:
         kv_values({"data": {"x": "secret"}, "metadata": {"version": 3}}, "kv/data/a")
 
 
+def test_references_in_a_kv_engine_are_decided_by_the_user(importing: Importing, bao: Bao, kv: str) -> None:
+    bao.done("POST", f"kv1-{kv}/ml", {"a": "{{ b }}", "c": "plain"})
+    assert (
+        "a refers to something else, or is encrypted: use --literal" in importing("kv", f"kv1-{kv}/ml", status=1).stderr
+    )
+
+
 def test_a_secret_of_a_kv_engine_that_is_not_there(bao: Bao, importing: Importing, kv: str) -> None:
     bao.done("POST", f"kv2-{kv}/data/ml", {"data": {"a": "1"}})
     bao.done("DELETE", f"kv2-{kv}/data/ml")
     for path in (f"kv2-{kv}/data/ml", f"kv2-{kv}/data/other", f"kv1-{kv}/other"):
-        assert f"There is no secret at {path}" in importing("kv", path, status=1).stderr
+        done = importing("kv", path, status=1)
+        assert f"There is no secret at {path}" in done.stderr
+        # A hint about the other version does not help.
+        assert ("is secret/data/ml" in done.stderr) is path.startswith("kv2")
     assert "permission denied" in importing("kv", "sys/mounts", status=1).stderr.lower()
     assert not TARGET.exists()
 
@@ -726,7 +736,7 @@ def test_run_and_ansible_show_what_each_tool_showed(bao: Bao, importing: Importi
 
     bao.done("POST", f"kv2-{kv}/data/ml", {"data": {"openai": OPENAI, "odd": tricky}})
     old |= {f"kv_{name}": value for name, value in bao.done("GET", f"kv2-{kv}/data/ml")["data"]["data"].items()}
-    importing("kv", f"kv2-{kv}/data/ml", "--prefix", "kv_")
+    importing("kv", f"kv2-{kv}/data/ml", "--literal", "--prefix", "kv_")
 
     Path(".env").write_text(f'OPENAI={OPENAI}\nODD=\'it\\\'s "quoted" ü\'\nLINES="a\\nb"\n')
     dotenv = [sys.executable, "-c", "import dotenv, json; print(json.dumps(dotenv.dotenv_values('.env')))"]
@@ -743,7 +753,7 @@ def test_run_and_ansible_show_what_each_tool_showed(bao: Bao, importing: Importi
     sealed("s.yaml", yaml.safe_dump({"openai": OPENAI, "odd": tricky, "in": {"ner": "x"}}), recipient)
     opened = yaml.safe_load(output("sops", "decrypt", "s.yaml"))
     old |= {"sops_openai": opened["openai"], "sops_odd": opened["odd"], "sops_in_ner": opened["in"]["ner"]}
-    importing("sops", "s.yaml", "--flatten", "--prefix", "sops_")
+    importing("sops", "s.yaml", "--literal", "--flatten", "--prefix", "sops_")
 
     Path("compose.yaml").write_text(f"services:\n  a:\n    environment:\n      OPENAI: {OPENAI}\n      ODD: a$$b\n")
     old |= {"compose_openai": OPENAI, "compose_odd": "a$b"}

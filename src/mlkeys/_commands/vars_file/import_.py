@@ -114,19 +114,22 @@ def ansible_vault(
 def sops(source: Path, input_type: str | None, **options: Any) -> None:
     """Import from SOURCE, a file that is encrypted with SOPS (YAML, JSON, dotenv or INI).
 
-    Requires `sops`, which finds its keys as usual (SOPS_AGE_KEY_FILE, GnuPG, a cloud KMS).
+    Requires `sops`, which finds its keys as usual (SOPS_AGE_KEY_FILE, GnuPG, a cloud KMS). Values that stand for
+    something else, such as {{ a_template }}, op://vault/item or ${NAME}, are refused without --literal.
 
     \b
     Examples:
       mlkeys import sops secrets.enc.yaml --to group_vars/all/keys.transit.yml --key ml-api-key
       mlkeys import sops secrets.enc.ini --to keys.transit.yml --flatten --only openai
     """
-    from mlkeys._import.sops_source import has_comments, sops_values
+    from mlkeys._import.dotenv_source import STANDS_FOR
+    from mlkeys._import.sops_source import BINARY, form_of, has_comments, sops_values
 
     def read(wishes: Wishes) -> Source:
         values = tuple(sops_values(source, input_type, comments=wishes.comments))
         advice = ABOUT_SEALED.format(how=f"sops edit {source}")
-        return Source(str(source), values, advice=advice, has_comments=has_comments(source))
+        reference = None if (input_type or form_of(source.name)) == BINARY else STANDS_FOR
+        return Source(str(source), values, reference, advice=advice, has_comments=has_comments(source))
 
     run_import(read, options)
 
