@@ -41,6 +41,10 @@ STANDS_FOR = re.compile(
 )
 _REPLACED = re.compile(_OF_SHELLS)
 _LITERAL = re.compile(r"[^=]*=[ \t]*'")
+# Behind quotes, and behind a blank.
+_BEHIND = re.compile(
+    r"""[^=]*=[ \t]*(?:(?:'(?:\\'|[^'])*'|"(?:\\"|[^"])*")[ \t]*(\#.*)?|[^'"\s#].*?(?:\s+(\#.*))?|\s*(?:\#.*)?)"""
+)
 
 _NOT_ASSIGNED = "is not an assignment (NAME=value), or has no closing quotation mark"
 
@@ -77,7 +81,14 @@ def dotenv_values(text: str, _path: str, *, in_shell: bool = False) -> list[Valu
         )
         for binding in bindings
     ]
-    return commented_lines(values, text, {line for binding in bindings for line in _more_lines(binding)})
+    inside = {line for binding in bindings for line in _more_lines(binding)}
+    return commented_lines(values, text, inside, {_line(one): _comment(one) for one in bindings if not one.error})
+
+
+def _comment(binding: Binding) -> str:
+    """The comment behind a value; empty for none."""
+    found = _BEHIND.fullmatch(binding.original.string.strip())
+    return (found[1] or found[2] or "").lstrip("#").strip() if found else ""
 
 
 def _is_replaced(binding: Binding) -> bool:

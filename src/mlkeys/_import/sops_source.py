@@ -15,7 +15,7 @@ from typing import Any
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import dotenv_values
-from mlkeys._import.values import Members, Number, Value, walk, without_default_section
+from mlkeys._import.values import Comment, Members, Number, Value, walk, without_default_section
 from mlkeys._import.yaml_source import yaml_values
 from mlkeys._shared.reading import opened_to_read
 from mlkeys._shared.yaml_limits import yaml_problem
@@ -24,6 +24,8 @@ from mlkeys._system import replacing
 #: The form of a file that is one value as a whole.
 BINARY = "binary"
 _NO_KEY = 128
+# Those of a value, and those that belong to none.
+_Comments = tuple[tuple[Comment, ...], tuple[Comment, ...]]
 _SEALED = "ENC["
 _COMMENT = re.compile(rb"^[ \t]*[#;] ?ENC\[", re.MULTILINE)
 _FORMATS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}
@@ -59,7 +61,10 @@ def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -
     if form == "dotenv":
         values = list(map(_as_read, values))
     beside = _comments(path, input_type, form) if comments else {}
-    return [replace(value, comments=beside.get(value.path, ())) for value in values]
+    none = ((), ())
+    return [
+        replace(value, comments=own, apart=apart) for value in values for own, apart in [beside.get(value.path, none)]
+    ]
 
 
 def _checked(value: Value) -> Value:
@@ -131,7 +136,7 @@ def _decrypted(path: Path, input_type: str | None, output_type: str) -> bytes:
     return done.stdout
 
 
-def _comments(path: Path, input_type: str | None, form: str) -> dict[tuple[str, ...], tuple[str, ...]]:
+def _comments(path: Path, input_type: str | None, form: str) -> dict[tuple[str, ...], _Comments]:
     """The comments of a file by value. JSON has none."""
     if form not in ("yaml", "dotenv"):
         return {}
@@ -140,7 +145,7 @@ def _comments(path: Path, input_type: str | None, form: str) -> dict[tuple[str, 
         found = dotenv_values(text, str(path))
     else:
         found = yaml_values(text, str(path), lambda *_: None, encrypted=True)
-    return {value.path: value.comments for value in found}
+    return {value.path: (value.comments, value.apart) for value in found}
 
 
 def _sealed(path: Path, form: str) -> dict[tuple[str, ...], bool]:

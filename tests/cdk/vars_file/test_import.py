@@ -662,15 +662,17 @@ def test_comments_are_imported_on_request(
     assert decrypted(bao, TARGET)["block"] == "# a part of the value\ntext\n"
     # What is there already is not commented on again.
     before = TARGET.read_bytes()
-    importing(*arguments, "--comments")
+    done = importing(*arguments, "--comments")
     assert TARGET.read_bytes() == before
+    assert "of entries that were there already were not written: of openai, list_0, last." in done.stderr
 
 
 def test_a_comment_with_a_secret_is_not_written(bao: Bao, importing: Importing) -> None:
     Path(".env").write_text(f"# Since May\nA=one\n# once {OPENAI}\nB=two\n# as long as three\nC=three\n")
     stderr = importing("dotenv", ".env", "--comments", status=1).stderr
-    assert "a comment at B (line 4) contains a secret" in stderr
-    assert "a comment at C (line 6) contains a secret" in stderr
+    assert ".env: " in stderr
+    assert "the comment in line 3, of B, contains a secret" in stderr
+    assert "the comment in line 5, of C, contains a secret" in stderr
     assert "(--comments)" in importing("dotenv", ".env").stderr
     assert (
         "cannot hold comments" in importing("dotenv", ".env", "--comments", status=1, to=Path("a.transit.json")).stderr
@@ -680,13 +682,30 @@ def test_a_comment_with_a_secret_is_not_written(bao: Bao, importing: Importing) 
     # What is left out is as secret.
     Path("left.env").write_text("# the same as hunter2-b\nA=one\nB=hunter2-b\n")
     stderr = importing("dotenv", "left.env", "--comments", "--only", "A", status=1, to=Path("l.transit.yml")).stderr
-    assert "a comment at A (line 2) contains a secret" in stderr
+    assert "the comment in line 1, of A, contains a secret" in stderr
     assert not Path("l.transit.yml").exists()
     # What several lines of a value look like does not count.
     Path(".env").write_text("A='x\n# not for\n'\n# of B\nB=1\n")
     assert "(--comments)" in importing("dotenv", ".env", to=Path("b.transit.yml")).stderr
     importing("dotenv", ".env", "--comments", to=Path("c.transit.yml"))
     assert [line for line in Path("c.transit.yml").read_text().splitlines() if "#" in line] == ["# of B"]
+
+
+def test_comments_on_the_line_of_a_value_are_kept_and_those_of_no_value_are_named(importing: Importing) -> None:
+    Path(".env").write_text(
+        "# the file\n\n# above\nA=one # expires soon\nB='two # no'  # quoted\nC=\"a\nb\" # behind\nD=x#y\nE=x\n#\n# the end\n"
+    )
+    done = importing("dotenv", ".env", "--comments")
+    assert "Comments that belong to no value were not imported: in lines 1, 11." in done.stderr
+    lines = [line.split(": vault:")[0] for line in TARGET.read_text().splitlines()]
+    assert lines[1:10] == ["# above", "# expires soon", "a", "# quoted", "b", "# behind", "c", "d", "e"]
+
+
+def test_a_short_secret_is_only_looked_for_as_a_word(importing: Importing) -> None:
+    Path(".env").write_text("# Since May\nA=a\n# ask b\nB=b\n")
+    stderr = importing("dotenv", ".env", "--comments", status=1).stderr
+    assert ".env: 1 decision needed" in stderr
+    assert "the comment in line 3, of B, contains a secret" in stderr
 
 
 @pytest.mark.parametrize("comment", ["OLD=hunter2", "export OLD='hunter2 x'", "password: hunter2 x", "old: hunter2"])
