@@ -693,7 +693,8 @@ def test_a_comment_with_a_secret_is_not_written(bao: Bao, importing: Importing) 
 
 def test_comments_on_the_line_of_a_value_are_kept_and_those_of_no_value_are_named(importing: Importing) -> None:
     Path(".env").write_text(
-        "# the file\n\n# above\nA=one # expires soon\nB='two # no'  # quoted\nC=\"a\nb\" # behind\nD=x#y\nE=x\n#\n# the end\n"
+        "# the file\n\n# above\nA=one # expires soon\nB='two # no'  # quoted\nC=\"a\nb\" # behind\n"
+        "D=x#y\nE=x\n#\n# the end\n"
     )
     done = importing("dotenv", ".env", "--comments")
     assert "Comments that belong to no value were not imported: in lines 1, 11." in done.stderr
