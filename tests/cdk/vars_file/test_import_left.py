@@ -54,6 +54,35 @@ def test_options_and_labels_of_compose_are_named() -> None:
     }
 
 
+def test_labels_in_lists_extensions_and_options_of_a_letter_are_named_in_compose() -> None:
+    text = """\
+x-mine: {db_password: one, other: x}
+x-env: &env {DB_PASSWORD: x}
+services:
+  a:
+    environment: {<<: *env}
+    labels: [com.example.password=two, com.example.token-file=/x, my.token=$T, a=b]
+    healthcheck: {test: "redis-cli -a three ping"}
+    x-own: {api_key: four}
+  b:
+    command: [mysqladmin, -uroot, -pfive]
+    entrypoint: [redis-cli, -a, $$PW]
+    healthcheck: {test: [CMD, curl, -u, "me:six", "http://x"]}
+  c:
+    command: mysql -p$$PW -p
+    healthcheck: {test: [CMD, tar, -a, x]}
+"""
+    named = {value.name for value in compose_values(text, "c.yml") if "move it by hand" in value.aside}
+    assert named == {
+        "x-mine.db_password",
+        "services.a.labels.0",
+        "services.a.healthcheck.test",
+        "services.a.x-own.api_key",
+        "services.b.command.0",
+        "services.b.healthcheck.test.0",
+    }
+
+
 def test_the_login_of_an_mcp_server_is_imported() -> None:
     text = "mcp_servers:\n  s: {url: https://x, auth_type: bearer_token, auth_value: mcp-9}\n"
     found = litellm_configuration(text, "c.yml")
