@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from mlkeys._commands.vars_file.import_run import _about_texts
+from mlkeys._errors import MlkeysError
 from mlkeys._import import sops_source
 from mlkeys._import.compose_source import compose_values
 from mlkeys._import.dotenv_source import STANDS_FOR
 from mlkeys._import.litellm_source import litellm_configuration
-from mlkeys._import.values import WITH_NUL, Value, without_nul
+from mlkeys._import.selection import Wishes, select
+from mlkeys._import.values import WITH_NUL, Source, Value, without_nul
 
 COMPOSE = """\
 services:
@@ -140,3 +143,31 @@ def test_what_stands_for_something_else_as_a_whole_is_a_reference(value: str) ->
 )
 def test_a_password_with_signs_of_shells_is_none(value: str) -> None:
     assert not STANDS_FOR.search(value)
+
+
+def decisions(values: Sequence[Value], wishes: Wishes) -> list[str]:
+    with pytest.raises(MlkeysError) as raised:
+        select(Source("a", tuple(values)), wishes)
+    return str(raised.value).split("\n")[1:]
+
+
+def test_many_decisions_are_on_one_screen() -> None:
+    lines = [Value((f"line_{at}",), "", line=at, problem="is not an assignment") for at in (*range(3, 60), 70)]
+    others = [Value((f"n{at}",), "", line=at, problem="contains binary data") for at in range(9)]
+    twice = [Value((name,), "x", line=at) for at in range(30) for name in (f"A{at}", f"a{at}")]
+    shown = decisions([*lines, *others, *twice], Wishes())
+    assert len(shown) == 3
+    assert shown[0] == "  lines 3-59, 70 (58 values) each is not an assignment: use --skip 'line_*'"
+    assert shown[1].endswith("(9 values) each contains binary data: use --skip NAME for each")
+    assert shown[2].startswith(
+        "  30 names stand for several values each. Choose with --only, --skip or --rename OLD=NEW"
+    )
+    assert "a29: A29 (line 29), a29 (line 29)" in shown[2]
+    chosen = select(Source("a", (*lines, *others, *twice)), Wishes(skip=("line_*", "n*", "A*")))
+    assert set(chosen.chosen) == {f"a{at}" for at in range(30)}
+    assert set(select(Source("a", (*lines, *twice)), Wishes(only=("a1*",))).chosen) == {
+        "a1",
+        *(f"a{at}" for at in range(10, 20)),
+    }
+    assert decisions(lines, Wishes(skip=("line_*", "b*")))[0].startswith("  --skip b*: no value has this name.")
+    assert decisions(twice[:1], Wishes(renamed={"A*": "b"}))[0].startswith("  --rename A*: no value has this name.")

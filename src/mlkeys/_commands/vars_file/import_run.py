@@ -49,8 +49,10 @@ _OPTIONS = (
     ),
     click.option("--key", metavar="NAME", help="The key to encrypt with. Default: the key of FILE."),
     click.option("--backend", metavar="PATH", help="Path of the Transit engine. Default: that of FILE, or transit."),
-    click.option("--only", multiple=True, metavar="NAME", help="Import only this value or mapping; repeatable."),
-    click.option("--skip", multiple=True, metavar="NAME", help="Do not import this value or mapping; repeatable."),
+    click.option(
+        "--only", multiple=True, metavar="NAME", help="Import only this value or mapping, or NAME*; repeatable."
+    ),
+    click.option("--skip", multiple=True, metavar="NAME", help="Skip this value or mapping, or NAME*; repeatable."),
     click.option(
         "--rename", multiple=True, metavar="OLD=NEW", help="Name the variable for the value OLD NEW; repeatable."
     ),
