@@ -11,7 +11,7 @@ from dataclasses import replace
 from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import STORED
 from mlkeys._import.names import of_variable
-from mlkeys._import.values import NOTHING, TEXT, Index, Value, named_apart
+from mlkeys._import.values import NOTHING, OTHER_NUMBER, TEXT, Index, Value, named_apart
 from mlkeys._import.yaml_source import yaml_values
 from mlkeys._providers.literals import secret_form
 
@@ -20,6 +20,8 @@ _REPLACED = re.compile(r"\$(?:(\$)|(?=[{A-Za-z_]))")
 # services, its name, environment, and the name or the number of an entry
 _DEPTH = 4
 _NAMED = 2
+# With an exponent, or octal.
+_NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+|0o[0-7]+")
 _MISSHAPEN = "has a shape that Compose refuses"
 _ELSEWHERE = "is not in environment:, which is all that this command imports; move it by hand"
 _NOT_TAKEN = "not in environment:; move it by hand if it is a secret"
@@ -53,7 +55,8 @@ def compose_values(text: str, path: str) -> list[Value]:
     Raises:
         MlkeysError: it is not such a file.
     """
-    written = yaml_values(text, path, lambda *_: None, encrypted=True)
+    lines = text.split("\n")
+    written = [_as_number(one, lines) for one in yaml_values(text, path, lambda *_: None, encrypted=True)]
     commands = _with_passwords(written)
     found = [
         (_owner(value), one)
@@ -61,8 +64,8 @@ def compose_values(text: str, path: str) -> list[Value]:
         if (one := _entry(value, in_command=value.path[:-1] in commands)) is not None
     ]
     # What services share by an anchor stands in an extension, too.
-    lines = {one.line for _, one in found if not (one.problem or one.path[0].startswith("x-"))}
-    found = [(owner, one) for owner, one in found if not one.path[0].startswith("x-") or one.line not in lines]
+    taken = {one.line for _, one in found if not (one.problem or one.path[0].startswith("x-"))}
+    found = [(owner, one) for owner, one in found if not one.path[0].startswith("x-") or one.line not in taken]
     if all(one.aside for _, one in found):
         raise MlkeysError(f"{path} has no environment: in any service.")
     return named_apart(found)
@@ -70,6 +73,15 @@ def compose_values(text: str, path: str) -> list[Value]:
 
 def _owner(value: Value) -> str:
     return value.path[1] if len(value.path) > 1 else ""
+
+
+def _as_number(value: Value, lines: Sequence[str]) -> Value:
+    """A value, with its kind if YAML of Compose reads a number where that of Ansible reads a text."""
+    if value.kind != TEXT or not _NUMBER.fullmatch(value.text):
+        return value
+    name = re.escape(value.path[-1])
+    is_plain = re.search(rf"{name}[\"']?:[ \t]+{re.escape(value.text)}[ \t]*(?:[,}}#\r]|\Z)", lines[value.line - 1])
+    return replace(value, kind=OTHER_NUMBER) if is_plain else value
 
 
 def _with_passwords(values: Iterable[Value]) -> set[tuple[str, ...]]:

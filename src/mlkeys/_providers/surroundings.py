@@ -7,7 +7,7 @@ from __future__ import annotations
 #: How far before a secret its provider's name may begin, in characters, and how far before a name a secret may begin.
 FARTHEST, FARTHEST_BEHIND = 290, 140
 
-_COLOUR = r"(?:\x1b|\\e|\\033|\\x1[bB]|\\u001[bB])\[[0-9;]{0,12}m"
+_COLOUR = r"(?:\x1b|\\e|\\033|\\x1[bB]|\\u001[bB]|\^\[)\[[0-9;]{0,12}m"
 # Of a text in a program. Some languages have a letter before it.
 _QUOTE = r"[@$bf]?[\"'`]"
 # Anything within a paragraph.

@@ -277,6 +277,11 @@ def test_characters_by_their_numbers_hide_no_secret(mark: str, written: str) -> 
     assert text[whole.start : whole.end] == secret.replace(mark, written)
 
 
+def test_a_row_without_digits_behind_a_reference_is_found() -> None:
+    assert len(found(f"<a>hf&#x5f;{some(string.ascii_letters, 34)}</a>\n")) == 1
+    assert len(found(f"MISTRAL_API_KEY=^[[1m{some(ALNUM, 32)}^[[0m\n")) == 1
+
+
 def test_a_comment_beside_something_else_allows_nothing_below_it() -> None:
     assert len(found(f"x = 1  # mlkeys: allow\nKEY={keys.openai()}")) == 1
 
@@ -627,6 +632,8 @@ def test_a_name_counts_as_far_as_the_text_between_may_be(between: str) -> None:
         r"\u0022",
         "\x1b[32m",
         r"\e[1;31m",
+        "^[[31m",
+        "[1;31m",
         r"\x1b[0m",
         "key_",
         "a\\n",

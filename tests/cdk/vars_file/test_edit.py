@@ -186,6 +186,7 @@ def test_only_what_changed_is_encrypted(bao: Bao, mount: str, edit: Edit, stored
 def test_a_removed_line_removes_the_entry(bao: Bao, edit: Edit, stored: Path) -> None:
     done = edit("text = ''.join(line for line in text.splitlines(True) if not line.startswith('number'))")
     assert "removed" in done.stdout
+    assert "deleted in the text" in done.stdout
     assert list(decrypted(bao, stored)) == ["openai_api_key", "private"]
     assert "number" not in stored.read_text()
 

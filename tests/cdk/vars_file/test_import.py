@@ -19,6 +19,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from click.testing import CliRunner, Result
 
 from mlkeys._cli import main
+from tests.cdk import keys
 from tests.cdk.command import mlkeys
 from tests.cdk.stores import KEY, KvDocument, content, decrypted, holds_none, kv_document, token_for
 from tests.cdk.terminals import on_a_terminal
@@ -615,6 +616,13 @@ def test_plain_values_of_ini_files_are_skipped(bao: Bao, importing: Importing, r
     done = importing("sops", "s.ini", "--flatten")
     assert decrypted(bao, TARGET) == {"key": "one", "in_key": "two"}
     assert done.stdout.count("not encrypted in the source") == 2
+
+
+def test_a_private_key_in_ansible_vault_is_a_file_and_no_vars_file(importing: Importing, password: list[str]) -> None:
+    Path("a key").write_text(vaulted(keys.private_key()))
+    stderr = importing("ansible-vault", "a key", *password, status=1).stderr
+    assert "a key is a key or a certificate (PEM), and no vars file." in stderr
+    assert "ansible-vault view 'a key' | mlkeys import file - --to FILE --rename stdin=NAME" in stderr
 
 
 def test_a_value_that_no_program_could_get_is_refused(importing: Importing, password: list[str]) -> None:

@@ -18,7 +18,7 @@ from mlkeys._import.compose_source import compose_values
 from mlkeys._import.dotenv_source import STANDS_FOR
 from mlkeys._import.litellm_source import litellm_configuration
 from mlkeys._import.selection import Wishes, select
-from mlkeys._import.values import WITH_NUL, Source, Value, without_nul
+from mlkeys._import.values import OTHER_NUMBER, TEXT, WITH_NUL, Source, Value, without_nul
 
 COMPOSE = """\
 services:
@@ -84,6 +84,12 @@ services:
         "services.b.command.0",
         "services.b.healthcheck.test.0",
     }
+
+
+def test_numbers_of_the_yaml_of_compose_are_asked_about() -> None:
+    text = "services: {a: {environment: {A: 1e3, B: 0o17, C: '1e3', D: 1e3x, E: -.5E+2}}}\n"
+    kinds = {value.name: value.kind for value in compose_values(text, "c.yml")}
+    assert kinds == {"A": OTHER_NUMBER, "B": OTHER_NUMBER, "C": TEXT, "D": TEXT, "E": OTHER_NUMBER}
 
 
 def test_the_login_of_an_mcp_server_is_imported() -> None:

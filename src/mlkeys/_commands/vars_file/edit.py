@@ -94,7 +94,9 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
         click.echo(f"Stopped. {file} is unchanged.", err=True)
         sys.exit(128 + stopped)
     if any(change.action != "kept" for change in changes):
-        show([(change, "") for change in changes], str(file))
+        # The collection's plan speaks of the secrets that it is given: here, those in the text.
+        said = [replace(one, reason="deleted in the text") if one.action == "removed" else one for one in changes]
+        show([(change, "") for change in said], str(file))
     else:
         click.echo(f"No changes. {file} is unchanged.", err=True)
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -84,6 +85,11 @@ def ansible_vault(
         encrypted = vault.is_encrypted(text)
         if encrypted:
             text = vault.decrypt(text, str(source))
+            if text.startswith("-----BEGIN "):
+                raise MlkeysError(
+                    f"{source} is a key or a certificate (PEM), and no vars file. Import it as it is: ansible-vault "
+                    f"view {shlex.quote(str(source))} | mlkeys import file - --to FILE --rename stdin=NAME"
+                )
 
         def decrypt(inner: str, path: tuple[str, ...], line: int) -> str | None:
             place = f"{source}, line {line}"
