@@ -265,7 +265,8 @@ _LOCKED = re.compile(r"-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRY
 
 def _about_texts(texts: Mapping[str, str]) -> str:
     """What may surprise whoever uses the values."""
-    ending = [name for name, text in texts.items() if text and text.find("\n") == len(text) - 1]
+    # A key in PEM always ends with one.
+    ending = [name for name, text in texts.items() if text.endswith("\n") and not text.startswith("-----BEGIN ")]
     of_windows = any(texts[name].endswith("\r\n") for name in ending)
     newline = "A newline (CRLF, as on Windows)" if of_windows else "A newline"
     lines = f" {newline} ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
