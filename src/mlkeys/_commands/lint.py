@@ -103,10 +103,10 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     Encrypted vars files that variables such as vault_transit_vars_files name are checked wherever they are, if their
     paths are known without Ansible. Notes name the others.
 
-    --fix moves secrets from vars files, playbooks and templates of Ansible, files of Docker Compose, configurations of
-    LiteLLM and .env files into the encrypted vars file of --to, and refers to them in their places. For other files, it
-    shows what to do. It encrypts with the rights of 'mlkeys import'. A secret that was in a commit must be replaced at
-    its provider all the same.
+    --fix moves secrets from vars files, playbooks, INI inventories and templates of Ansible, files of Docker Compose,
+    configurations of LiteLLM and .env files into the encrypted vars file of --to, and refers to them in their places.
+    For other files, it shows what to do. It encrypts with the rights of 'mlkeys import'. A secret that was in a commit
+    must be replaced at its provider all the same.
 
     The comment '# mlkeys: allow' (or //, --, ;, <!--, /*) on a line, or alone on the line before, allows a secret.
 
