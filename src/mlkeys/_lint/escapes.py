@@ -44,8 +44,7 @@ def unescaped_texts(text: str, rows: Rows) -> Iterator[Unescaped]:
     Args:
         rows: its long rows of letters and digits: few texts have any of these characters before one.
     """
-    # Behind the semicolon of a reference, a row may have no digit.
-    if not (_ANY.search(rows.near) or (rows.all and "&#" in text)):
+    if not _ANY.search(rows.near):
         return
     near: list[re.Match[str]] = []
     for found in _ESCAPED.finditer(text):
