@@ -148,7 +148,8 @@ def _together(refused: Mapping[str, tuple[str, str]]) -> Iterator[str]:
             yield problem
         elif kind not in said:
             said.add(kind)
-            yield f"{_listed(alike)} ({len(alike)} values) {_FOR_MANY.get(kind) or _own_for_many(kind, alike)}"
+            many = f"{_listed(alike)} ({len(alike)} values)"
+            yield f"{many} {_FOR_MANY[kind]}" if kind in _FOR_MANY else f"each of {many} {_own_for_many(kind, alike)}"
 
 
 def _listed(subjects: Sequence[str]) -> str:
@@ -167,7 +168,7 @@ def _listed(subjects: Sequence[str]) -> str:
 
 def _own_for_many(kind: str, subjects: Sequence[str]) -> str:
     each = "--skip 'line_*'" if all(map(_ONLY_LINE.fullmatch, subjects)) else "--skip NAME for each"
-    return f"each {kind.removeprefix(_OWN)}: use {each}"
+    return f"{kind.removeprefix(_OWN)}: use {each}"
 
 
 _OWN = "problem: "

@@ -163,8 +163,8 @@ def test_many_decisions_are_on_one_screen() -> None:
     twice = [Value((name,), "x", line=at) for at in range(30) for name in (f"A{at}", f"a{at}")]
     shown = decisions([*lines, *others, *twice], Wishes())
     assert len(shown) == 3
-    assert shown[0] == "  lines 3-59, 70 (58 values) each is not an assignment: use --skip 'line_*'"
-    assert shown[1].endswith("(9 values) each contains binary data: use --skip NAME for each")
+    assert shown[0] == "  each of lines 3-59, 70 (58 values) is not an assignment: use --skip 'line_*'"
+    assert shown[1].endswith("(9 values) contains binary data: use --skip NAME for each")
     assert shown[2].startswith(
         "  30 names stand for several values each. Choose with --only, --skip or --rename OLD=NEW"
     )
