@@ -594,7 +594,7 @@ def test_a_folder_that_git_may_not_list_is_named(monkeypatch: pytest.MonkeyPatch
     lint("--exclude", "no")
 
 
-def test_a_mistyped_name_is_not_taken_for_an_unchanged_file() -> None:
+def test_a_mistyped_name_is_reported() -> None:
     git("init", "-q")
     written("a.env", "A=1\n")
     written("b.env", "B=1\n")
