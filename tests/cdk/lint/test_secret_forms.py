@@ -402,6 +402,7 @@ def test_keys_of_other_providers_and_gateways(what: str, secret: str) -> None:
         "LITELLM_SALT_KEY={} litellm --config c.yaml",
         "    environment:\n      LITELLM_MASTER_KEY: {}  # the gateway\n",
         'os.environ["LITELLM_MASTER_KEY"] = "{}"\n',
+        'monkeypatch.setenv("LITELLM_MASTER_KEY", "{}")\n',
         "env:\n- name: LITELLM_MASTER_KEY\n  value: {}\n",
         'litellm_master_key: "{}"\n',
         "general_settings:\n  master_key: {}\n",
@@ -426,6 +427,7 @@ def test_a_key_of_any_length_behind_a_name_of_litellm_is_found(text: str, key: s
             "litellm_master_key: MasterKey",
             "LITELLM_MASTER_KEY: ''",
         ),
+        *('["LITELLM_MASTER_KEY", "litellm_salt_key", "other"]', 'f("LITELLM_MASTER_KEY", "OPENAI_API_KEY")'),
         *('setenv("LITELLM_MASTER_KEY", value)', "LITELLM_MASTER_KEY = key", "litellm_master_key=args.key1"),
         *(
             "LITELLM_MASTER_KEY: '{{ vault_key }}'",

@@ -583,8 +583,8 @@ model_list:
     api_base: https://x/?code=0f5c4b1e8d3a4f6b
     max_tokens: 100
 general_settings:
-  master_key: sk-12  # not sk-123
-  # sk-12, in capitals
+  master_key: sk-1234  # not sk-12345
+  # sk-1234, in capitals
   api_keys: [a, b]
   passwords: {mine: c}
   stop_tokens: [d]
