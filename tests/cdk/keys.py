@@ -77,6 +77,8 @@ def _pieces(parsed: Any) -> Iterator[str]:
                 yield from _pieces(inner)
         elif name == "SUBPATTERN":
             yield from _pieces(argument[-1])
+        elif name == "NOT_LITERAL":
+            yield _random.choice(_members([("NEGATE", None)]))
         elif name == "BRANCH":
             yield from _pieces(_random.choice(argument[1]))
         elif name not in ("ASSERT", "ASSERT_NOT", "AT"):

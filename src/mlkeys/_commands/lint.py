@@ -65,7 +65,7 @@ def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> No
 
 
 @click.command("lint")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(readable=False, path_type=Path))
 @click.option("--format", "output", type=click.Choice(["text", "json", "sarif"]), default="text", help="Output format.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--server", is_flag=True, help="Also compare ciphertext versions with the keys on the server.")
@@ -93,8 +93,8 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     """Find plaintext secrets, and problems in encrypted vars files.
 
     Checks PATHS, which are files or folders (default: the current folder). In a git work tree, ignored files are
-    skipped unless you name them, and so are binary files. For each secret, only the prefix common to its kind is
-    shown.
+    skipped unless you name them, and so are binary files. Compressed files that you name are reported as not checked.
+    For each secret, only the prefix common to its kind is shown.
 
     --staged and --history without PATHS check the whole repository. --history checks each version of each file in all
     commits of all branches and tags, for secrets only, and shows the first commit with each secret. Removing a secret
@@ -103,10 +103,10 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     Encrypted vars files that variables such as vault_transit_vars_files name are checked wherever they are, if their
     paths are known without Ansible. Notes name the others.
 
-    --fix moves secrets from vars files, playbooks and templates of Ansible, files of Docker Compose, configurations of
-    LiteLLM and .env files into the encrypted vars file of --to, and refers to them in their places. For other files, it
-    shows what to do. It encrypts with the rights of 'mlkeys import'. A secret that was in a commit must be replaced at
-    its provider all the same.
+    --fix moves secrets from vars files, playbooks, INI inventories and templates of Ansible, files of Docker Compose,
+    configurations of LiteLLM and .env files into the encrypted vars file of --to, and refers to them in their places.
+    For other files, it shows what to do. It encrypts with the rights of 'mlkeys import'. A secret that was in a commit
+    must be replaced at its provider all the same.
 
     The comment '# mlkeys: allow' (or //, --, ;, <!--, /*) on a line, or alone on the line before, allows a secret.
 

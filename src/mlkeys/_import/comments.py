@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mlkeys._import.values import NOTHING, TRUTH, Value
+from mlkeys._import.values import NOTHING, TRUTH, Comment, Value
 
 # What ends a line of YAML.
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
@@ -37,14 +37,15 @@ def secrets_of(values: Iterable[Value], chosen: Collection[Value]) -> list[str]:
     """What no comment may hold: the texts of values, chosen or not, each in the forms in which people write it."""
     found: dict[str, None] = {}
     for value in chosen:
-        found.update(dict.fromkeys((value.text, *_forms(value.text))))
+        found.update(dict.fromkeys((value.text, *forms_of(value.text))))
     for value in values:
         if value.was_secret and value.kind not in (TRUTH, NOTHING):
-            found.update(dict.fromkeys(_forms(value.text)))
+            found.update(dict.fromkeys(forms_of(value.text)))
     return [form for form in found if form]
 
 
-def _forms(text: str) -> Iterator[str]:
+def forms_of(text: str) -> Iterator[str]:
+    """The forms in which people write a secret; none of a short one, which would be in any text."""
     lines = [line.strip() for line in text.splitlines()]
     whole = text.strip()
     if len(whole) < _SHORTEST:
@@ -67,6 +68,16 @@ _NOT_IN_ADDRESSES = re.compile(r"[^A-Za-z0-9_.~\-\ud800-\udfff]")
 _FOR_ADDRESSES = str.maketrans("+/", "-_")
 
 
+def holds(comment: str, secrets: Iterable[str]) -> bool:
+    """Whether a comment contains one of these texts; a short one only as a word."""
+    return any(
+        one in comment
+        if len(one) >= _SHORTEST
+        else re.search(rf"(?<![\w-]){re.escape(one)}(?![\w-])", comment) is not None
+        for one in secrets
+    )
+
+
 def as_written(comment: str) -> str:
     """A comment without the characters that are not written with it."""
     return "".join(filter(str.isprintable, comment))
@@ -86,11 +97,14 @@ def commented_yaml(values: Sequence[Value], text: str) -> list[Value]:
     return _belonging(values, lines, own, trailing)
 
 
-def commented_lines(values: Sequence[Value], text: str, inside: Container[int]) -> list[Value]:
-    """Values of a file of assignments, with the comments above them.
+def commented_lines(
+    values: Sequence[Value], text: str, inside: Container[int], trailing: Mapping[int, str]
+) -> list[Value]:
+    """Values of a file of assignments, with the comments above them and on their lines.
 
     Args:
         inside: the numbers of lines that values continue on.
+        trailing: the comments behind values, by the number of the line where the value begins.
     """
     lines = text.removeprefix("\ufeff").split("\n")
     own = {
@@ -98,7 +112,7 @@ def commented_lines(values: Sequence[Value], text: str, inside: Container[int]) 
         for at, line in enumerate(lines)
         if line.lstrip().startswith("#") and at + 1 not in inside
     }
-    return _belonging(values, lines, own, {})
+    return _belonging(values, lines, own, {line - 1: comment for line, comment in trailing.items()})
 
 
 def _tokens(lines: Sequence[str]) -> tuple[set[int] | None, dict[int, str]]:
@@ -124,20 +138,27 @@ def _belonging(
     values: Sequence[Value], lines: Sequence[str], own: Mapping[int, str], trailing: Mapping[int, str]
 ) -> list[Value]:
     """Each value with the comments between the one before and itself, down from the last blank line."""
-    pending: list[str] = []
-    above: dict[int, list[str]] = {}
+    pending: list[Comment] = []
+    lost: list[Comment] = []
+    above: dict[int, tuple[list[Comment], list[Comment]]] = {}
     starts = {value.line for value in values}
     for at, line in enumerate(lines):
         if at in own:
-            pending.append(own[at])
+            pending += [Comment(own[at], at + 1)] if own[at] else []
         elif at + 1 in starts:
-            above[at + 1], pending = pending, []
+            above[at + 1] = pending, lost
+            pending, lost = [], []
         elif not line.strip():
+            lost += pending
             pending = []
     found = []
     for value in values:
-        comments = [*above.pop(value.line, ()), *([trailing[value.line - 1]] if value.line - 1 in trailing else [])]
-        found.append(replace(value, comments=tuple(comment for comment in comments if comment)))
+        before, apart = above.pop(value.line, ([], []))
+        behind = trailing.get(value.line - 1)
+        comments = (*before, *([Comment(behind, value.line)] if behind else ()))
+        found.append(replace(value, comments=comments, apart=tuple(apart)))
+    if found:
+        found[-1] = replace(found[-1], apart=(*found[-1].apart, *lost, *pending))
     return found
 
 

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import STORED
 from mlkeys._import.names import of_variable
-from mlkeys._import.values import NOTHING, TEXT, Index, Value, named_apart
+from mlkeys._import.values import NOTHING, OTHER_NUMBER, TEXT, Index, Value, named_apart
 from mlkeys._import.yaml_source import yaml_values
 from mlkeys._providers.literals import secret_form
 
@@ -20,6 +20,8 @@ _REPLACED = re.compile(r"\$(?:(\$)|(?=[{A-Za-z_]))")
 # services, its name, environment, and the name or the number of an entry
 _DEPTH = 4
 _NAMED = 2
+# With an exponent, or octal.
+_NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+|0o[0-7]+")
 _MISSHAPEN = "has a shape that Compose refuses"
 _ELSEWHERE = "is not in environment:, which is all that this command imports; move it by hand"
 _NOT_TAKEN = "not in environment:; move it by hand if it is a secret"
@@ -38,6 +40,13 @@ _GETS_ONE = re.compile(
     re.IGNORECASE,
 )
 _NAMES_ONE = re.compile(_WORDS, re.IGNORECASE)
+# In an item of a list, such as a label.
+_ITEM = re.compile(rf"[a-z][\w./-]*?{_WORDS}(?![\w.-]*(?:file|path))[\w.-]*=(?!\$).", re.IGNORECASE)
+# Options of a letter that get a password.
+_OF_PROGRAM = re.compile(
+    r"\bredis-cli\b[^;&|]*?\s-a\s+[\"']?(?!\$)\S|\b(?:mysql|mariadb)[\w-]*\b[^;&|]*?\s-p[\"']?(?!\$)[^\s\"']"
+    r"|\bcurl\b[^;&|]*?\s(?:-u|--user)[\s=]+[\"']?[^\s:$\"']+:(?!\$)\S"
+)
 
 
 def compose_values(text: str, path: str) -> list[Value]:
@@ -46,11 +55,17 @@ def compose_values(text: str, path: str) -> list[Value]:
     Raises:
         MlkeysError: it is not such a file.
     """
-    written = yaml_values(text, path, lambda *_: None, encrypted=True)
-    found = [(_owner(value), one) for value in written if (one := _entry(value)) is not None]
+    lines = text.split("\n")
+    written = [_as_number(one, lines) for one in yaml_values(text, path, lambda *_: None, encrypted=True)]
+    commands = _with_passwords(written)
+    found = [
+        (_owner(value), one)
+        for value in written
+        if (one := _entry(value, in_command=value.path[:-1] in commands)) is not None
+    ]
     # What services share by an anchor stands in an extension, too.
-    lines = {one.line for _, one in found if not one.problem}
-    found = [(owner, one) for owner, one in found if not one.path[0].startswith("x-") or one.line not in lines]
+    taken = {one.line for _, one in found if not (one.problem or one.path[0].startswith("x-"))}
+    found = [(owner, one) for owner, one in found if not one.path[0].startswith("x-") or one.line not in taken]
     if all(one.aside for _, one in found):
         raise MlkeysError(f"{path} has no environment: in any service.")
     return named_apart(found)
@@ -60,7 +75,25 @@ def _owner(value: Value) -> str:
     return value.path[1] if len(value.path) > 1 else ""
 
 
-def _entry(value: Value) -> Value | None:
+def _as_number(value: Value, lines: Sequence[str]) -> Value:
+    """A value, with its kind if YAML of Compose reads a number where that of Ansible reads a text."""
+    if value.kind != TEXT or not _NUMBER.fullmatch(value.text):
+        return value
+    name = re.escape(value.path[-1])
+    is_plain = re.search(rf"{name}[\"']?:[ \t]+{re.escape(value.text)}[ \t]*(?:[,}}#\r]|\Z)", lines[value.line - 1])
+    return replace(value, kind=OTHER_NUMBER) if is_plain else value
+
+
+def _with_passwords(values: Iterable[Value]) -> set[tuple[str, ...]]:
+    """The lists that are a command with a password in an item of its own."""
+    words: dict[tuple[str, ...], list[str]] = {}
+    for value in values:
+        if isinstance(value.path[-1], Index):
+            words.setdefault(value.path[:-1], []).append(value.text)
+    return {path for path, parts in words.items() if _OF_PROGRAM.search(" ".join(parts))}
+
+
+def _entry(value: Value, *, in_command: bool = False) -> Value | None:
     """What is imported of a value, or said about it; None for what holds no secret."""
     path = value.path
     if path[0] == "services" and (len(path) < 3 or isinstance(path[1], Index)) and value.kind != NOTHING:
@@ -73,7 +106,9 @@ def _entry(value: Value) -> Value | None:
         return replace(value, aside=reason)
     if _is_elsewhere(path) or secret_form(value.text) is not None:
         return replace(value, problem=_ELSEWHERE)
-    return replace(value, aside=_NOT_TAKEN) if _may_be_secret(value) else None
+    # Of a command, its first word stands for it.
+    is_its_first = in_command and value.path[-1] == "0"
+    return replace(value, aside=_NOT_TAKEN) if is_its_first or _may_be_secret(value) else None
 
 
 def _assigned(value: Value) -> Value:
@@ -110,10 +145,13 @@ def _is_elsewhere(path: Sequence[str]) -> bool:
 def _may_be_secret(value: Value) -> bool:
     """Whether a part of a command, a label or an option of a driver seems to be a secret, by its name."""
     path = value.path
-    is_of_service = path[0] == "services" and bool(set(path[2:3]) & set(_OF_SERVICES))
+    is_of_service = path[0] == "services" and any(one in _OF_SERVICES or one.startswith("x-") for one in path[2:3])
     # What is at the second place is a name that the file gives.
-    is_beside = path[0] in _BESIDE_SERVICES and len(path) > _NAMED
+    is_beside = path[0].startswith("x-") or (path[0] in _BESIDE_SERVICES and len(path) > _NAMED)
     if not value.text or not (is_of_service or is_beside):
         return False
-    is_named = not isinstance(path[-1], Index) and _NAMES_ONE.search(path[-1]) and not value.text.startswith("$")
-    return bool(is_named) or _GETS_ONE.search(value.text) is not None
+    if isinstance(path[-1], Index):
+        is_named = _ITEM.match(value.text) is not None
+    else:
+        is_named = _NAMES_ONE.search(path[-1]) is not None and not value.text.startswith("$")
+    return is_named or any(one.search(value.text) for one in (_GETS_ONE, _OF_PROGRAM))

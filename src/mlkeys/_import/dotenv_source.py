@@ -35,8 +35,16 @@ _OF_SHELLS = r"\$[(A-Za-z_]|`[^`]+`"
 REFERENCE = re.compile(rf"\$\{{|{_OF_SHELLS}|{STORED}")
 #: Readers of such files replace ${NAME} even between apostrophes, where shells replace nothing.
 REFERENCE_ANYWHERE = re.compile(rf"\$\{{|{STORED}")
+#: Where readers replace nothing: what stands for something else as a whole, and templates.
+STANDS_FOR = re.compile(
+    rf"{STORED}|\{{%.*?%\}}|\A\s*(?:\$[A-Z_][A-Z0-9_]*|\$\{{[A-Za-z_]\w*[^{{}}]*\}}|\$\(.*\)|`[^`]+`)\s*\Z", re.DOTALL
+)
 _REPLACED = re.compile(_OF_SHELLS)
 _LITERAL = re.compile(r"[^=]*=[ \t]*'")
+# Behind quotes, and behind a blank.
+_BEHIND = re.compile(
+    r"""[^=]*=[ \t]*(?:(?:'(?:\\'|[^'])*'|"(?:\\"|[^"])*")[ \t]*(\#.*)?|[^'"\s#].*?(?:\s+(\#.*))?|\s*(?:\#.*)?)"""
+)
 
 _NOT_ASSIGNED = "is not an assignment (NAME=value), or has no closing quotation mark"
 
@@ -73,7 +81,14 @@ def dotenv_values(text: str, _path: str, *, in_shell: bool = False) -> list[Valu
         )
         for binding in bindings
     ]
-    return commented_lines(values, text, {line for binding in bindings for line in _more_lines(binding)})
+    inside = {line for binding in bindings for line in _more_lines(binding)}
+    return commented_lines(values, text, inside, {_line(one): _comment(one) for one in bindings if not one.error})
+
+
+def _comment(binding: Binding) -> str:
+    """The comment behind a value; empty for none."""
+    found = _BEHIND.fullmatch(binding.original.string.strip())
+    return (found[1] or found[2] or "").lstrip("#").strip() if found else ""
 
 
 def _is_replaced(binding: Binding) -> bool:

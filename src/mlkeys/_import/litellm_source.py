@@ -11,6 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
+from mlkeys._import.comments import forms_of
 from mlkeys._import.dotenv_source import REFERENCE as _REFERENCE
 from mlkeys._import.values import DATE, NUMBER, TEXT, TRUTH, Index, Value
 from mlkeys._import.yaml_source import TEMPLATE, yaml_values
@@ -38,6 +39,14 @@ _LETS_IN = re.compile(
     r"https?://(?:hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks/|[\w.-]+\.webhook\.office\.com/)\S"
     r"|[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@"
 )
+_INCLUDED = "another configuration; import it, too"
+# Several of them: items of a list, or the entries of a mapping.
+_SECRETS = re.compile(
+    r"(?:\A|_)(?:api_?keys|(?:access|auth|master|secret|virtual)_?(?:keys|tokens)|secrets|passwords|passphrases)\Z",
+    re.IGNORECASE,
+)
+# Shorter values count as whole words only: they may be a part of any other.
+_LONG = 16
 _IN_A_LIST = "is an item of a list, where LiteLLM replaces nothing"
 # They say nothing about what they are for.
 _GENERIC = {
@@ -123,7 +132,17 @@ def litellm_configuration(text: str, path: str) -> Configuration:
     found = replace(found, values=(*found.values, *_left(found)))
     if not found.values:
         raise MlkeysError(f"{path} contains no secret that is written in it.")
-    return found
+    return replace(found, values=(*found.values, *_included(root)))
+
+
+def _included(root: Node) -> Iterator[Value]:
+    """The other files of a configuration, which are not read."""
+    from yaml.nodes import MappingNode, ScalarNode
+
+    for name, inner in root.value if isinstance(root, MappingNode) else ():
+        if name.value == "include":
+            for number, one in enumerate([inner] if isinstance(inner, ScalarNode) else inner.value):
+                yield Value(("include", Index(number)), "", line=one.start_mark.line + 1, aside=_INCLUDED)
 
 
 def _left(found: Configuration) -> Iterator[Value]:
@@ -138,12 +157,28 @@ def _left(found: Configuration) -> Iterator[Value]:
             for start, end in spans
         ],
     )
+    again = _again(found.values, hidden)
     for line, text in enumerate(hidden.split("\n"), 1):
-        what = secret_form(text) if line not in named else None
-        if what:
-            yield Value(
-                (f"line_{line}",), "", line=line, problem=f"contains {what} in a comment or a name, which stays"
-            )
+        if line in named:
+            continue
+        if what := secret_form(text):
+            problem = f"contains {what} in a comment or a name, which stays"
+        elif line in again:
+            problem = f"also contains the value of {again[line]}, which stays"
+        else:
+            continue
+        yield Value((f"line_{line}",), "", line=line, problem=problem)
+
+
+def _again(values: Sequence[Value], text: str) -> dict[int, str]:
+    """The lines of a text that contain one of these values, such as a comment about the one before, and its name."""
+    found: dict[int, str] = {}
+    for value in values:
+        for form in forms_of(value.text) if value.kind == TEXT and not value.problem else ():
+            whole = rf"(?<!\w){re.escape(form)}(?!\w)" if len(form) < _LONG else re.escape(form)
+            for at in re.finditer(whole, text):
+                found.setdefault(text.count("\n", 0, at.start()) + 1, value.name)
+    return found
 
 
 def _kind(node: ScalarNode) -> str:
@@ -187,7 +222,14 @@ def _is_secret(path: tuple[str, ...], node: ScalarNode) -> bool:
     is_hook = "://" in text and any(map(_HOOK.search, names))
     # As OpenTelemetry has them: several in one text.
     are_headers = _HEADERS.search(names[-1]) and _ASSIGNED.search(text)
-    if is_hook or are_headers or _SECRET.search(names[-1]) or (is_header and _SECRET_HEADER.search(names[-1])):
+    of_several = any(map(_SECRETS.search, names[-1:] if isinstance(path[-1], Index) else names[-2:-1]))
+    if (
+        is_hook
+        or are_headers
+        or of_several
+        or _SECRET.search(names[-1])
+        or (is_header and _SECRET_HEADER.search(names[-1]))
+    ):
         return True
     return _LETS_IN.search(text) is not None or secret_form(text) is not None
 

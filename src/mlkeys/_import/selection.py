@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlkeys._import.data import Nesting, parts_of, typed
@@ -85,7 +85,7 @@ def select(source: Source, wishes: Wishes) -> Selection:
         named.setdefault(_variable(value, wishes), []).append(value)
     problems += _together(refused)
     problems += unusable
-    problems += [problem for name, values in named.items() for problem in _about_name(name, values, wishes)]
+    problems += _about_names(named, wishes)
     refuse(source.path, problems)
     return Selection({name: values[0] for name, values in named.items()}, tuple(left_out), wishes.nested is not None)
 
@@ -93,14 +93,22 @@ def select(source: Source, wishes: Wishes) -> Selection:
 def is_wanted(path: Sequence[str], line: int, wishes: Wishes) -> bool:
     """Whether a value may be imported, by its names alone: others need not be decrypted."""
     names = set(_names(Value(tuple(path), "", line=line)))
-    return not names & set(wishes.skip) and (not wishes.only or bool(names & set(wishes.only)))
+    return not _is_one(names, wishes.skip) and (not wishes.only or _is_one(names, wishes.only))
+
+
+def _is_one(names: Collection[str], wanted: Collection[str]) -> bool:
+    """Whether one of the names is wanted: as it is, or by a pattern with `*`."""
+    patterns = [one for one in wanted if "*" in one]
+    return any(one in names for one in wanted) or any(
+        re.fullmatch(re.escape(one).replace(r"\*", ".*"), name) for one in patterns for name in names
+    )
 
 
 def _unmatched(values: Sequence[Value], wishes: Wishes) -> Iterator[str]:
     known = {name for value in values for name in _names(value)}
     for option, names in (("--only", wishes.only), ("--skip", wishes.skip), ("--rename", tuple(wishes.renamed))):
         for name in names:
-            if name not in known:
+            if name not in known and (option == "--rename" or not _is_one(known, (name,))):
                 yield f"{option} {name}: no value has this name.{did_you_mean(name, known)}"
 
 
@@ -116,7 +124,7 @@ def _left_out(value: Value, wishes: Wishes) -> str:
     names = set(_names(value))
     if value.replaced:
         return "assigned again later"
-    if names & set(wishes.skip):
+    if _is_one(names, wishes.skip):
         return "--skip"
     if value.aside:
         return value.aside
@@ -124,7 +132,7 @@ def _left_out(value: Value, wishes: Wishes) -> str:
     if wishes.skip_empty and not value.problem and value.kind in (TEXT, NOTHING) and not value.text:
         return "--skip-empty"
     if wishes.only:
-        return "" if names & set(wishes.only) else "not in --only"
+        return "" if _is_one(names, wishes.only) else "not in --only"
     return "" if value.was_secret else "not encrypted in the source; import it with --only"
 
 
@@ -136,14 +144,39 @@ def _together(refused: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     said = set()
     for kind, problem in refused.values():
         alike = subjects[kind]
-        if len(alike) <= _FEW or kind not in _FOR_MANY:
+        if len(alike) <= (_FEW if kind in _FOR_MANY else _SOME) or not (kind in _FOR_MANY or kind.startswith(_OWN)):
             yield problem
         elif kind not in said:
             said.add(kind)
-            yield f"{', '.join(alike)} ({len(alike)} values) {_FOR_MANY[kind]}"
+            many = f"{_listed(alike)} ({len(alike)} values)"
+            yield f"{many} {_FOR_MANY[kind]}" if kind in _FOR_MANY else f"each of {many} {_own_for_many(kind, alike)}"
 
 
-_FEW = 3
+def _listed(subjects: Sequence[str]) -> str:
+    """Subjects, those that are only lines as ranges."""
+    numbers = [int(found[1]) if (found := _ONLY_LINE.fullmatch(one)) else 0 for one in subjects]
+    if not all(numbers):
+        return ", ".join(subjects)
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return "lines " + ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+
+
+def _own_for_many(kind: str, subjects: Sequence[str]) -> str:
+    each = "--skip 'line_*'" if all(map(_ONLY_LINE.fullmatch, subjects)) else "--skip NAME for each"
+    return f"{kind.removeprefix(_OWN)}: use {each}"
+
+
+_OWN = "problem: "
+_ONLY_LINE = re.compile(r"line_([0-9]+) \(line \1\)")
+
+
+# What is fewer has a line of its own: where there is one option for all, and where each needs its own.
+_FEW, _SOME = 3, 8
 _NESTED, _SCALAR, _OTHER, _NOTHING, _EMPTY, _REFERS = "nested", "scalar", "other", "nothing", "empty", "refers"
 _SKIP_EACH = "or --skip NAME for each"
 _FOR_MANY = {
@@ -161,7 +194,7 @@ def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str, st
     """The subject, kind and text of a decision about a value. A mapping is one subject, not each of its values."""
     skip = f"--skip {_quoted(value.name)}"
     if value.problem:
-        return value.place, "problem", f"{value.place} {value.problem}: use {skip}"
+        return value.place, f"{_OWN}{value.problem}", f"{value.place} {value.problem}: use {skip}"
     if len(value.path) > 1 and not (wishes.flatten or wishes.nested) and value.name not in wishes.renamed:
         outer = value.path[0]
         advice = f"use --flatten to import them as {_joined(value.path)} and so on, or --skip {outer}"
@@ -212,6 +245,22 @@ def _is_usable(name: str, wishes: Wishes) -> bool:
     if wishes.nested:
         return not wishes.nested.problem(name)
     return bool(_NAME.fullmatch(name)) and name != METADATA and not is_reserved(name)
+
+
+def _about_names(named: Mapping[str, Sequence[Value]], wishes: Wishes) -> Iterator[str]:
+    """The problems of variables, and many that stand for several values as one."""
+    several = {name: values for name, values in named.items() if len(values) > 1}
+    if len(several) > _SOME:
+        listed = "; ".join(
+            f"{on_one_line(name)}: {', '.join(value.place for value in values)}" for name, values in several.items()
+        )
+        yield (
+            f"{len(several)} names stand for several values each. Choose with --only, --skip or --rename OLD=NEW, or "
+            f"rename them in the source: {listed}"
+        )
+    for name, values in named.items():
+        if name not in several or len(several) <= _SOME:
+            yield from _about_name(name, values, wishes)
 
 
 def _about_name(name: str, values: Sequence[Value], wishes: Wishes) -> Iterator[str]:

@@ -15,13 +15,17 @@ from typing import Any
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import dotenv_values
-from mlkeys._import.values import Members, Number, Value, walk, without_default_section
+from mlkeys._import.values import Comment, Members, Number, Value, walk, without_default_section
 from mlkeys._import.yaml_source import yaml_values
 from mlkeys._shared.reading import opened_to_read
 from mlkeys._shared.yaml_limits import yaml_problem
 from mlkeys._system import replacing
 
+#: The form of a file that is one value as a whole.
+BINARY = "binary"
 _NO_KEY = 128
+# Those of a value, and those that belong to none.
+_Comments = tuple[tuple[Comment, ...], tuple[Comment, ...]]
 _SEALED = "ENC["
 _COMMENT = re.compile(rb"^[ \t]*[#;] ?ENC\[", re.MULTILINE)
 _FORMATS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}
@@ -44,9 +48,9 @@ def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -
         MlkeysError: sops is not installed, or could not decrypt the file.
     """
     _check_regular(path)
-    form = input_type or _form(path.name)
-    if form == "binary":
-        return [_whole(_decrypted(path, input_type, "binary"))]
+    form = input_type or form_of(path.name)
+    if form == BINARY:
+        return [_whole(_decrypted(path, input_type, BINARY))]
     sealed = _sealed(path, form)
     content = _parsed(_decrypted(path, input_type, "json"), path)
     values = list(map(_checked, walk(_merged(content) if form == "yaml" else content)))
@@ -57,7 +61,10 @@ def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -
     if form == "dotenv":
         values = list(map(_as_read, values))
     beside = _comments(path, input_type, form) if comments else {}
-    return [replace(value, comments=beside.get(value.path, ())) for value in values]
+    none = ((), ())
+    return [
+        replace(value, comments=own, apart=apart) for value in values for own, apart in [beside.get(value.path, none)]
+    ]
 
 
 def _checked(value: Value) -> Value:
@@ -92,9 +99,9 @@ def _check_regular(path: Path) -> None:
         raise MlkeysError(f"{path}: {error.strerror or 'it cannot be read'}.") from None
 
 
-def _form(name: str) -> str:
+def form_of(name: str) -> str:
     """The format of a file by its name, as sops has it."""
-    return next((form for ending, form in _FORMATS.items() if name.endswith(ending)), "binary")
+    return next((form for ending, form in _FORMATS.items() if name.endswith(ending)), BINARY)
 
 
 def _whole(data: bytes) -> Value:
@@ -129,7 +136,7 @@ def _decrypted(path: Path, input_type: str | None, output_type: str) -> bytes:
     return done.stdout
 
 
-def _comments(path: Path, input_type: str | None, form: str) -> dict[tuple[str, ...], tuple[str, ...]]:
+def _comments(path: Path, input_type: str | None, form: str) -> dict[tuple[str, ...], _Comments]:
     """The comments of a file by value. JSON has none."""
     if form not in ("yaml", "dotenv"):
         return {}
@@ -138,7 +145,7 @@ def _comments(path: Path, input_type: str | None, form: str) -> dict[tuple[str, 
         found = dotenv_values(text, str(path))
     else:
         found = yaml_values(text, str(path), lambda *_: None, encrypted=True)
-    return {value.path: value.comments for value in found}
+    return {value.path: (value.comments, value.apart) for value in found}
 
 
 def _sealed(path: Path, form: str) -> dict[tuple[str, ...], bool]:

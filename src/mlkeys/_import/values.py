@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import printable
@@ -24,6 +24,18 @@ SEALED = "a value that was not decrypted"
 SCALARS = (NUMBER, OTHER_NUMBER, TRUTH, DATE)
 
 
+class Comment(str):
+    """A comment, and its line."""
+
+    __slots__ = ("line",)
+    line: int
+
+    def __new__(cls, text: str, line: int) -> Self:
+        made = super().__new__(cls, text)
+        made.line = line
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """One value of a source.
@@ -37,6 +49,7 @@ class Value:
         replaced: whether a later line of the source gives its name another value.
         reference: whether the text stands for something else.
         comments: those that belong to it, without their marks.
+        apart: comments before it, or behind the last value, that belong to no value.
         problem: why it cannot be imported, although it may be a secret.
         aside: why it is not imported, if that needs no decision.
         shape: `{}` or `[]` for an empty mapping or list, which holds nothing.
@@ -49,7 +62,8 @@ class Value:
     was_secret: bool = True
     replaced: bool = False
     reference: bool = False
-    comments: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    comments: tuple[Comment, ...] = field(default=(), repr=False, compare=False)
+    apart: tuple[Comment, ...] = field(default=(), repr=False, compare=False)
     problem: str = ""
     aside: str = ""
     shape: str = ""

@@ -72,9 +72,11 @@ def secrets_in(text: str, path: str, patterns: Patterns | None = None) -> list[F
 
 def found_in(text: str, path: str, patterns: Patterns) -> Iterator[tuple[Finding, Found]]:
     """The secrets in a text that no comment allows, as findings and as they are."""
-    # `splitlines` would shift the offsets.
-    lines = text.split("\n") if ALLOWED in text else []
+    lines: list[str] | None = None
     for found in _found(text, patterns):
+        if lines is None:
+            # `splitlines` would shift the offsets.
+            lines = text.split("\n") if ALLOWED in text else []
         line, column = place(text, found.start)
         if not is_allowed(lines, line):
             message = f"{found.form.what}{_shown(found.secret, found.form)} {found.encoded or 'in plain text'}"

@@ -33,6 +33,7 @@ _BEHIND, _BEHIND_IN_UTF8 = 150, 600
 _CONSTANT = re.compile(r"((?:[a-z0-9_ ~/-]|\\[ .-])+)(?:\(\?=.*)?")
 # A row in base64 has both cases, and what is worth a search in it is longer than a secret.
 _SHORTEST_ENCODED = 27
+_SEMICOLON = ord(";")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Rows:
 
     Attributes:
         encoded: those of them that may be base64.
-        near: those of them with a digit, and what is around them, where the names of secrets are; in lower case.
+        near: those of them with a digit or behind a semicolon, and what is around them, where the names of secrets are;
+            in lower case.
     """
 
     all: str
@@ -61,7 +63,8 @@ def long_rows(text: str) -> Rows:
         row = data[at:end]
         if not _is_name(row):
             rows.append(row)
-            if len(row.translate(None, _DIGITS)) < len(row):
+            # Behind a reference to a character, such as &#95;, a row may have no digit.
+            if len(row.translate(None, _DIGITS)) < len(row) or (at and data[at - 1] == _SEMICOLON):
                 begin = at - far
                 near.append(data[max(begin, reached, 0) : end + behind])
                 reached = end + behind

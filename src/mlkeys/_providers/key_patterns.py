@@ -22,10 +22,11 @@ PRIVATE_KEY = "private key"
 _LARGEST = 100
 
 _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
-# An encoded character, or a colour of a terminal, whose last letter is not a part of what follows.
+# An encoded character, or a colour of a terminal, whose last letter is not a part of what follows. Logs show the
+# escape before a colour as ^[, or leave it out.
 _ESCAPE = re.compile(
     r"(?:%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[nrtbfv0]|&[a-z]{2,6};"
-    r"|(?:\x1b|\\e|\\033|\\x1[bB]|\\u001[bB])\[[0-9;]{0,12}m)\Z"
+    r"|(?:(?:\x1b|\\e|\\033|\\x1[bB]|\\u001[bB]|\^\[)\[[0-9;]{0,12}|\[[0-9;]{1,12})m)\Z"
 )
 _LONGEST_ESCAPE = 20
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 #: How far before a secret its provider's name may begin, in characters, and how far before a name a secret may begin.
 FARTHEST, FARTHEST_BEHIND = 290, 140
 
-_COLOUR = r"(?:\x1b|\\e|\\033|\\x1[bB]|\\u001[bB])\[[0-9;]{0,12}m"
+_COLOUR = r"(?:\x1b|\\e|\\033|\\x1[bB]|\\u001[bB]|\^\[)\[[0-9;]{0,12}m"
 # Of a text in a program. Some languages have a letter before it.
 _QUOTE = r"[@$bf]?[\"'`]"
 # Anything within a paragraph.
@@ -86,7 +86,7 @@ OWN_CLIENT = r"(?i:ai)?\(\s{0,20}[\"'`]"
 ITS_ENTRY = r"[\"']?[ \t]{0,8}[:=][ \t]{0,8}[\"']?"
 #: From the name of such a mapping to one of its names.
 OF_SECRETS = (
-    r"(?<![A-Za-z])(?i:api[-_ ]?keys?|keys|tokens|secrets|credentials|stringdata)[\"']?[ \t]{0,4}[:=][ \t]{0,4}\{?"
+    r"(?<![A-Za-z])(?i:api[-_ ]?keys?|keys|tokens|secrets|credentials|stringdata)[\"']?[ \t]{0,4}[:=][ \t]{0,4}[{\[]?"
     r"(?:\s{0,40}(?:- )?[\"']?[A-Za-z0-9_.-]{1,40}[\"']?[ \t]{0,8}[:=][ \t]{0,8}[^\s{}]{1,200}){0,12}"
     r"\s{0,40}(?:- )?[\"']?\Z"
 )

@@ -8,6 +8,7 @@ The collection's modules must be importable, through `mlkeys._carried` or throug
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,15 +60,16 @@ def chosen_files(named: Sequence[Path], *, below: bool = False) -> list[Path]:
     """
     found: list[Path] = []
     for path in named or [Path()]:
-        if path.is_dir():
-            inside = sorted(_below(path) if below else _inside(path))
-            if not inside:
-                raise MlkeysError(f"No encrypted vars file (*{VARS_FILE_SUFFIXES[0]}) in {path.absolute()}.")
-            found += inside
-        elif not path.exists():
-            raise MlkeysError(f"{path} does not exist.")
-        else:
-            found.append(path)
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+            inside = sorted(_below(path) if below else _inside(path)) if is_folder else [path]
+        except FileNotFoundError:
+            raise MlkeysError(f"{path} does not exist.") from None
+        except OSError as error:
+            raise MlkeysError(f"{path}: {error.strerror or 'it cannot be read'}.") from None
+        if not inside:
+            raise MlkeysError(f"No encrypted vars file (*{VARS_FILE_SUFFIXES[0]}) in {path.absolute()}.")
+        found += inside
     return list(dict.fromkeys(found))
 
 

@@ -19,6 +19,14 @@ _MARKS = (
 # Of the bytes at even or at odd places, how many are zero in UTF-16 text of mostly Latin letters.
 _MOST = 0.7
 
+#: How files begin in which no text can be found: gzip, zip (also office documents and wheels), bzip2, xz, Zstandard,
+#: 7z, RAR, LZ4, lzip and compress.
+PACKED = (
+    *(b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c"),
+    *(b"Rar!\x1a\x07", b"\x04\x22\x4d\x18", b"LZIP\x01", b"\x1f\x9d"),
+    *(b"BZh%d1AY&SY" % level for level in range(1, 10)),
+)
+
 
 def decoded(data: bytes, errors: str = "replace") -> str | None:
     """The text, None for binary data.

@@ -31,8 +31,11 @@ _PATIENCE_SECONDS = 3.0
 # Graphical editors that return at once, and the options that make them wait.
 _RETURNING = {
     **dict.fromkeys(
-        ("code", "code-insiders", "codium", "vscodium", "cursor", "windsurf", "zed", "zeditor"), ("--wait", "-w")
+        ("code", "code-insiders", "code-oss", "codium", "vscodium", "cursor", "windsurf", "zed", "zeditor"),
+        ("--wait", "-w"),
     ),
+    **dict.fromkeys(("antigravity", "kiro", "positron", "trae", "void"), ("--wait", "-w")),
+    **dict.fromkeys(("datagrip", "phpstorm", "rider", "rubymine", "rustrover"), ("--wait", "-w")),
     **dict.fromkeys(("subl", "sublime_text", "atom", "mate", "pulsar"), ("--wait", "-w")),
     **dict.fromkeys(("idea", "pycharm", "webstorm", "goland", "clion", "xed"), ("--wait", "-w")),
     **dict.fromkeys(("com.visualstudio.code", "com.vscodium.codium", "dev.zed.Zed"), ("--wait", "-w")),
@@ -187,13 +190,15 @@ def _check_waits(editor: str) -> None:
     """
     with suppress(ValueError):
         words = shlex.split(editor)
-        # Behind env, sudo or flatpak run, it is not the first word.
-        name = next((name for name in (Path(word).name for word in words) if name in _RETURNING), "")
-        if name and not set(words) & set(_RETURNING[name]):
+        # Behind env, sudo or flatpak run, it is not the first word. A shell gets it in one of its own.
+        inner = [part for word in words for part in (shlex.split(word) if " " in word else [word])]
+        name = next((name for name in (Path(word).name for word in inner) if name in _RETURNING), "")
+        if name and not set(inner) & set(_RETURNING[name]):
             option = _RETURNING[name][0]
-            raise MlkeysError(
-                f"The editor '{editor}' returns before the file is closed. Set EDITOR='{editor} {option}'."
+            advice = (
+                f"Give {name} the option {option}" if len(inner) > len(words) else f"Set EDITOR='{editor} {option}'"
             )
+            raise MlkeysError(f"The editor '{editor}' returns before the file is closed. {advice}.")
         names = {Path(word).name for word in words}
         if any(set(words) & set(_NOT_WAITING[name]) for name in names & set(_NOT_WAITING)):
             kept = shlex.join(word for word in words if word not in ("-n", "--no-wait"))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,15 +25,26 @@ def git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     Raises:
         MlkeysError: it failed, or is not installed.
     """
+    return git_with_warnings(folder, *arguments, stdin=stdin)[0]
+
+
+def git_with_warnings(folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[bytes, bytes]:
+    """The same, and its warnings in English.
+
+    Raises:
+        MlkeysError: as above.
+    """
     command = ["git", "-C", str(folder), "-c", "core.quotePath=false", *arguments]
     try:
-        done = subprocess.run(command, input=stdin, capture_output=True, check=False)
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C", "LANGUAGE": "C"}
+        )
     except OSError as problem:
         raise MlkeysError(f"git {arguments[0]} failed in {folder}: {problem.strerror}") from None
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip()
         raise MlkeysError(f"git {arguments[0]} failed in {folder}: {reason}")
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 def contents_of(root: Path, blobs: Sequence[bytes]) -> Iterator[tuple[bytes, bytes | None]]:

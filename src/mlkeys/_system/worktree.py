@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,13 @@ from pathlib import Path
 
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.vars_places import beside
-from mlkeys._system.decoding import decoded
-from mlkeys._system.git import LARGEST, REGULAR_MODES, committed, contents_of, git
+from mlkeys._system.decoding import PACKED, decoded
+from mlkeys._system.git import LARGEST, REGULAR_MODES, committed, contents_of, git, git_with_warnings
 
 # Used where git cannot list a folder.
 _IGNORED_FOLDERS = {".git", ".hg", ".svn", ".nox", ".tox", ".venv", "__pycache__", "node_modules"}
-_LOST = "is a link to something that does not exist"
+# What git says about a folder, in whose place it lists nothing.
+_CLOSED = re.compile(rb"^warning: could not open directory '(.+)/': (.+)$", re.MULTILINE)
 # Read at a time.
 _AT_LEAST = 65536
 _TOO_LARGE = f"larger than {LARGEST // (1024 * 1024)} MiB"
@@ -68,6 +70,8 @@ class _Repository:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        #: The folders that git could not list, and why.
+        self.closed: dict[str, str] = {}
 
     @cached_property
     def tracked(self) -> dict[str, None]:
@@ -89,7 +93,8 @@ class _Repository:
         return sorted({*others, *(name for name in self.tracked if name.startswith(inside))})
 
     def _listed(self, *arguments: str) -> dict[str, None]:
-        listed = git(self.root, "ls-files", "-z", *arguments)
+        listed, warnings = git_with_warnings(self.root, "ls-files", "-z", *arguments)
+        self.closed |= {os.fsdecode(name): os.fsdecode(reason) for name, reason in _CLOSED.findall(warnings)}
         return dict.fromkeys(os.fsdecode(name) for name in listed.split(b"\0") if name)
 
 
@@ -106,17 +111,19 @@ class Worktree:
         self._exclude = exclude
         self._repositories: dict[Path, _Repository] = {}
         self._places: dict[str, tuple[_Repository | None, str]] = {}
-        #: Folders that could not be listed.
+        #: Folders that could not be listed, and paths that lead nowhere.
         self.unlisted: list[Skipped] = []
 
     def listed(self) -> Iterator[Listed]:
         """The files, each once, without their contents. A file given by name is checked even if git ignores it."""
         seen: set[str] = set()
         for given in self._paths:
-            # Methods of a path raise errors for names that no file can have.
-            if not os.path.exists(given):  # noqa: PTH110
-                raise MlkeysError(f"{given} {_LOST if os.path.islink(given) else 'does not exist'}.")  # noqa: PTH114
-            named = not given.is_dir()
+            try:
+                named = not stat.S_ISDIR(given.stat().st_mode)
+            except OSError as problem:
+                # The others are checked all the same.
+                self._skip(str(given), _reason(given, problem))
+                continue
             for path in [str(given)] if named else self._below(given):
                 shown = os.path.normpath(path)
                 if shown not in seen and not self.excludes(shown):
@@ -131,7 +138,7 @@ class Worktree:
 
     @property
     def folders(self) -> list[str]:
-        return [str(path) for path in self._paths if path.is_dir()]
+        return [str(path) for path in self._paths if stat.S_ISDIR(_mode(path))]
 
     def files(self) -> Iterator[Looked | Skipped]:
         """The files with their contents."""
@@ -141,6 +148,8 @@ class Worktree:
         """The files of the index that differ from the last commit, as the index holds them."""
         root, here = self._root_for("--staged checks what git would commit")
         given = self._in(root)
+        # One that was removed has a name, too.
+        yield from self._unknown(root, ["diff", "--cached", "--name-only"])
         listed = git(root, "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--diff-filter=ACMT",
                      "--", *given).split(b"\0")  # fmt: skip
         blobs = {}
@@ -161,6 +170,7 @@ class Worktree:
         """Each content that a file ever had in a commit of any branch or tag, once, and the first commit with it."""
         root, here = self._root_for("--history checks the commits")
         given = self._in(root)
+        yield from (("", one) for one in self._unknown(root, ["log", "--all", "-1", "--format=%h"]))
         if git(root, "rev-parse", "--is-shallow-repository").strip() == b"true":
             yield "", Skipped("older commits", "this clone is shallow; run git fetch --unshallow")
         places: dict[bytes, tuple[str, str]] = {}
@@ -178,6 +188,13 @@ class Worktree:
     def _in(self, root: Path) -> list[str]:
         return ["."] if self._everything else [os.path.relpath(path.absolute(), root) for path in self._paths]
 
+    def _unknown(self, root: Path, question: Sequence[str]) -> Iterator[Skipped]:
+        """The given paths that neither exist nor are in git's answer: mistyped ones."""
+        for given in self._paths:
+            path = given.absolute()
+            if not os.path.lexists(path) and not git(root, *question, "--", os.path.relpath(path, root)):
+                yield Skipped(str(given), "git does not know it")
+
     def _root_for(self, purpose: str) -> tuple[Path, Path]:
         """The work tree of the current folder, and this folder."""
         here = Path.cwd().resolve()
@@ -193,6 +210,8 @@ class Worktree:
         repository, inside = self._place(str(folder))
         if repository is not None:
             names = repository.files(inside)
+            for closed, reason in repository.closed.items():
+                self._skip(os.path.normpath(f"{folder}/{os.path.relpath(closed, inside or '.')}"), reason)
             if names:
                 yield from (f"{folder}/{os.path.relpath(name, inside or '.')}" for name in names)
                 return
@@ -205,10 +224,12 @@ class Worktree:
         return [f"{folder}/{os.path.relpath(path, real)}" for path in beside([str(real)], self._note)]
 
     def _note(self, error: OSError) -> None:
-        shown = os.path.relpath(error.filename)
+        self._skip(os.path.relpath(error.filename), error.strerror or "it cannot be listed")
+
+    def _skip(self, shown: str, reason: str) -> None:
         known = [one.path for one in self.unlisted]
         if shown not in known and not self.excludes(shown):
-            self.unlisted.append(Skipped(shown, error.strerror or "it cannot be listed"))
+            self.unlisted.append(Skipped(shown, reason))
 
     def _place(self, folder: str) -> tuple[_Repository | None, str]:
         """The work tree that contains a folder, and the folder's path in it."""
@@ -255,6 +276,8 @@ class Worktree:
         if max(status.st_size, len(data)) > LARGEST:
             return Skipped(shown, _TOO_LARGE)
         text = decoded(data)
+        if named and data.startswith(PACKED):
+            return Skipped(shown, "compressed; unpack it first")
         if text is None:
             if not named:
                 return None
@@ -281,8 +304,23 @@ def _content(descriptor: int, size: int) -> bytes:
     return b"".join(parts)
 
 
+def _reason(given: Path, problem: OSError) -> str:
+    """Why a path that the user gave cannot be followed."""
+    if problem.errno in (errno.ENOENT, errno.ENOTDIR):
+        return "a link to something that does not exist" if given.is_symlink() else "it does not exist"
+    return problem.strerror or "it cannot be read"
+
+
 def _root(folder: Path) -> Path | None:
-    return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
+    return next((parent for parent in (folder, *folder.parents) if _mode(parent / ".git")), None)
+
+
+def _mode(path: Path) -> int:
+    """0 for what does not exist, or may not be looked at."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 def _umask() -> int:

@@ -354,6 +354,14 @@ def test_write_errors_are_reported_without_a_traceback(seed: Path) -> None:
         assert "Traceback" not in shown
 
 
+@pytest.mark.parametrize("command", ["init", "synth", "show", "status"])
+def test_a_path_that_nobody_may_follow_is_an_error_like_others(command: str) -> None:
+    # As a folder that the user may not enter, but for root as well.
+    done = CliRunner().invoke(main, [command, "x" * 300])
+    assert "File name too long" in done.stderr
+    assert isinstance(done.exception, SystemExit)
+
+
 def test_graph_draws_the_tree(seed: Path) -> None:
     mermaid = mlkeys("graph", cwd=seed).stdout
     assert mermaid.startswith("flowchart")

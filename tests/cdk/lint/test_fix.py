@@ -77,7 +77,8 @@ def test_secrets_move_and_references_stay(bao: Bao, login: str) -> None:
 
 
 def test_a_play_shows_the_same_before_and_after(bao: Bao, login: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    written("inventory", "localhost ansible_connection=local\n")
+    hosts = f"localhost ansible_connection=local of_host={OPENAI} of_host_too='a {OPENAI}'"
+    written("inventory", f"{hosts}\n[all:vars]\nof_group = {OPENAI}\n")
     key = keys.private_key(line_end="\n  ")
     values = f"openai_api_key: {OPENAI}\nall_of_them: ['{ANTHROPIC}', x, in {MISTRAL} a list]\nmistral: {MISTRAL}\n"
     written("group_vars/all/main.yml", f"{values}gateway_key: |\n  {key}\nlast: {OPENAI} and more\n")
@@ -85,12 +86,9 @@ def test_a_play_shows_the_same_before_and_after(bao: Bao, login: str, monkeypatc
     monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "ansible.builtin.oneline")
 
     def shown() -> str:
-        debug = [
-            "-m",
-            "ansible.builtin.debug",
-            "-a",
-            "msg={{ openai_api_key }}/{{ all_of_them | join(',') }}/{{ gateway_key }}/{{ last }}",
-        ]
+        names = "openai_api_key", "all_of_them", "gateway_key", "last", "of_host", "of_host_too", "of_group"
+        message = "/".join(f"{{{{ {name} if {name} is string else {name} | join(',') }}}}" for name in names)
+        debug = ["-m", "ansible.builtin.debug", "-a", f"msg={message}"]
         command = [str(Path(sys.executable).with_name("ansible")), "-i", "inventory", "all", *debug]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -99,7 +97,7 @@ def test_a_play_shows_the_same_before_and_after(bao: Bao, login: str, monkeypatc
     monkeypatch.setenv("BAO_TOKEN", bao.token)
     assert shown() == before
     text = Path("group_vars/all/main.yml").read_text()
-    assert OPENAI not in text
+    assert OPENAI not in text + Path("inventory").read_text()
     assert 'gateway_key: "{{ vault_gateway_key }}"\nlast:' in text
 
 
@@ -237,6 +235,7 @@ RAW = "it is between {% raw %} and {% endraw %}, where nothing is replaced"
 EXPRESSION = "it is in an expression of a template; write a variable there by hand"
 BARE = "the value of {key}: is an expression; write a variable there by hand"
 ARGUMENT = "it is in an expression; write a variable there by hand"
+WHOLE = "it is not the whole value of a variable; put the value in quotation marks first"
 TWICE = "CLAUDE is assigned several times; keep one of the lines"
 PROMPTED = "Ansible asks for it before it loads variables; write the name of a variable under vars: by hand"
 UNKNOWN = "let the program read an environment variable, or make the file a template of Ansible (.j2)"
@@ -279,6 +278,11 @@ COPIED = "Ansible replaces nothing in this file; make it a template (templates/,
         ("roles/requirements.yml", "- src: https://KEY@h", COPIED),
         ("roles/a/meta/main.yml", "a: KEY", COPIED),
         ("site.yml", "- hosts: all\n  vars_prompt:\n    - name: tok\n      default: KEY", PROMPTED),
+        ("hosts", "[a]\nh\n# x=KEY", "it is in a comment; delete the line"),
+        ("hosts", "[a]\nh x=Bearer-KEY", WHOLE),
+        ("hosts", "[a]\nh x=KEY/y", WHOLE),
+        ("inventory/prod", "[a:vars]\nKEY", "it is not the value of a variable"),
+        ("inventory/hosts", "#!/bin/sh\n[a]\nh x=KEY", "this kind of file has no known reference to a variable"),
         ("inventory/a.yml", "plugin: amazon.aws.aws_ec2\nsecret: KEY", UNKNOWN),
     ],
 )

@@ -42,7 +42,9 @@ def test_a_secret_that_was_removed_is_found_with_its_first_commit() -> None:
     assert lint("--history", status=1).stdout.startswith("../sub/a.env:2:3")
     assert lint("--history", ".").stdout == ""
     os.chdir("..")
-    assert lint("--history", "other").stdout == ""
+    assert lint("--history", "other", status=2).stderr.startswith("Not checked: other: git does not know it.\n")
+    written("new", "")
+    assert lint("--history", "new").stdout == ""
     lint("--history", "--exclude", "sub/*")
     baseline = ["--baseline", "known.json"]
     lint("--history", *baseline, "--update-baseline")

@@ -9,6 +9,7 @@ import importlib
 import importlib.resources
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 
 from mlkeys._commands import scanning
 from mlkeys._lint.findings import RULES
-from mlkeys._system.git import LARGEST
+from mlkeys._system.git import LARGEST, git_with_warnings
 from tests.cdk import keys
 from tests.cdk.apps import ROOT
 from tests.cdk.lint.linting import git, lint, listed, written
@@ -492,7 +493,7 @@ def test_rules_are_listed_and_their_ids_are_their_own() -> None:
 
 
 def test_wrong_calls() -> None:
-    assert "nowhere does not exist" in lint("nowhere", status=2).stderr
+    assert "Not checked: nowhere: it does not exist.\n" in lint("nowhere", status=2).stderr
     assert "Invalid value for '--format'" in lint("--format", "xml", status=2).stderr
 
 
@@ -562,4 +563,56 @@ def test_the_name_of_a_file_adds_no_lines() -> None:
 
 def test_a_link_to_nothing_is_named() -> None:
     Path("a").symlink_to("nowhere")
-    assert "a is a link to something that does not exist." in lint("a", status=2).stderr
+    assert "Not checked: a: a link to something that does not exist.\n" in lint("a", status=2).stderr
+
+
+def test_the_other_files_are_checked_if_one_cannot_be() -> None:
+    written("a.env", f"A={keys.openai()}\n")
+    written("b.env", "B=1\n")
+    # Like a file in a folder that may not be entered, this is more than a path that does not exist.
+    impossible = "x" * 300
+    done = lint("b.env", impossible, "nowhere", "a.env/b", status=2)
+    assert done.stderr.count("Not checked: ") == 3
+    assert f"Not checked: {impossible}: File name too long.\n" in done.stderr
+    assert "Not checked: a.env/b: it does not exist.\n" in done.stderr
+    assert done.stderr.endswith("No findings in 1 file.\n")
+    assert lint(impossible, "a.env", status=1).stdout.startswith("a.env:1:3: MLK101")
+
+
+def test_a_folder_that_git_may_not_list_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    git("init", "-q")
+    written("sub/a.env", "A=1\n")
+    # What git writes for an ordinary user; for root it lists every folder.
+    warning = b"warning: could not open directory 'sub/no/': Permission denied\n"
+    monkeypatch.setattr(
+        "mlkeys._system.worktree.git_with_warnings", lambda *given: (git_with_warnings(*given)[0], warning)
+    )
+    assert lint(status=2).stderr.count("Not checked: sub/no: Permission denied.\n") == 1
+    assert "Not checked: sub/no: " in lint("sub", status=2).stderr
+    os.chdir("sub")
+    assert "Not checked: no: " in lint(status=2).stderr
+    lint("--exclude", "no")
+
+
+def test_a_mistyped_name_is_reported() -> None:
+    git("init", "-q")
+    written("a.env", "A=1\n")
+    written("b.env", "B=1\n")
+    git("add", "a.env", "b.env")
+    assert "Not checked: c.env: git does not know it." in lint("--staged", "c.env", "a.env", status=2).stderr
+    git("commit", "-qm", "x")
+    lint("--staged", "a.env")
+    git("rm", "-q", "b.env")
+    lint("--staged", "b.env")
+
+
+@pytest.mark.parametrize("module", ["gzip", "bz2", "lzma", "zipfile"])
+def test_a_compressed_file_that_is_named_is_not_passed_over(module: str) -> None:
+    if module == "zipfile":
+        with zipfile.ZipFile("a.docx", "w") as file:
+            file.writestr("word/document.xml", keys.openai())
+    else:
+        Path("a.docx").write_bytes(importlib.import_module(module).compress(keys.openai().encode()))
+    assert "Not checked: a.docx: compressed; unpack it first.\n" in lint("a.docx", status=2).stderr
+    # Among others, it is skipped as all binary files are.
+    lint(".")

@@ -277,6 +277,11 @@ def test_characters_by_their_numbers_hide_no_secret(mark: str, written: str) -> 
     assert text[whole.start : whole.end] == secret.replace(mark, written)
 
 
+def test_a_row_without_digits_behind_a_reference_is_found() -> None:
+    assert len(found(f"<a>hf&#x5f;{some(string.ascii_letters, 34)}</a>\n")) == 1
+    assert len(found(f"MISTRAL_API_KEY=^[[1m{some(ALNUM, 32)}^[[0m\n")) == 1
+
+
 def test_a_comment_beside_something_else_allows_nothing_below_it() -> None:
     assert len(found(f"x = 1  # mlkeys: allow\nKEY={keys.openai()}")) == 1
 
@@ -373,6 +378,8 @@ def test_every_rule_says_where_it_comes_from() -> None:
         ("a Z.ai API key", f"ZAI_API_KEY={some(HEX, 32)}.{some(ALNUM, 16)}"),
         ("an Ollama API key", f"OLLAMA_API_KEY={some(HEX, 32)}.{some(ALNUM, 24)}"),
         ("an ElevenLabs API key", f"ELEVENLABS_API_KEY={some(HEX, 32)}"),
+        ("an ElevenLabs API key", f"ELEVEN_API_KEY={some(HEX, 32)}"),
+        ("a Vercel token", f"VERCEL_TOKEN={some(ALNUM, 24)}"),
         ("an ElevenLabs API key", f"headers = {{'xi-api-key': '{some(HEX, 32)}'}}"),
         ("a master or salt key of a LiteLLM gateway", f"  master_key: sk-{some(ALNUM, 13)}"),
         ("a master or salt key of a LiteLLM gateway", f"LITELLM_SALT_KEY=sk-{some(ALNUM, 40)}"),
@@ -384,6 +391,59 @@ def test_every_rule_says_where_it_comes_from() -> None:
 def test_keys_of_other_providers_and_gateways(what: str, secret: str) -> None:
     (one,) = found(secret)
     assert one.message.startswith(f"{what} ") or one.message.startswith("a key of a LiteLLM gateway ")
+
+
+@pytest.mark.parametrize("key", ["sk-correct-horse-battery-staple", "Xk29dkFMw0", "sk-9f8K", "p@ss.word!", "sk-qwerty"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "LITELLM_MASTER_KEY={}\n",
+        "export LITELLM_SALT_KEY='{}'",
+        "LITELLM_SALT_KEY={} litellm --config c.yaml",
+        "    environment:\n      LITELLM_MASTER_KEY: {}  # the gateway\n",
+        'os.environ["LITELLM_MASTER_KEY"] = "{}"\n',
+        'monkeypatch.setenv("LITELLM_MASTER_KEY", "{}")\n',
+        "env:\n- name: LITELLM_MASTER_KEY\n  value: {}\n",
+        'litellm_master_key: "{}"\n',
+        "general_settings:\n  master_key: {}\n",
+        "general_settings: # ours\n\n  # all of it\n  alerting: [x]\n  # master_key: {}\n",
+        '{{"general_settings": {{"a": 1, "master_key": "{}"}}}}',
+    ],
+)
+def test_a_key_of_any_length_behind_a_name_of_litellm_is_found(text: str, key: str) -> None:
+    (one,) = found(text.format(key))
+    assert " key of a LiteLLM gateway" in one.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("LITELLM_MASTER_KEY=", "LITELLM_MASTER_KEY=sk-1234", "LITELLM_MASTER_KEY=$KEY", "LITELLM_SALT_KEY=${KEY:-x}"),
+        *("LITELLM_MASTER_KEY=sk-$(openssl rand -hex 32)", "LITELLM_MASTER_KEY=sk-<key>", "LITELLM_MASTER_KEY=sk-"),
+        *("LITELLM_MASTER_KEY: os.environ/KEY", "LITELLM_MASTER_KEY='<your key>'", "LITELLM_SALT_KEY: changeme"),
+        *(
+            "LITELLM_MASTER_KEY: str",
+            "litellm_master_key: SecretStr",
+            "litellm_master_key: MasterKey",
+            "LITELLM_MASTER_KEY: ''",
+        ),
+        *('["LITELLM_MASTER_KEY", "litellm_salt_key", "other"]', 'f("LITELLM_MASTER_KEY", "OPENAI_API_KEY")'),
+        *('setenv("LITELLM_MASTER_KEY", value)', "LITELLM_MASTER_KEY = key", "litellm_master_key=args.key1"),
+        *(
+            "LITELLM_MASTER_KEY: '{{ vault_key }}'",
+            "LITELLM_MASTER_KEY=sk-your-key",
+            "LITELLM_MASTER_KEY: vault:v1:abc",
+        ),
+        *(
+            "general_settings:\n  master_key: os.environ/K\n",
+            "general_settings:\n  a: b\nother:\n  master_key: abc-d\n",
+        ),
+        *('{"general_settings": {"master_key": master_key}}', "general_settings: {master_key: sk-1234}"),
+        "general_settings:\n  master_key: sk-1234 # or others\n",
+    ],
+)
+def test_references_and_placeholders_behind_names_of_litellm_are_not_found(text: str) -> None:
+    assert found(text) == []
 
 
 #: A value on another line than the provider's name.
@@ -430,6 +490,10 @@ NAMED = [
     'variable "mistral_api_key" {{\n  default = "{}"\n}}\n',
     'variable "mistral_api_key" {{\n  type    = string\n  sensitive = true\n  default = "{}"\n}}\n',
     "MISTRAL_API_KEY: >-\n  {}\n",
+    "api-key: [mistral={}]\n",
+    'api-key: ["openai=x", "mistral={}"]\n',
+    "api_keys: [openai=x, mistral={}]\n",
+    "api-key:\n  - mistral={}\n",
     'curl -H "Authorization: Bearer {}" https://api.mistral.ai/v1/models\n',
     f"curl https://api.mistral.ai/v1 {MORE_HEADERS}  -H 'Authorization: Bearer {{}}'\n",
     "{{'Authorization': 'Bearer {}'}} url=https://api.mistral.ai/v1/chat\n",
@@ -540,6 +604,7 @@ NOT_NAMED = [
     "mistral,tokens\nmistral,{}\n",
     '{{"mistral": "{}"}}\n',
     "checksums:\n  mistral: {}\n",
+    "checksums: [mistral={}]\n",
     "api_keys: {{openai: x}}\nchecksums:\n  mistral: {}\n",
     "api_keys:\n\nfiles:\n  mistral: {}\n",
     "mistral_digest:\n  {}\n",
@@ -569,6 +634,8 @@ def test_a_name_counts_as_far_as_the_text_between_may_be(between: str) -> None:
         r"\u0022",
         "\x1b[32m",
         r"\e[1;31m",
+        "^[[31m",
+        "[1;31m",
         r"\x1b[0m",
         "key_",
         "a\\n",

@@ -284,6 +284,7 @@ def test_without_either_right_nothing_is_checked(stored: Path, invoke: Invoke) -
     ("arguments", "words"),
     [
         (["check", "nowhere"], "nowhere does not exist"),
+        (["check", "x" * 300], "File name too long."),
         (["check", "empty"], "Error: No encrypted vars file (*.transit.yml) in "),
         (["show", "plain.transit.yml"], "plain.transit.yml has values that are not encrypted: a."),
         (["show", "keys.transit.yml", "gpc"], "Did you mean 'gcp'"),

@@ -186,6 +186,7 @@ def test_only_what_changed_is_encrypted(bao: Bao, mount: str, edit: Edit, stored
 def test_a_removed_line_removes_the_entry(bao: Bao, edit: Edit, stored: Path) -> None:
     done = edit("text = ''.join(line for line in text.splitlines(True) if not line.startswith('number'))")
     assert "removed" in done.stdout
+    assert "deleted in the text" in done.stdout
     assert list(decrypted(bao, stored)) == ["openai_api_key", "private"]
     assert "number" not in stored.read_text()
 
@@ -367,6 +368,7 @@ def test_most_entries_are_removed_when_that_is_confirmed(bao: Bao, stored: Path,
         ("code", "--wait"),
         ("/usr/bin/code -n", "--wait"),
         ("env code", "--wait"),
+        ("code-oss", "--wait"),
         ("flatpak run com.visualstudio.code", "--wait"),
         ("subl", "--wait"),
         ("gvim", "--nofork"),
@@ -392,6 +394,7 @@ def test_an_editor_that_returns_at_once_is_named_with_its_option(
         ("emacsclient -n -c", "Set EDITOR='emacsclient -c'."),
         ("emacsclient --no-wait", "Set EDITOR='emacsclient'."),
         ("xdg-open", "Set EDITOR to an editor that waits."),
+        ("sh -c 'trae \"$1\"' --", "returns before the file is closed. Give trae the option --wait."),
     ],
 )
 def test_an_editor_with_an_option_not_to_wait_is_refused(
@@ -400,6 +403,14 @@ def test_an_editor_with_an_option_not_to_wait_is_refused(
     monkeypatch.setenv("EDITOR", command)
     done = CliRunner().invoke(main, ["edit", str(stored)])
     assert (done.exit_code, advice in done.stderr) == (1, True), done.stderr
+
+
+def test_an_unknown_editor_that_returns_at_once_is_named(edit: Edit, stored: Path) -> None:
+    assert stored.exists()
+    # Another than Vim needs more than the text to start.
+    assert "returned at once. If it has opened a window" in edit("pass").stderr
+    assert "returned at once" not in edit("time.sleep(1)").stderr
+    assert "returned at once" not in edit("text += 'other: x\\n'").stderr
 
 
 def test_problems_can_be_fixed_and_nothing_is_lost(bao: Bao, edit: Edit, stored: Path, tmp_path: Path) -> None:

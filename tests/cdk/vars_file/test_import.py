@@ -19,6 +19,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from click.testing import CliRunner, Result
 
 from mlkeys._cli import main
+from tests.cdk import keys
 from tests.cdk.command import mlkeys
 from tests.cdk.stores import KEY, KvDocument, content, decrypted, holds_none, kv_document, token_for
 from tests.cdk.terminals import on_a_terminal
@@ -617,6 +618,13 @@ def test_plain_values_of_ini_files_are_skipped(bao: Bao, importing: Importing, r
     assert done.stdout.count("not encrypted in the source") == 2
 
 
+def test_a_private_key_in_ansible_vault_is_a_file_and_no_vars_file(importing: Importing, password: list[str]) -> None:
+    Path("a key").write_text(vaulted(keys.private_key()))
+    stderr = importing("ansible-vault", "a key", *password, status=1).stderr
+    assert "a key is a key or a certificate (PEM), and no vars file." in stderr
+    assert "ansible-vault view 'a key' | mlkeys import file - --to FILE --rename stdin=NAME" in stderr
+
+
 def test_a_value_that_no_program_could_get_is_refused(importing: Importing, password: list[str]) -> None:
     Path("vault.yml").write_text(vaulted('a: one\nb: "x\\0y"\n'))
     assert "b (line 2) contains a NUL character" in importing("ansible-vault", "vault.yml", *password, status=1).stderr
@@ -662,15 +670,17 @@ def test_comments_are_imported_on_request(
     assert decrypted(bao, TARGET)["block"] == "# a part of the value\ntext\n"
     # What is there already is not commented on again.
     before = TARGET.read_bytes()
-    importing(*arguments, "--comments")
+    done = importing(*arguments, "--comments")
     assert TARGET.read_bytes() == before
+    assert "of entries that were there already were not written: of openai, list_0, last." in done.stderr
 
 
 def test_a_comment_with_a_secret_is_not_written(bao: Bao, importing: Importing) -> None:
     Path(".env").write_text(f"# Since May\nA=one\n# once {OPENAI}\nB=two\n# as long as three\nC=three\n")
     stderr = importing("dotenv", ".env", "--comments", status=1).stderr
-    assert "a comment at B (line 4) contains a secret" in stderr
-    assert "a comment at C (line 6) contains a secret" in stderr
+    assert ".env: " in stderr
+    assert "the comment in line 3, of B, contains a secret" in stderr
+    assert "the comment in line 5, of C, contains a secret" in stderr
     assert "(--comments)" in importing("dotenv", ".env").stderr
     assert (
         "cannot hold comments" in importing("dotenv", ".env", "--comments", status=1, to=Path("a.transit.json")).stderr
@@ -680,13 +690,31 @@ def test_a_comment_with_a_secret_is_not_written(bao: Bao, importing: Importing) 
     # What is left out is as secret.
     Path("left.env").write_text("# the same as hunter2-b\nA=one\nB=hunter2-b\n")
     stderr = importing("dotenv", "left.env", "--comments", "--only", "A", status=1, to=Path("l.transit.yml")).stderr
-    assert "a comment at A (line 2) contains a secret" in stderr
+    assert "the comment in line 1, of A, contains a secret" in stderr
     assert not Path("l.transit.yml").exists()
     # What several lines of a value look like does not count.
     Path(".env").write_text("A='x\n# not for\n'\n# of B\nB=1\n")
     assert "(--comments)" in importing("dotenv", ".env", to=Path("b.transit.yml")).stderr
     importing("dotenv", ".env", "--comments", to=Path("c.transit.yml"))
     assert [line for line in Path("c.transit.yml").read_text().splitlines() if "#" in line] == ["# of B"]
+
+
+def test_comments_on_the_line_of_a_value_are_kept_and_those_of_no_value_are_named(importing: Importing) -> None:
+    Path(".env").write_text(
+        "# the file\n\n# above\nA=one # expires soon\nB='two # no'  # quoted\nC=\"a\nb\" # behind\n"
+        "D=x#y\nE=x\n#\n# the end\n"
+    )
+    done = importing("dotenv", ".env", "--comments")
+    assert "Comments that belong to no value were not imported: in lines 1, 11." in done.stderr
+    lines = [line.split(": vault:")[0] for line in TARGET.read_text().splitlines()]
+    assert lines[1:10] == ["# above", "# expires soon", "a", "# quoted", "b", "# behind", "c", "d", "e"]
+
+
+def test_a_short_secret_is_only_looked_for_as_a_word(importing: Importing) -> None:
+    Path(".env").write_text("# Since May\nA=a\n# ask b\nB=b\n")
+    stderr = importing("dotenv", ".env", "--comments", status=1).stderr
+    assert ".env: 1 decision needed" in stderr
+    assert "the comment in line 3, of B, contains a secret" in stderr
 
 
 @pytest.mark.parametrize("comment", ["OLD=hunter2", "export OLD='hunter2 x'", "password: hunter2 x", "old: hunter2"])
@@ -747,6 +775,18 @@ def test_the_name_need_not_show_the_format(bao: Bao, importing: Importing, recip
     Path(sealed("s.env", "A=one\n", recipient)).rename("secrets.enc")
     importing("sops", "secrets.enc", "--input-type", "dotenv")
     assert decrypted(bao, TARGET) == {"a": "one"}
+
+
+def test_references_in_a_sops_file_are_decided_by_the_user(bao: Bao, importing: Importing, recipient: str) -> None:
+    sealed("s.yaml", "a: '{{ b }}'\nc: op://x/y/z\nd: plain\ne: vault:v1:abc\nf: $(x)\n", recipient)
+    done = importing("sops", "s.yaml", status=1)
+    assert "a, c, e, f (4 values) refer to something else, or are encrypted: use --literal" in done.stderr
+    importing("sops", "s.yaml", "--only", "d")
+    importing("sops", "s.yaml", "--only", "c", "--literal")
+    assert decrypted(bao, TARGET) == {"c": "op://x/y/z", "d": "plain"}
+    # A file as a whole is a text, whatever is in it.
+    sealed("s.txt", "{{ b }}", recipient)
+    importing("sops", "s.txt")
 
 
 def test_sops_gets_no_secret_and_gives_it_over_a_pipe(importing: Importing, recipient: str) -> None:

@@ -202,11 +202,21 @@ def test_a_secret_of_an_unknown_version_is_not_guessed() -> None:
         kv_values({"data": {"x": "secret"}, "metadata": {"version": 3}}, "kv/data/a")
 
 
+def test_references_in_a_kv_engine_are_decided_by_the_user(importing: Importing, bao: Bao, kv: str) -> None:
+    bao.done("POST", f"kv1-{kv}/ml", {"a": "{{ b }}", "c": "plain"})
+    assert (
+        "a refers to something else, or is encrypted: use --literal" in importing("kv", f"kv1-{kv}/ml", status=1).stderr
+    )
+
+
 def test_a_secret_of_a_kv_engine_that_is_not_there(bao: Bao, importing: Importing, kv: str) -> None:
     bao.done("POST", f"kv2-{kv}/data/ml", {"data": {"a": "1"}})
     bao.done("DELETE", f"kv2-{kv}/data/ml")
     for path in (f"kv2-{kv}/data/ml", f"kv2-{kv}/data/other", f"kv1-{kv}/other"):
-        assert f"There is no secret at {path}" in importing("kv", path, status=1).stderr
+        done = importing("kv", path, status=1)
+        assert f"There is no secret at {path}" in done.stderr
+        # A hint about the other version does not help.
+        assert ("is secret/data/ml" in done.stderr) is path.startswith("kv2")
     assert "permission denied" in importing("kv", "sys/mounts", status=1).stderr.lower()
     assert not TARGET.exists()
 
@@ -561,6 +571,45 @@ litellm_settings: {callback_settings: {otel: {headers: "x-honeycomb-team=four", 
     assert "All other values stay in it as they are" in done.stderr
 
 
+def test_what_litellm_keeps_of_a_moved_value_is_named_by_its_line() -> None:
+    text = """\
+include: [other.yaml, more.yaml]
+model_list:
+- model_name: az
+  litellm_params:
+    model: azure/x
+    api_key: 0f5c4b1e8d3a4f6b
+    # was: 0f5c4b1e8d3a4f6b
+    api_base: https://x/?code=0f5c4b1e8d3a4f6b
+    max_tokens: 100
+general_settings:
+  master_key: sk-1234  # not sk-12345
+  # sk-1234, in capitals
+  api_keys: [a, b]
+  passwords: {mine: c}
+  stop_tokens: [d]
+"""
+    found = litellm_configuration(text, "config.yaml")
+    stays = "also contains the value of azure_api_key, which stays"
+    assert {value.name: value.problem for value in found.values if value.problem} == {
+        "line_7": stays,
+        "line_8": stays,
+        "line_12": "also contains the value of litellm_master_key, which stays",
+        "general_settings.api_keys.0": "is an item of a list, where LiteLLM replaces nothing",
+        "general_settings.api_keys.1": "is an item of a list, where LiteLLM replaces nothing",
+    }
+    assert [value.place for value in found.values if value.aside] == ["include.0 (line 1)", "include.1 (line 1)"]
+    assert {value.name for value in found.values if value.text} == {"azure_api_key", "litellm_master_key", "mine"}
+
+
+def test_a_configuration_of_litellm_is_not_changed_while_a_comment_has_its_key(importing: Importing) -> None:
+    before = f"litellm_params: {{model: azure/x, api_key: {OTHER}}}\n# was {OTHER}\n"
+    Path("config.yaml").write_text(before)
+    assert "use --skip line_2" in importing("litellm", "config.yaml", status=1).stderr
+    assert Path("config.yaml").read_text() == before
+    importing("litellm", "config.yaml", "--skip", "line_2")
+
+
 def test_secrets_of_litellm_are_also_known_by_their_form(bao: Bao, importing: Importing) -> None:
     source = Path("config.yaml")
     before = OF_OTHER_NAMES.format(openai=OPENAI)
@@ -687,7 +736,7 @@ def test_run_and_ansible_show_what_each_tool_showed(bao: Bao, importing: Importi
 
     bao.done("POST", f"kv2-{kv}/data/ml", {"data": {"openai": OPENAI, "odd": tricky}})
     old |= {f"kv_{name}": value for name, value in bao.done("GET", f"kv2-{kv}/data/ml")["data"]["data"].items()}
-    importing("kv", f"kv2-{kv}/data/ml", "--prefix", "kv_")
+    importing("kv", f"kv2-{kv}/data/ml", "--literal", "--prefix", "kv_")
 
     Path(".env").write_text(f'OPENAI={OPENAI}\nODD=\'it\\\'s "quoted" ü\'\nLINES="a\\nb"\n')
     dotenv = [sys.executable, "-c", "import dotenv, json; print(json.dumps(dotenv.dotenv_values('.env')))"]
@@ -704,7 +753,7 @@ def test_run_and_ansible_show_what_each_tool_showed(bao: Bao, importing: Importi
     sealed("s.yaml", yaml.safe_dump({"openai": OPENAI, "odd": tricky, "in": {"ner": "x"}}), recipient)
     opened = yaml.safe_load(output("sops", "decrypt", "s.yaml"))
     old |= {"sops_openai": opened["openai"], "sops_odd": opened["odd"], "sops_in_ner": opened["in"]["ner"]}
-    importing("sops", "s.yaml", "--flatten", "--prefix", "sops_")
+    importing("sops", "s.yaml", "--literal", "--flatten", "--prefix", "sops_")
 
     Path("compose.yaml").write_text(f"services:\n  a:\n    environment:\n      OPENAI: {OPENAI}\n      ODD: a$$b\n")
     old |= {"compose_openai": OPENAI, "compose_odd": "a$b"}

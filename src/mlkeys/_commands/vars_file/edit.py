@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,12 @@ from mlkeys._system.replacing import ChangedMeanwhile, check_unchanged
 _FEW = 2
 # Whoever loses the race to write a file so many times gives up.
 _ATTEMPTS = 3
+# Seconds. Nobody reads a text and closes an editor in less.
+_AT_ONCE = 1.0
+_RETURNED = (
+    "Warning: the editor '{editor}' returned at once. If it has opened a window, what you save there is lost: close "
+    "it, and set VISUAL or EDITOR with the option that makes it wait, often --wait."
+)
 
 
 @click.command("edit")
@@ -58,7 +65,8 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     FILE are kept. Removing half of the entries or more needs a confirmation. In a file of format 2, nested data and the
     types of YAML are kept. A new file is of format 2 if you enter nested data.
 
-    Set the editor with VISUAL or EDITOR. Vim runs without swap, backup, undo and viminfo files. Files that other
+    Set the editor with VISUAL or EDITOR. It must wait until you close the file: graphical editors often have the option
+    --wait for that. Vim runs without swap, backup, undo and viminfo files. Files that other
     editors create beside the plaintext are removed with it; files that they create elsewhere are not.
 
     The token needs the capability update on decrypt, encrypt, hmac and verify of the key. If FILE points to a KV
@@ -86,7 +94,9 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
         click.echo(f"Stopped. {file} is unchanged.", err=True)
         sys.exit(128 + stopped)
     if any(change.action != "kept" for change in changes):
-        show([(change, "") for change in changes], str(file))
+        # The collection's plan speaks of the secrets that it is given: here, those in the text.
+        said = [replace(one, reason="deleted in the text") if one.action == "removed" else one for one in changes]
+        show([(change, "") for change in said], str(file))
     else:
         click.echo(f"No changes. {file} is unchanged.", err=True)
 
@@ -183,7 +193,8 @@ def _edited(
 ) -> tuple[Change, ...]:
     """Let the user edit until the text can be written, or the user gives up."""
     editor = chosen_editor(os.environ)
-    if not is_known(editor):
+    known = is_known(editor)
+    if not known:
         click.echo(
             f"Warning: mlkeys does not know the editor '{editor}'. Check that it keeps no backup, undo or recovery "
             "files.",
@@ -191,7 +202,9 @@ def _edited(
         )
     _put(buffer, _shown(aim, before))
     while True:
+        begin = time.monotonic()
         status = guard.edit(editor, buffer, os.environ)
+        at_once = time.monotonic() - begin < _AT_ONCE
         if status:
             raise MlkeysError(f"The editor failed with status {status}. {aim.path} is unchanged.")
         try:
@@ -199,6 +212,8 @@ def _edited(
             fitting = _fitting(aim, text)
             after = _understood(fitting, text)
             if after == before:
+                if at_once and not known:
+                    click.echo(_RETURNED.format(editor=editor), err=True)
                 return ()
             if not allow_ciphertext:
                 new = {name: value for name, value in after.items() if before.get(name) != value}

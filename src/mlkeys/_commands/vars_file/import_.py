@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -84,6 +85,11 @@ def ansible_vault(
         encrypted = vault.is_encrypted(text)
         if encrypted:
             text = vault.decrypt(text, str(source))
+            if text.startswith("-----BEGIN "):
+                raise MlkeysError(
+                    f"{source} is a key or a certificate (PEM), and no vars file. Import it as it is: ansible-vault "
+                    f"view {shlex.quote(str(source))} | mlkeys import file - --to FILE --rename stdin=NAME"
+                )
 
         def decrypt(inner: str, path: tuple[str, ...], line: int) -> str | None:
             place = f"{source}, line {line}"
@@ -114,19 +120,22 @@ def ansible_vault(
 def sops(source: Path, input_type: str | None, **options: Any) -> None:
     """Import from SOURCE, a file that is encrypted with SOPS (YAML, JSON, dotenv or INI).
 
-    Requires `sops`, which finds its keys as usual (SOPS_AGE_KEY_FILE, GnuPG, a cloud KMS).
+    Requires `sops`, which finds its keys as usual (SOPS_AGE_KEY_FILE, GnuPG, a cloud KMS). Values that stand for
+    something else, such as {{ a_template }}, op://vault/item or ${NAME}, are refused without --literal.
 
     \b
     Examples:
       mlkeys import sops secrets.enc.yaml --to group_vars/all/keys.transit.yml --key ml-api-key
       mlkeys import sops secrets.enc.ini --to keys.transit.yml --flatten --only openai
     """
-    from mlkeys._import.sops_source import has_comments, sops_values
+    from mlkeys._import.dotenv_source import STANDS_FOR
+    from mlkeys._import.sops_source import BINARY, form_of, has_comments, sops_values
 
     def read(wishes: Wishes) -> Source:
         values = tuple(sops_values(source, input_type, comments=wishes.comments))
         advice = ABOUT_SEALED.format(how=f"sops edit {source}")
-        return Source(str(source), values, advice=advice, has_comments=has_comments(source))
+        reference = None if (input_type or form_of(source.name)) == BINARY else STANDS_FOR
+        return Source(str(source), values, reference, advice=advice, has_comments=has_comments(source))
 
     run_import(read, options)
 

@@ -22,6 +22,7 @@ from mlkeys._commands.vars_file.import_run import (
 from mlkeys._errors import MlkeysError
 from mlkeys._import.compose_source import REFERENCE as OF_COMPOSE
 from mlkeys._import.compose_source import compose_values
+from mlkeys._import.dotenv_source import STANDS_FOR
 from mlkeys._import.kubernetes_source import REFERENCE as OF_KUBERNETES
 from mlkeys._import.kubernetes_source import kubernetes_values
 from mlkeys._import.kv_source import FIRST, kv_values
@@ -46,7 +47,8 @@ def kv(path: str, **options: Any) -> None:
     """Import from PATH, a secret in a KV engine, as in the API: secret/data/ml for version 2, secret/ml for version 1.
 
     The token also needs the capability read on PATH. Each field of the secret becomes a variable. The newest version is
-    imported.
+    imported. Values that stand for something else, such as {{ a_template }} or op://vault/item, are refused without
+    --literal.
 
     \b
     Examples:
@@ -60,6 +62,7 @@ def kv(path: str, **options: Any) -> None:
         return Source(
             path,
             tuple(kv_values(data, where, version)),
+            STANDS_FOR,
             advice=f"{_WHEN_IT_WORKS}, delete the old secret: {removal(where, version)}",
             advice_on_rest=f"{_WHEN_IT_WORKS}, write the old secret again without the imported fields. {_NOT_DELETED}",
         )
@@ -98,7 +101,9 @@ def _stored(path: str) -> tuple[Mapping[str, Any], str]:
         try:
             return client.get(path, answers=NotFound).data, _version(client, path)
         except NotFound:
-            pass
+            version = _version(client, path)
+    if version == FIRST:
+        raise MlkeysError(f"There is no secret at {path}.")
     raise MlkeysError(
         f"There is no secret at {path}, or its newest version is deleted. In version 2 of the engine, the path of "
         "secret/ml is secret/data/ml."

@@ -17,11 +17,11 @@ import click
 
 from mlkeys._commands.vars_file.writes import Change, Target, in_turn, show, target
 from mlkeys._errors import MlkeysError
-from mlkeys._import.comments import as_written, assigns, secrets_of
+from mlkeys._import.comments import as_written, assigns, holds, secrets_of
 from mlkeys._import.data import Nesting
 from mlkeys._import.names import shown_by_name
 from mlkeys._import.selection import Selection, Wishes, select
-from mlkeys._import.values import Source, Value, refuse, without_nul
+from mlkeys._import.values import Comment, Source, Value, refuse, without_nul
 from mlkeys._providers.literals import secret_form
 from mlkeys._system import collection
 from mlkeys._system.decoding import decoded
@@ -49,8 +49,10 @@ _OPTIONS = (
     ),
     click.option("--key", metavar="NAME", help="The key to encrypt with. Default: the key of FILE."),
     click.option("--backend", metavar="PATH", help="Path of the Transit engine. Default: that of FILE, or transit."),
-    click.option("--only", multiple=True, metavar="NAME", help="Import only this value or mapping; repeatable."),
-    click.option("--skip", multiple=True, metavar="NAME", help="Do not import this value or mapping; repeatable."),
+    click.option(
+        "--only", multiple=True, metavar="NAME", help="Import only this value or mapping, or NAME*; repeatable."
+    ),
+    click.option("--skip", multiple=True, metavar="NAME", help="Skip this value or mapping, or NAME*; repeatable."),
     click.option(
         "--rename", multiple=True, metavar="OLD=NEW", help="Name the variable for the value OLD NEW; repeatable."
     ),
@@ -150,11 +152,11 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
         click.echo("Nothing was written (--dry-run).", err=True)
     elif changes:
         done = after({value.path: name for name, value in selection.chosen.items()}) if after else "which is unchanged."
-        click.echo(_farewell(source, selection, aim, done, wishes), err=True)
+        click.echo(_farewell(source, selection, changes, aim, done, wishes), err=True)
 
 
 def _imported(
-    aim: Target, selection: Selection, comments: Mapping[str, tuple[str, ...]], options: Mapping[str, Any]
+    aim: Target, selection: Selection, comments: Mapping[str, tuple[Comment, ...]], options: Mapping[str, Any]
 ) -> list[Change]:
     """Encrypt the values, unless it is a dry run, and return what is done with each."""
     with collection.connected() as client:
@@ -170,7 +172,7 @@ def _imported(
     return changes
 
 
-def _comments(source: Source, selection: Selection, aim: Target) -> dict[str, tuple[str, ...]]:
+def _comments(source: Source, selection: Selection, aim: Target) -> dict[str, tuple[Comment, ...]]:
     """The comments of the values to import, by variable, but for those that assign something.
 
     Raises:
@@ -183,11 +185,13 @@ def _comments(source: Source, selection: Selection, aim: Target) -> dict[str, tu
     # The others stay secret, too: they were encrypted in the source, as its comments may have been.
     secrets = secrets_of(source.values, selection.chosen.values())
     refuse(
-        str(aim.path),
+        source.path,
         [
-            f"a comment at {selection.chosen[name].place} contains a secret: remove it, or import without --comments"
-            for name, texts in found.items()
-            if any(secret_form(text) or any(secret in text for secret in secrets) for text in map(as_written, texts))
+            f"the comment in line {one.line}, of {selection.chosen[name].name}, contains a secret: "
+            "remove it, or import without --comments"
+            for name, comments in found.items()
+            for one in comments
+            if secret_form(as_written(one)) or holds(as_written(one), secrets)
         ],
     )
     return found
@@ -238,13 +242,21 @@ def _report(source: Source, selection: Selection, changes: Sequence[Change], tit
         click.echo(f"Nothing was imported from {source.path}.", err=True)
 
 
-def _about_comments(selection: Selection) -> str:
-    """The comments that may be values, which stay behind."""
-    assigning = [value.name for value in selection.chosen.values() if any(map(assigns, value.comments))]
-    if not assigning:
-        return ""
-    names = ", ".join(dict.fromkeys(assigning))
-    return f" Comments that assign a value, as a value that is commented out does, were not imported: at {names}."
+def _about_comments(source: Source, selection: Selection, changes: Sequence[Change]) -> str:
+    """The comments that stay behind: those that may be values, those of no value, and those of older entries."""
+    found = ""
+    chosen = selection.chosen
+    if assigning := [value.name for value in chosen.values() if any(map(assigns, value.comments))]:
+        names = ", ".join(dict.fromkeys(assigning))
+        found = f" Comments that assign a value, as a value that is commented out does, were not imported: at {names}."
+    if lines := sorted({one.line for value in source.values for one in value.apart}):
+        found += f" Comments that belong to no value were not imported: in lines {', '.join(map(str, lines))}."
+    elif source.has_comments and not any(value.comments for value in source.values):
+        found += " Its comments were not imported."
+    older = {change.name for change in changes if change.action != "added"}
+    if left := [name for name in chosen if name in older and not all(map(assigns, chosen[name].comments))]:
+        found += f" Comments of entries that were there already were not written: of {', '.join(left)}."
+    return found
 
 
 # A private key with a passphrase, in either form.
@@ -253,7 +265,8 @@ _LOCKED = re.compile(r"-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRY
 
 def _about_texts(texts: Mapping[str, str]) -> str:
     """What may surprise whoever uses the values."""
-    ending = [name for name, text in texts.items() if text and text.find("\n") == len(text) - 1]
+    # A key in PEM always ends with one.
+    ending = [name for name, text in texts.items() if text.endswith("\n") and not text.startswith("-----BEGIN ")]
     of_windows = any(texts[name].endswith("\r\n") for name in ending)
     newline = "A newline (CRLF, as on Windows)" if of_windows else "A newline"
     lines = f" {newline} ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
@@ -261,7 +274,9 @@ def _about_texts(texts: Mapping[str, str]) -> str:
     return lines + "".join(f" {name} is a private key with a passphrase, which is needed as well." for name in locked)
 
 
-def _farewell(source: Source, selection: Selection, aim: Target, state: str, wishes: Wishes) -> str:
+def _farewell(
+    source: Source, selection: Selection, changes: Sequence[Change], aim: Target, state: str, wishes: Wishes
+) -> str:
     """What to do with the source now, which is left to the user."""
     left = len(selection.left_out)
     skipped = (
@@ -270,11 +285,11 @@ def _farewell(source: Source, selection: Selection, aim: Target, state: str, wis
     kept = f" {skipped} only there."
     count = len(selection.chosen)
     values = "1 value" if count == 1 else f"{count} values"
-    left_there = sum(len(value.comments) for value in selection.chosen.values())
+    left_there = any(value.comments or value.apart for value in selection.chosen.values())
     has_comments = left_there or source.has_comments
     notes = " Its comments were not imported (--comments)." if has_comments and not wishes.comments else ""
     if wishes.comments:
-        notes = _about_comments(selection)
+        notes = _about_comments(source, selection, changes)
     texts = {name: value.text for name, value in selection.chosen.items()}
     about = f"{kept if left else ''}{_about_texts(texts)}{notes}"
     if source.path == "-":

@@ -7,7 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from mlkeys._lint.fixing.inventories import is_inventory
+
 ANSIBLE, TEMPLATE, LITELLM, COMPOSE, DOTENV = "Ansible", "template", "LiteLLM", "Compose", "dotenv"
+INVENTORY = "inventory"
 # How variables begin to which Ansible refers: as its own documentation names them.
 OF_ANSIBLE = "vault_"
 #: What LiteLLM sets in its own environment.
@@ -23,7 +26,7 @@ _COMPOSE_NAME = re.compile(r"(?:docker-)?compose[\w.-]*\.ya?ml")
 
 
 def is_of_ansible(kind: str) -> bool:
-    return kind in (ANSIBLE, TEMPLATE)
+    return kind in (ANSIBLE, TEMPLATE, INVENTORY)
 
 
 def kind_of(text: str, path: str) -> str:
@@ -38,7 +41,7 @@ def kind_of(text: str, path: str) -> str:
     if _DOTENV_NAME.fullmatch(name):
         return DOTENV
     if not name.endswith((".yml", ".yaml")):
-        return ""
+        return INVENTORY if is_inventory(text, folders, name) else ""
     if _COMPOSE_NAME.fullmatch(name):
         return COMPOSE
     if _MODELS.search(text):

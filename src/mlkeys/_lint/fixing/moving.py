@@ -16,6 +16,7 @@ from mlkeys._lint.fixing.file_kinds import (
     COMPOSE,
     DOTENV,
     ENVIRONMENT,
+    INVENTORY,
     LITELLM,
     OF_ANSIBLE,
     TEMPLATE,
@@ -23,6 +24,7 @@ from mlkeys._lint.fixing.file_kinds import (
     is_of_ansible,
     kind_of,
 )
+from mlkeys._lint.fixing.inventories import needs_quotes, reason_in_inventory
 from mlkeys._lint.fixing.loading import Loading
 from mlkeys._lint.scalars import Scalar, quote_for, scalar_at, scalars_in
 from mlkeys._lint.secrets import Found, found_in
@@ -215,6 +217,8 @@ def _reason(text: str, path: str, kind: str, found: Found, scalar: Scalar | None
         return _reason_of_variable(before, behind)
     if kind == TEMPLATE:
         return reason_in_template(text, found.start)
+    if kind == INVENTORY:
+        return reason_in_inventory(text, found.start, before, behind)
     return _reason_in_yaml(text, kind, found, scalar) if kind in _YAML and scalar is not None else ""
 
 
@@ -276,7 +280,8 @@ def _move(text: str, kind: str, one: Finding, found: Found, scalar: Scalar | Non
         reference = f"{{{{ {variable} }}}}"
         # Whoever makes a value of a comment gets one.
         value_of_comment = kind == ANSIBLE and scalar is None and _VALUE_BEGINS.search(before)
-        if value_of_comment or found.form.kind == PRIVATE_KEY:
+        is_word = kind == INVENTORY and needs_quotes(text, found.start, before)
+        if value_of_comment or is_word or found.form.kind == PRIVATE_KEY:
             reference = f'"{reference}"'
     if scalar is not None and found.form.kind != PRIVATE_KEY and _needs_quotes(kind, found, scalar):
         quoted = (scalar.start, scalar.end, quote_for(text, scalar))
