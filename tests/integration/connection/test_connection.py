@@ -297,7 +297,7 @@ def test_no_token_at_all(bao: Bao, tmp_path: Path) -> None:
     result = run_module("vault_transit_key", {"url": bao.addr, "name": "ml", "token_path": str(tmp_path)})
     assert result.failed
     assert result.msg == (
-        "No token: set token, BAO_TOKEN or VAULT_TOKEN, log in with the bao or vault CLI so that "
+        "No token: set token, BAO_TOKEN or VAULT_TOKEN, log in with mlkeys login, bao or vault so that "
         f"{tmp_path}/.vault-token exists, or choose another auth_method."
     )
 
