@@ -10,6 +10,7 @@ for ever. So a timer shuts the connection down when the time for the whole respo
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import threading
 import time
@@ -35,7 +36,8 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # A signal may come while it is held.
+        self._lock = threading.RLock()
         self._socket: Any = None
         self._over = False
         self.passed = False
@@ -44,13 +46,10 @@ class Watch:
     def running(self, seconds: float) -> Iterator[None]:
         """Shut the connection down when the block takes longer."""
         self.passed, self._over, self._socket = False, False, None
-        timer = threading.Timer(seconds, self._end)
-        timer.daemon = True
-        timer.start()
         try:
-            yield
+            with _after(seconds, self._end):
+                yield
         finally:
-            timer.cancel()
             with self._lock:
                 self._socket = None
 
@@ -74,6 +73,42 @@ class Watch:
             plain = getattr(self._socket, "socket", self._socket)
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(plain, socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def _after(seconds: float, end: Callable[[], None]) -> Iterator[None]:
+    """Call a function when the block takes longer."""
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    try:
+        timer.start()
+    except RuntimeError:
+        # Since Python 3.12, no thread starts once the interpreter ends, which is when logins are revoked. In other
+        # threads than the main one, only the timeout of each read is left.
+        is_main = threading.current_thread() is threading.main_thread()
+        stop = _alarm(seconds, end) if is_main else _nothing
+    else:
+        stop = timer.cancel
+    try:
+        yield
+    finally:
+        stop()
+
+
+def _alarm(seconds: float, end: Callable[[], None]) -> Callable[[], None]:
+    """Call a function after some time, by a signal. Return what calls that off."""
+    former = signal.signal(signal.SIGALRM, lambda _number, _frame: end())
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    def stop() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former if former is not None else signal.SIG_DFL)
+
+    return stop
+
+
+def _nothing() -> None:
+    """There is nothing to call off."""
 
 
 def watched_adapter(watch: Watch, prepare: Callable[[Any], None]) -> Any:

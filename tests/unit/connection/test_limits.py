@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.pool import ThreadPool
 from types import SimpleNamespace
 
 import pytest
@@ -84,6 +86,27 @@ def test_a_server_that_drips_is_ended_by_timeout(behave: Callable[[Send], None])
     with server(behave) as url, pytest.raises(ServerUnreachable, match="no response within 1 seconds"):
         Client(Connection(url=url, timeout=1), print).request("GET", "a")
     assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("behave", [DRIPPING["body"], DRIPPING["headers"]], ids=["body", "headers"])
+def test_a_server_is_ended_by_timeout_where_no_thread_starts(
+    behave: Callable[[Send], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Since Python 3.12 none starts while the interpreter ends, and logins are revoked then."""
+
+    def refuse(_timer: threading.Timer) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Timer, "start", refuse)
+    before = signal.getsignal(signal.SIGALRM)
+    with server(behave) as url, pytest.raises(ServerUnreachable, match="no response within 1 seconds"):
+        Client(Connection(url=url, timeout=1), print).request("GET", "a")
+    assert signal.getsignal(signal.SIGALRM) == before
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    with server(lambda send: send(GOOD)) as url:
+        assert Client(Connection(url=url, timeout=1), print).request("GET", "a").data == {"a": 1}
+        threads = ThreadPool(1)
+        assert threads.apply(Client(Connection(url=url, timeout=1), print).request, ("GET", "a")).data == {"a": 1}
 
 
 def test_the_next_request_has_time_of_its_own() -> None:
