@@ -47,6 +47,23 @@ def test_mode_owner_attributes_and_links_stay(tmp_path: Path) -> None:
     assert os.getxattr(path, "user.note") == b"kept"
 
 
+@pytest.mark.parametrize("before", [None, "a"])
+def test_nothing_is_written_that_cannot_be_read_again(
+    tmp_path: Path, before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replacing.replacing, "MOST_BYTES", 1 << 20)
+    path = tmp_path / "a.yml"
+    replacing.replace(path, "a" * (1 << 20), None)
+    assert len(replacing.read(path) or "") == 1 << 20
+    path.unlink()
+    if before is not None:
+        path.write_text(before)
+    with pytest.raises(MlkeysError, match=r"a\.yml cannot be written: it would be larger than 1 MiB\. Put less into"):
+        replacing.replace(path, "a" * (1 + (1 << 20)), before)
+    assert replacing.read(path) == before
+    assert list(tmp_path.iterdir()) == [path] * (before is not None)
+
+
 @pytest.mark.parametrize("before", [None, "other"])
 def test_a_file_that_was_changed_is_not_replaced(tmp_path: Path, before: str | None) -> None:
     path = tmp_path / "a.yml"
