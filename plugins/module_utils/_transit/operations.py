@@ -27,7 +27,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch impo
     checked_sealed,
     ciphertext_field,
     each_by_itself,
+    explained,
     input_field,
+    is_of_size,
     plaintext_field,
     verify_fields,
     version_field,
@@ -221,6 +223,8 @@ class Operations:
             return Answer(result(reply))
         words = "; ".join(refused.reasons)
         _check_type(path, words)
+        if is_of_size(refused):
+            return Answer(problem=explained(path, refused, [body]).message.rstrip("."))
         if refused.status not in (400, 500) or isinstance(refused, (MountNotFound, NotFound, NotReady)):
             raise refused
         return Answer(problem=meaning(words, path[len(self._backend) + 1 :].partition("/")[0]))

@@ -464,10 +464,18 @@ def test_what_concerns_all_terms_fails_in_any_case(bao: Bao, engine: str, lookup
 def test_a_value_that_is_too_large_is_named_with_its_size(engine: str, lookup: Lookup) -> None:
     said = refusal(lookup, "x" * 25_300_000, key="aes256-gcm96", operation="encrypt")
     assert said == (
+        f"encrypt failed for 1 of 1 item at {engine}/encrypt/aes256-gcm96: item 1: "
         f"The server refused a request of 32.2 MiB to '{engine}/encrypt/aes256-gcm96': it is larger than the server's "
         "limit, 32 MiB unless max_request_size of its listener is set, and base64 makes a value a third longer. "
         "Encrypt less in one value, or encrypt the content with a data key (operation datakey)."
     )
+
+
+def test_a_value_that_is_too_large_leaves_the_others(engine: str, lookup: Lookup, capsys: Any) -> None:
+    digest = hashlib.sha256(VALUE.encode()).hexdigest()
+    assert lookup("x" * 25_300_000, VALUE, operation="hash", term_errors="warn") == [None, digest]
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"hash failed for 1 of 2 items at {engine}/hash: item 1: The server refused a request of 32.2 MiB to" in said
 
 
 @pytest.mark.parametrize(
