@@ -19,6 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import Imported
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import (
     Material,
+    check_public,
     material_from,
     public_der,
     public_pem,
@@ -82,11 +83,16 @@ def _material(given: Mapping[str, Any], key_type: str) -> Material:
     public = public_der(text) if "-----BEGIN" in text else b""
     if text and not public:
         raise InvalidOption("import.public_key is not a public key in PEM (-----BEGIN PUBLIC KEY-----).")
+    check_public(public, key_type, "import.public_key")
     return Material(public=public)
 
 
 def _material_of(given: Mapping[str, Any], key_type: str) -> Material:
     """The material of the option ``content``. What it must be depends on the type, which may be misspelt."""
+    if given.get("encoding") == "raw":
+        raise InvalidOption(
+            "import.encoding raw is for the bytes of a file (src). Give those of content in base64 or hex."
+        )
     try:
         return material_from(given["content"], given.get("encoding") or "", given.get("passphrase") or "", key_type)
     except InvalidOption as error:

@@ -228,6 +228,7 @@ def test_a_version_that_cannot_be_completed_has_a_reason(bao: Bao, engine: str, 
         ),
         ("aes256-gcm96", {"convergent_encryption": True, "derived": True}, "convergent_encryption cannot be imported"),
         ("aes256-gcm96", {"auto_rotate_period": "2h"}, "auto_rotate_period needs import.allow_rotation: true"),
+        ("aes256-gcm96", {"material": {"encoding": "raw"}}, "import.encoding raw is for the bytes of a file (src)"),
         ("aes256-gcm96", {"key_size": 32}, "key_size is not for an imported key"),
         ("aes256-gcm96", {"material": {"version": 2}}, "must have import.version: 1, not 2"),
         ("aes256-gcm96", {"material": {"version": 0}}, "import.version begins with 1"),
@@ -363,8 +364,6 @@ def test_material_that_the_server_cannot_use_is_refused_once(bao: Bao, engine: s
         ({"ciphertext": sent, "hash_function": "SHA512"}, "ed25519", "Correct hash_function"),
         ({"ciphertext": sent}, "ecdsa-p256", "it is not a key of this type. Correct type or the material."),
         ({"ciphertext": sent}, "aes256-gcm96", "it is not a key of this type. Correct type or the material."),
-        ({"public_key": public_pem("ed25519")}, "ecdsa-p256", "it is not a key of this type."),
-        ({"public_key": public_pem("ed25519")}, "aes256-gcm96", "a key of this type has no public key."),
     ):
         ledger = Ledger(bao)
         options: dict[str, Any] = {"name": name, "backend": engine, "type": key_type, "import": given}
@@ -412,6 +411,33 @@ def test_material_at_the_wrong_place_is_not_repeated(bao: Bao, engine: str, name
 def test_a_public_key_without_its_frame_is_none(bao: Bao, engine: str, name: str) -> None:
     bare = {"name": name, "backend": engine, "type": "ed25519", "import": {"public_key": content("aes256-gcm96")}}
     assert "import.public_key is not a public key in PEM" in refused(bao, MODULE, **bare)
+
+
+@both_ways
+def test_a_public_key_of_another_type_is_refused_before_anything_is_asked(bao: Bao, engine: str, name: str) -> None:
+    for given, key_type, reason in (
+        ("ed25519", "ecdsa-p256", "import.public_key: the public key is one of type ed25519, and type is ecdsa-p256."),
+        ("rsa-3072", "rsa-2048", "import.public_key: the public key is one of type rsa-3072, and type is rsa-2048."),
+        ("ed25519", "aes256-gcm96", "import.public_key: a key of type aes256-gcm96 has no public key."),
+    ):
+        public = {"name": name, "backend": engine, "type": key_type, "import": {"public_key": public_pem(given)}}
+        assert reason in refused(bao, MODULE, **public)
+    public["import"] = {"content": public_pem("ecdsa-p384")}
+    assert "import: the public key is one of type ecdsa-p384" in refused(bao, MODULE, **{**public, "type": "ed25519"})
+
+
+@both_ways
+def test_a_wrapped_key_with_the_public_key_of_another_one_is_named(bao: Bao, engine: str, name: str) -> None:
+    sent = wrapped(der("ed25519"), bao.done("GET", f"{engine}/wrapping_key")["data"]["public_key"], "SHA256")
+    options: dict[str, Any] = {"name": name, "backend": engine, "type": "ed25519"}
+    result = run(bao, MODULE, **options, **{"import": {"ciphertext": sent, "public_key": public_pem("ed25519", 2)}})
+    assert (result.failed, result.changed) == (True, True)
+    assert result.msg == (
+        f"import.ciphertext was imported as version 1 of key '{name}', and its public key is not import.public_key. "
+        "Correct public_key if the key is the one you mean. Already done: the material was imported."
+    )
+    right = {"ciphertext": sent, "public_key": public_pem("ed25519")}
+    assert unchanged(bao, MODULE, **options, **{"import": right})["imported"]["compared"] is True
 
 
 def add_version(bao: Bao, engine: str, name: str) -> None:
