@@ -15,6 +15,7 @@ import pytest
 from mlkeys import MlkeysError
 from mlkeys._commands.errors import write_file
 from mlkeys._devserver import state_folder
+from mlkeys._shared import replacing as shared
 from mlkeys._system import replacing
 from tests.support.neighbour import ANOTHER, as_root
 
@@ -51,7 +52,7 @@ def test_mode_owner_attributes_and_links_stay(tmp_path: Path) -> None:
 def test_nothing_is_written_that_cannot_be_read_again(
     tmp_path: Path, before: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replacing.replacing, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(shared, "MOST_BYTES", 1 << 20)
     path = tmp_path / "a.yml"
     replacing.replace(path, "a" * (1 << 20), None)
     assert len(replacing.read(path) or "") == 1 << 20

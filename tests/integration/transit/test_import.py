@@ -430,14 +430,15 @@ def test_a_public_key_of_another_type_is_refused_before_anything_is_asked(bao: B
 def test_a_wrapped_key_with_the_public_key_of_another_one_is_named(bao: Bao, engine: str, name: str) -> None:
     sent = wrapped(der("ed25519"), bao.done("GET", f"{engine}/wrapping_key")["data"]["public_key"], "SHA256")
     options: dict[str, Any] = {"name": name, "backend": engine, "type": "ed25519"}
-    result = run(bao, MODULE, **options, **{"import": {"ciphertext": sent, "public_key": public_pem("ed25519", 2)}})
+    options["import"] = {"ciphertext": sent, "public_key": public_pem("ed25519", 2)}
+    result = run(bao, MODULE, **options)
     assert (result.failed, result.changed) == (True, True)
     assert result.msg == (
         f"import.ciphertext was imported as version 1 of key '{name}', and its public key is not import.public_key. "
         "Correct public_key if the key is the one you mean. Already done: the material was imported."
     )
-    right = {"ciphertext": sent, "public_key": public_pem("ed25519")}
-    assert unchanged(bao, MODULE, **options, **{"import": right})["imported"]["compared"] is True
+    options["import"]["public_key"] = public_pem("ed25519")
+    assert unchanged(bao, MODULE, **options)["imported"]["compared"] is True
 
 
 def add_version(bao: Bao, engine: str, name: str) -> None:

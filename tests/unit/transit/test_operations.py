@@ -74,13 +74,13 @@ class Limited(StandIn):
 
     def __init__(self, status: int, *reasons: str) -> None:
         super().__init__()
-        self.words = status, *reasons
+        self.status, self.reasons = status, reasons
 
     def answer(self, request: str, body: Body | None) -> Body | ServerError:
         method, path = request.split()
         items = (body or {}).get("batch_input", [])
         if any(LARGE in item.values() for item in items) or (body or {}).get("context") == LARGE:
-            return refusal(method, path, *self.words)
+            return refusal(method, path, self.status, *self.reasons)
         return {"batch_results": [{"ciphertext": "vault:v1:QQ=="}] * len(items)} if items else {}
 
 
