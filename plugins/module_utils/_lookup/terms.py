@@ -55,6 +55,7 @@ class TermDefaults:
         sealed: whether the values may be ciphertexts.
         base64: whether plaintext is base64.
         fields: what a term may have.
+        digest: of how many bytes the values are, 0 for any number.
     """
 
     plaintext: bool
@@ -65,6 +66,7 @@ class TermDefaults:
     associated_data: Any = field(default=None, repr=False)
     key_version: Any = 0
     fields: tuple[str, ...] = ("value", "name", "context", "associated_data", "key_version")
+    digest: int = 0
 
 
 def items_from(terms: Sequence[Any], defaults: TermDefaults) -> list[Item]:
@@ -160,6 +162,8 @@ def _item(fields: Mapping[str, Any], defaults: TermDefaults) -> Item:
     else:
         # Blanks around a ciphertext mean nothing, and the server refuses them.
         content = (value if defaults.plaintext else value.strip()).encode("utf-8")
+    if defaults.digest not in (0, len(content)):
+        raise ValueError("it is not a digest of hash_algorithm, which prehashed says that it is")
     return Item(
         content,
         str(fields.get("name") or ""),

@@ -103,8 +103,8 @@ def _is_valid(result: ItemResult) -> bool:
     return result.flag("valid")
 
 
-# Bytes.
-_DIGESTS = {
+# Bytes of the digests of each hash algorithm.
+DIGESTS = {
     "sha1": 20,
     **{f"{family}-{bits}": bits // 8 for family in ("sha2", "sha3") for bits in (224, 256, 384, 512)},
 }
@@ -185,7 +185,7 @@ class Operations:
 
     def digest(self, item: Item, parameters: Mapping[str, Any]) -> Answer:
         """The digest of a value, without a key."""
-        form, size = parameters.get("format") or "hex", _DIGESTS.get(parameters.get("algorithm") or "sha2-256", _SHA1)
+        form, size = parameters.get("format") or "hex", DIGESTS.get(parameters.get("algorithm") or "sha2-256", _SHA1)
         body = {**input_field(item), **parameters}
         return self._one(self.place("hash"), body, lambda reply: _encoded(reply, "sum", form, size))
 

@@ -277,6 +277,14 @@ def test_options_of_signatures_on_curves(bao: Bao, engine: str, lookup: Lookup) 
     assert re.fullmatch(r"vault:v1:[\w-]{128}", jws)
     term = {"value": VALUE, "signature": jws}
     assert lookup(term, key="ecdsa-p384", operation="verify", marshaling_algorithm="jws") == [True]
+    digest = hashlib.sha256(VALUE.encode()).digest()
+    ready = {"key": "ecdsa-p256", "prehashed": True, "encoding": "base64"}
+    [der] = lookup(encoded(digest), operation="sign", **ready)
+    public_key(bao, engine, "ecdsa-p256").verify(raw(der), VALUE.encode(), ec.ECDSA(hashes.SHA256()))
+    # The server would take the first 32 bytes for the digest.
+    longer = {"value": encoded(digest + b"more"), "signature": der}
+    for operation, term in (("verify", longer), ("sign", longer["value"])):
+        assert "it is not a digest of hash_algorithm" in refusal(lookup, term, operation=operation, **ready)
     # What is not of the form of such a signature is not valid either.
     damaged = {"value": VALUE, "signature": "vault:v1:QUJD"}
     assert lookup(damaged, key="ecdsa-p384", operation="verify") == [False]
@@ -487,7 +495,24 @@ def test_a_value_that_is_too_large_leaves_the_others(engine: str, lookup: Lookup
         ),
         ({"operation": "hash", "hash_algorithm": "sha1"}, "hash_algorithm sha1 can only be used with "),
         ({"operation": "sign", "hash_algorithm": "none"}, "hash_algorithm none needs prehashed: true and signature_a"),
-        ({"operation": "sign", "salt_length": "x"}, "salt_length must be auto, hash or a number of bytes."),
+        ({"operation": "sign", "salt_length": "x"}, "salt_length must be auto, hash or a number of bytes, 1 or more."),
+        # To the server, they are auto and hash.
+        ({"operation": "sign", "salt_length": "0"}, "salt_length must be auto, hash or a number of bytes, 1 or more."),
+        ({"operation": "verify", "salt_length": "-1"}, "salt_length must be auto, hash or a number of bytes"),
+        (
+            {"operation": "sign", "salt_length": "20", "signature_algorithm": "pkcs1v15"},
+            "salt_length has no effect with signature_algorithm pkcs1v15: leave one of them out.",
+        ),
+        (
+            {"operation": "sign", "prehashed": True},
+            "item 1: it is not a digest of hash_algorithm, which prehashed says that it is.",
+        ),
+        ({"operation": "sign", "associated_data": "a"}, "associated_data has no effect with operation sign: leave it"),
+        ({"operation": "hmac", "context": "a"}, "context has no effect with operation hmac: leave it out."),
+        ({"operation": "hash", "key": None, "context": "a"}, "context has no effect with operation hash: leave it out"),
+        ({"operation": "hash", "key": None, "key_version": 1}, "key_version has no effect with operation hash: leave"),
+        ({"operation": "hash"}, "key has no effect with operation hash, which uses no key: leave it out."),
+        ({"operation": "random", "key": None, "encoding": "base64"}, "encoding has no effect with operation random:"),
         ({"operation": "sign", "bits": 128}, "bits can only be used with operation datakey."),
         ({"operation": "hash", "bytes": 5}, "bytes can only be used with operation random."),
         (
