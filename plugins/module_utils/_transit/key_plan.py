@@ -114,19 +114,25 @@ def plan_key(
     if asked.get("min_decryption_version") == 0:
         asked["min_decryption_version"] = 1
     material = plan_import(imported, asked, actual) if imported else None
-    aging = _Aging(rotate_older_than, age, min_available_version, material, soft_deleted)
+    may_rotate = imported is None or bool(imported.allow_rotation)
+    aging = _Aging(rotate_older_than, age, min_available_version, material, soft_deleted, may_rotate)
     return _plan_new_key(name, asked, aging) if actual is None else _plan_existing_key(name, asked, actual, aging)
 
 
 @dataclass(frozen=True)
 class _Aging:
-    """What is wanted of a key's versions, and how old the latest one is."""
+    """What is wanted of a key's versions, and how old the latest one is.
+
+    Attributes:
+        may_rotate: whether the server may rotate the key if it is new.
+    """
 
     rotate_older_than: int | None
     age: float | None
     min_available_version: int | None
     material: ImportPlan | None
     soft_deleted: bool | None
+    may_rotate: bool
 
     @property
     def imports(self) -> bool:
@@ -139,6 +145,8 @@ def _plan_new_key(name: str, asked: State, aging: _Aging) -> KeyPlan:
         key_problems(asked) + _type_problems(asked) + _version_problems(asked, 1, 0) + _trim_problems(asked, 0, trim)
     )
     reasons += material.reasons if material else ()
+    if aging.imports and aging.rotate_older_than is not None and not aging.may_rotate:
+        reasons.append("rotate_older_than needs import.allow_rotation: true")
     refuse(f"Key '{name}' cannot be created as asked", reasons)
     create = {
         attribute.name: asked[attribute.name]
@@ -225,12 +233,16 @@ _NEVER_ROTATED = "the server does not rotate the key, which was imported without
 
 def _rotation(before: State, actual: Mapping[str, Any], aging: _Aging) -> tuple[bool, list[str]]:
     """Whether to rotate, and why that cannot be said or done. A version that is imported is as new as a rotated one."""
-    if aging.rotate_older_than is None or aging.imports:
+    if aging.rotate_older_than is None:
+        return False, []
+    if never_rotated(actual):
+        # Whatever its age is: sooner or later it would be too old.
+        return False, [f"rotate_older_than: {_NEVER_ROTATED}"]
+    if aging.imports:
         return False, []
     if aging.age is None:
         return False, [f"the server does not report the age of a key of type {before['type']}"]
-    rotate = aging.age >= aging.rotate_older_than
-    return rotate, [f"rotate_older_than: {_NEVER_ROTATED}"] if rotate and never_rotated(actual) else []
+    return aging.age >= aging.rotate_older_than, []
 
 
 def plan_key_absence(name: str, actual: Mapping[str, Any] | None, *, force: bool) -> KeyPlan:

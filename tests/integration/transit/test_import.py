@@ -229,6 +229,7 @@ def test_a_version_that_cannot_be_completed_has_a_reason(bao: Bao, engine: str, 
         ("aes256-gcm96", {"convergent_encryption": True, "derived": True}, "convergent_encryption cannot be imported"),
         ("aes256-gcm96", {"auto_rotate_period": "2h"}, "auto_rotate_period needs import.allow_rotation: true"),
         ("aes256-gcm96", {"material": {"encoding": "raw"}}, "import.encoding raw is for the bytes of a file (src)"),
+        ("aes256-gcm96", {"rotate_older_than": "1h"}, "rotate_older_than needs import.allow_rotation: true"),
         ("aes256-gcm96", {"key_size": 32}, "key_size is not for an imported key"),
         ("aes256-gcm96", {"material": {"version": 2}}, "must have import.version: 1, not 2"),
         ("aes256-gcm96", {"material": {"version": 0}}, "import.version begins with 1"),
@@ -275,9 +276,12 @@ def test_a_key_with_other_material_is_refused(bao: Bao, engine: str, name: str) 
     ):
         message = refused(bao, MODULE, **wanted(engine, key, "ed25519", material=material))
         assert reason in message, material
-    assert "rotate_older_than: the server does not rotate the key" in refused(
-        bao, MODULE, name=name, backend=engine, rotate_older_than="0"
-    )
+    for age in ("0", "1h"):
+        assert "rotate_older_than: the server does not rotate the key" in refused(
+            bao, MODULE, name=name, backend=engine, rotate_older_than=age
+        )
+    further = wanted(engine, name, "ed25519", rotate_older_than="1h", material={**other, "version": 2})
+    assert "rotate_older_than: the server does not rotate the key" in refused(bao, MODULE, **further)
     assert "auto_rotate_period: the server does not rotate" in refused(
         bao, MODULE, name=name, backend=engine, auto_rotate_period="2h"
     )
