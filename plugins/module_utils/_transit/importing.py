@@ -13,6 +13,7 @@ from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
+    PermissionDenied,
     ServerError,
     UnexpectedAnswer,
 )
@@ -109,13 +110,24 @@ def send_material(transit: Transit, name: str, request: ImportRequest, body: Map
         body: what else to say about a new key.
     """
     sent = wrapped_material(transit, request)
+    # What is off is so by default, and a policy may not allow its parameter.
+    more = {
+        option: value for option, value in {**body, "allow_rotation": request.facts.allow_rotation}.items() if value
+    }
     try:
         if request.facts.version > 1:
             transit.import_version(name, sent)
             return
-        # What is off is so by default, and a policy may not allow its parameter.
-        more = {**body, "allow_rotation": request.facts.allow_rotation}
-        transit.import_key(name, {**{option: value for option, value in more.items() if value}, **sent})
+        transit.import_key(name, {**more, **sent})
+    except PermissionDenied as error:
+        lasting = [option for option in more if option not in _GRANTED]
+        if request.facts.version > 1 or not lasting:
+            raise
+        message = (
+            f"{error.message} A policy may also grant the import without {' and '.join(lasting)}, as the grant import "
+            "does: leave that out, or import with a token that may do more."
+        )
+        raise PermissionDenied(message, error.status, error.reasons) from None
     except ServerError as error:
         refusal = _refusal(error.reasons)
         if not refusal:
@@ -124,6 +136,9 @@ def send_material(transit: Transit, name: str, request: ImportRequest, body: Map
         explained.not_applied = True
         raise explained from None
 
+
+# What the grant import of a policy lets an import say about a new key.
+_GRANTED = ("derived", "type")
 
 _WRAPPED_OTHERWISE = (
     "import.ciphertext was not wrapped with the server's own wrapping key and hash_function. Correct hash_function, or "

@@ -314,8 +314,14 @@ def test_an_import_needs_no_other_right(bao: Bao, engine: str, name: str, mint_t
     converge(bao, MODULE, **{**given, "import": {"content": content("ed25519", 2), "version": 2}})
     fresh = {**given, "name": f"{name}-3", "token": mint_token(hcl(grant_rules("import", engine, f"{name}-3")))}
     rotated = {"import": {**given["import"], "allow_rotation": True}}
-    for option in ({"exportable": True}, {"allow_plaintext_backup": True}, rotated):
-        assert run(bao, MODULE, **{**fresh, **option}).failed
+    for option, named in (
+        ({"exportable": True}, "exportable"),
+        ({"allow_plaintext_backup": True}, "allow_plaintext_backup"),
+        (rotated, "allow_rotation"),
+    ):
+        result = run(bao, MODULE, **{**fresh, **option})
+        assert result.failed
+        assert f"A policy may also grant the import without {named}, as the grant import does: leave that" in result.msg
     assert bao.request("GET", f"{engine}/keys/{name}-3")[0] == 404
     off = {"exportable": False, "auto_rotate_period": "0", "import": {**given["import"], "allow_rotation": False}}
     converge(bao, MODULE, **{**fresh, **off})
