@@ -527,6 +527,16 @@ def test_options_that_do_not_go_together(lookup: Lookup, options: dict[str, Any]
     assert refusal(lookup, VALUE, **{"key": "ed25519", **options}).startswith(message)
 
 
+def test_an_empty_list_of_terms_has_no_result(lookup: Lookup) -> None:
+    assert lookup([], operation="random") == []
+    assert lookup([], operation="datakey", key="aes256-gcm96") == []
+
+
+def test_a_signature_that_is_no_text_is_named(lookup: Lookup) -> None:
+    term = {"value": VALUE, "signature": 5}
+    assert refusal(lookup, term, key="ed25519", operation="verify") == "item 1: its signature must be text."
+
+
 # With a token that has one right
 
 
