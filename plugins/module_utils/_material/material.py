@@ -55,6 +55,7 @@ _RSA_SIZES = (2048, 3072, 4096)
 
 _HEX = re.compile("[0-9A-Fa-f]+")
 
+_PRIVATE_PEM = re.compile("-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _PUBLIC_PEM = re.compile(r"\s*-----BEGIN PUBLIC KEY-----(.*)-----END PUBLIC KEY-----\s*", re.DOTALL)
 
 
@@ -178,6 +179,13 @@ def _check_pem(content: str, key_type: str) -> None:
         raise InvalidOption(
             f"import: the material for a key of type {key_type} is not a PEM (-----BEGIN PRIVATE KEY-----). For the "
             "DER of PKCS#8 in base64 or hex, set encoding."
+        )
+    if len(_PRIVATE_PEM.findall(content)) > 1:
+        raise InvalidOption("import: the PEM has more than one private key. Give the one to import.")
+    if "-----BEGIN RSA PUBLIC KEY-----" in content:
+        raise InvalidOption(
+            "import: the public key is in PKCS#1. Convert it to -----BEGIN PUBLIC KEY----- (openssl rsa "
+            "-RSAPublicKey_in -pubout)."
         )
 
 

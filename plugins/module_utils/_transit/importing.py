@@ -44,6 +44,10 @@ class ImportRequest:
     hash_function: str = "SHA256"
 
 
+# Those in which material is given.
+_OPTIONS = ("content", "ciphertext", "public_key", "src")
+
+
 def import_request(options: Mapping[str, Any]) -> ImportRequest | None:
     """The request that the option ``import`` makes, ``None`` without it.
 
@@ -67,6 +71,7 @@ def import_request(options: Mapping[str, Any]) -> ImportRequest | None:
         secret=bool(material.secret or ciphertext),
         complete=bool(given.get("complete")),
         origin=given.get("origin") or "",
+        option=next((name for name in _OPTIONS if given.get(name) is not None), _OPTIONS[0]),
     )
     return ImportRequest(facts, material, ciphertext, given.get("hash_function") or "SHA256")
 

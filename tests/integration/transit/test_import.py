@@ -229,6 +229,11 @@ def test_a_version_that_cannot_be_completed_has_a_reason(bao: Bao, engine: str, 
         ("aes256-gcm96", {"convergent_encryption": True, "derived": True}, "convergent_encryption cannot be imported"),
         ("aes256-gcm96", {"auto_rotate_period": "2h"}, "auto_rotate_period needs import.allow_rotation: true"),
         ("aes256-gcm96", {"material": {"encoding": "raw"}}, "import.encoding raw is for the bytes of a file (src)"),
+        (
+            "ed25519",
+            {"material": {"content": pem("ed25519") + pem("ed25519", 2)}},
+            "import: the PEM has more than one private key. Give the one to import.",
+        ),
         ("aes256-gcm96", {"rotate_older_than": "1h"}, "rotate_older_than needs import.allow_rotation: true"),
         ("aes256-gcm96", {"key_size": 32}, "key_size is not for an imported key"),
         ("aes256-gcm96", {"material": {"version": 2}}, "must have import.version: 1, not 2"),
@@ -254,6 +259,9 @@ def test_what_cannot_be_imported_is_refused_before_anything_is_asked(
 def test_material_may_be_gone_after_the_import(bao: Bao, engine: str, name: str) -> None:
     gone = wanted(engine, name, "ed25519", material={"content": ""})
     assert "import.content is empty, and version 1 does not exist" in refused(bao, MODULE, **gone)
+    for option in ("ciphertext", "public_key"):
+        reason = f"import.{option} is empty, and version 1 does not exist"
+        assert reason in refused(bao, MODULE, **{**gone, "import": {option: ""}})
     converge(bao, MODULE, **wanted(engine, name, "ed25519"))
     known = {"version": 1, "done": False, "compared": False, "private": "unknown"}
     assert unchanged(bao, MODULE, **gone)["imported"] == known
@@ -395,6 +403,13 @@ def test_material_that_the_server_cannot_use_is_refused_once(bao: Bao, engine: s
         ({"public_key": content("aes256-gcm96")}, "import.public_key is not a public key in PEM"),
         ({"public_key": pem("ed25519")}, "import.public_key is not a public key in PEM"),
         ({"content": 12345678901234567890123456789012}, "import.content must be text, not a number"),
+        (
+            {"content": "a", "encoding": content("aes256-gcm96")},
+            "import.encoding must be one of base64, hex, pem,",
+        ),
+        ({"content": "a", "hash_function": content("aes256-gcm96")}, "import.hash_function must be one of SHA1,"),
+        ({"content": "a", "allow_rotation": content("aes256-gcm96")}, "import.allow_rotation must be true or false."),
+        ({"content": "a", "version": content("aes256-gcm96")}, "import.version must be a number."),
     ],
     # The keys are new in each process.
     ids=[
@@ -406,6 +421,10 @@ def test_material_that_the_server_cannot_use_is_refused_once(bao: Bao, engine: s
         "bytes as public key",
         "private as public key",
         "number",
+        "bytes as encoding",
+        "bytes as hash function",
+        "bytes as yes or no",
+        "bytes as version",
     ],
 )
 def test_material_at_the_wrong_place_is_not_repeated(bao: Bao, engine: str, name: str, given: Any, reason: str) -> None:

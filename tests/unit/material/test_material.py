@@ -169,3 +169,10 @@ def test_the_type_of_a_public_key_shows_without_a_library(key_type: str) -> None
 def test_what_is_no_public_key_has_no_type() -> None:
     for der in (b"", b"\x30\x00", bytes(64)):
         assert public_type(der) == ""
+
+
+def test_a_public_key_of_another_form_is_named() -> None:
+    key = rsa.RSAPublicNumbers(65537, (1 << 2048) - 1).public_key()
+    text = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1).decode()
+    with pytest.raises(InvalidOption, match=r"the public key is in PKCS#1\. Convert it"):
+        material_from(text, "", "", "rsa-2048")
