@@ -532,7 +532,7 @@ def test_an_empty_list_of_terms_has_no_result(lookup: Lookup) -> None:
     assert lookup([], operation="datakey", key="aes256-gcm96") == []
 
 
-def test_a_signature_that_is_no_text_is_named(lookup: Lookup) -> None:
+def test_a_signature_must_be_text(lookup: Lookup) -> None:
     term = {"value": VALUE, "signature": 5}
     assert refusal(lookup, term, key="ed25519", operation="verify") == "item 1: its signature must be text."
 

@@ -166,7 +166,7 @@ def test_the_type_of_a_public_key_shows_without_a_library(key_type: str) -> None
     check_public(public, "ml-dsa", "import")
 
 
-def test_what_is_no_public_key_has_no_type() -> None:
+def test_other_bytes_have_no_type() -> None:
     for der in (b"", b"\x30\x00", bytes(64)):
         assert public_type(der) == ""
 
