@@ -170,12 +170,14 @@ options:
       - jws
   salt_length:
     description:
-      - The length of the salt of PSS signatures of RSA keys - C(auto), C(hash), or a number of bytes. By default, the
-        server uses C(auto).
+      - The length of the salt of PSS signatures of RSA keys - C(auto), C(hash), or a number of bytes, 1 or more. By
+        default, the server uses C(auto).
+      - It has no effect with O(signature_algorithm=pkcs1v15), so the lookup refuses the combination.
     type: str
   prehashed:
     description:
       - Whether the values are already digests of O(hash_algorithm). Pass them with O(encoding=base64).
+      - The lookup refuses values of another length, of which the server would use a part for ECDSA keys.
       - The server ignores this option for keys of type C(ed25519), and signs the digest as any other value.
     type: bool
   mac_length:

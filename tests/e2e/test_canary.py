@@ -31,6 +31,7 @@ from tests.integration.support.backups import age_holder, gpg_holder, key_materi
 from tests.support.canary import Watcher, leaking_files, leaks, recorders, temporary_folders
 from tests.support.collection import ROOT, collections_path, peers_path
 from tests.support.core import CORE
+from tests.support.key_material import content, der, pem, raw
 from tests.support.playbook import run_playbook
 from tests.support.server import Bao
 
@@ -303,6 +304,77 @@ def test_modules_in_processes_of_their_own_are_silent(canary: Canary) -> None:
     # Newer versions do not report it.
     assert CORE > (2, 19) or "Pipelining is enabled." in done.stdout
     canary.assert_silent()
+
+
+def test_importing_keys_is_silent(canary: Canary, tmp_path: Path) -> None:
+    known = "canary-passphrase-Rm3"
+    # The files are outside of the folder that is looked through, as those of a user are.
+    (tmp_path / "own.pem").write_text(pem("ed25519"))
+    (tmp_path / "locked.pem").write_text(pem("ecdsa-p256", passphrase=known))
+    (tmp_path / "own.key").write_bytes(raw("aes256-gcm96"))
+    variables = {"content": content("chacha20-poly1305"), "passphrase": known, "pem": pem("rsa-2048")}
+    (tmp_path / "vars.yml").write_text(json.dumps(variables))
+    planted = {
+        "PEM": pem("ed25519").splitlines()[1],
+        "DER": der("ed25519")[-32:].hex(),
+        "another PEM": pem("rsa-2048").splitlines()[5],
+        "bytes": raw("aes256-gcm96").hex(),
+        "bytes in base64": content("aes256-gcm96")[:40],
+        "content": content("chacha20-poly1305")[:40],
+        "passphrase": known,
+    }
+    canary.secrets.update(planted)
+    # Ansible puts the options of a module into a file, if it does not pipeline it. Here it keeps them.
+    del canary.secrets["BAO_TOKEN"]
+    playbook = canary.root / "import.yml"
+    playbook.write_text(
+        f"""
+- hosts: localhost
+  gather_facts: false
+  vars: {{ansible_pipelining: false}}
+  vars_files: [{tmp_path}/vars.yml]
+  # A task with an environment of its own is sent.
+  environment: {{ANY: thing}}
+  module_defaults: &here
+    mlkeys.transit.vault_transit_key: {{backend: '{{{{ ml_keys_engine }}}}', import: {{src: {tmp_path}/own.pem}}}}
+  tasks:
+    - mlkeys.transit.vault_transit_backend: {{path: '{{{{ ml_keys_engine }}}}'}}
+    - mlkeys.transit.vault_transit_key: {{name: pem, type: ed25519}}
+    - mlkeys.transit.vault_transit_key:
+        name: raw
+        type: aes256-gcm96
+        import: {{src: {tmp_path}/own.key, encoding: raw}}
+    - mlkeys.transit.vault_transit_key:
+        name: content
+        type: chacha20-poly1305
+        import: {{content: '{{{{ content }}}}'}}
+    - mlkeys.transit.vault_transit_key: {{name: wrong, type: ed25519, import: {{content: '{{{{ content }}}}'}}}}
+      ignore_errors: true
+- hosts: localhost
+  gather_facts: false
+  vars_files: [{tmp_path}/vars.yml]
+  module_defaults: *here
+  tasks:
+    - mlkeys.transit.vault_transit_key:
+        name: locked
+        type: ecdsa-p256
+        import: {{src: {tmp_path}/locked.pem, passphrase: '{{{{ passphrase }}}}'}}
+    - mlkeys.transit.vault_transit_key: {{name: rsa, type: rsa-2048, import: {{content: '{{{{ pem }}}}'}}}}
+    - mlkeys.transit.vault_transit_key: {{name: wrong, type: ed25519, import: {{content: '{{{{ pem }}}}'}}}}
+      ignore_errors: true
+    - mlkeys.transit.vault_transit_key: {{name: wrong, type: rsa-2048, import: {{src: '{{{{ pem }}}}'}}}}
+      ignore_errors: true
+"""
+    )
+
+    done = canary.play(playbook, env={"ANSIBLE_KEEP_REMOTE_FILES": "1"})
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "changed=6 " in done.stdout
+    assert "ignored=3 " in done.stdout
+    assert list((canary.root / "remote").rglob("AnsiballZ_vault_transit_key.py")), "files of modules were kept"
+    canary.assert_silent()
+    assert leaks(canary.bao.audit_log.read_bytes(), planted) == set()
 
 
 def wrong_token(canary: Canary) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import TermDefaults
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.operations import DIGESTS
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
 
 # The fields of a term with their operations. The others take `_USUAL`.
@@ -29,6 +30,13 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 _OF_PLAINTEXT = ("cmac", "encrypt", "hash", "hmac", "sign", "verify", "verify_hmac")
 _WITHOUT_KEY = ("hash", "kv_get", "random", "read")
 _OF_DOCUMENTS = ("kv_get", "read")
+
+# Options that all operations take, and the operations with which they have an effect. The server would drop them.
+_EFFECTIVE: Mapping[str, tuple[str, ...]] = {
+    "associated_data": ("datakey", "decrypt", "encrypt", "rewrap"),
+    "context": ("datakey", "decrypt", "encrypt", "rewrap", "sign", "verify"),
+    "key_version": ("cmac", "datakey", "decrypt", "encrypt", "hmac", "rewrap", "sign"),
+}
 
 # Options that only some operations have, with the server's name for each.
 _SIGNING = {
@@ -51,7 +59,8 @@ _PARAMETERS: Mapping[str, Mapping[str, str]] = {
 # Those that do not become a parameter of requests.
 _OTHERS = {"allow_ciphertext": ("encrypt",), "bytes": ("random",), "type": ("datakey",)}
 
-_SALT = re.compile(r"auto|hash|-?[0-9]{1,6}")
+# The server takes 0 for auto, and -1 for hash.
+_SALT = re.compile(r"auto|hash|[1-9][0-9]{0,5}")
 
 # Hash algorithms that the server has for signatures alone.
 _OF_SIGNATURES = ("none", "sha1")
@@ -114,6 +123,7 @@ def lookup_request(options: Mapping[str, Any]) -> LookupRequest:
             associated_data=options.get("associated_data"),
             key_version=options.get("key_version"),
             fields=_FIELDS.get(operation, _USUAL),
+            digest=_digest_size(options),
         ),
         parameters={sent: options[name] for name, sent in names.items() if options.get(name) is not None},
         kind=options.get("type") or "wrapped",
@@ -139,6 +149,21 @@ def _check_together(operation: str, options: Mapping[str, Any]) -> None:
     if algorithm in _OF_SIGNATURES and operation not in ("sign", "verify"):
         raise InvalidOption(f"hash_algorithm {algorithm} can only be used with the operations sign and verify.")
     _check_signing(options)
+    _check_effect(operation, options)
+
+
+def _check_effect(operation: str, options: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        InvalidOption: an option would have no effect, which means that it is not the operation that is meant.
+    """
+    if operation in ("hash", "random") and options.get("key"):
+        raise InvalidOption(f"key has no effect with operation {operation}, which uses no key: leave it out.")
+    for name, with_it in _EFFECTIVE.items():
+        if options.get(name) and operation not in (*with_it, *_OF_DOCUMENTS):
+            raise InvalidOption(f"{name} has no effect with operation {operation}: leave it out.")
+    if options.get("encoding") == "base64" and operation == "random":
+        raise InvalidOption("encoding has no effect with operation random: use format.")
 
 
 def _check_signing(options: Mapping[str, Any]) -> None:
@@ -148,7 +173,14 @@ def _check_signing(options: Mapping[str, Any]) -> None:
         raise InvalidOption("hash_algorithm none needs prehashed: true and signature_algorithm: pkcs1v15.")
     salt = options.get("salt_length")
     if salt is not None and not _SALT.fullmatch(str(salt)):
-        raise InvalidOption("salt_length must be auto, hash or a number of bytes.")
+        raise InvalidOption("salt_length must be auto, hash or a number of bytes, 1 or more.")
+    if salt is not None and options.get("signature_algorithm") == "pkcs1v15":
+        raise InvalidOption("salt_length has no effect with signature_algorithm pkcs1v15: leave one of them out.")
+
+
+def _digest_size(options: Mapping[str, Any]) -> int:
+    """Of how many bytes each value is, if it is a digest, else 0. The server signs what is left of a longer one."""
+    return DIGESTS.get(options.get("hash_algorithm") or "sha2-256", 0) if options.get("prehashed") else 0
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -55,6 +55,7 @@ class TermDefaults:
         sealed: whether the values may be ciphertexts.
         base64: whether plaintext is base64.
         fields: what a term may have.
+        digest: of how many bytes the values are, 0 for any number.
     """
 
     plaintext: bool
@@ -65,6 +66,7 @@ class TermDefaults:
     associated_data: Any = field(default=None, repr=False)
     key_version: Any = 0
     fields: tuple[str, ...] = ("value", "name", "context", "associated_data", "key_version")
+    digest: int = 0
 
 
 def items_from(terms: Sequence[Any], defaults: TermDefaults) -> list[Item]:
@@ -95,7 +97,7 @@ def refuse_problems(asked: Sequence[Asked]) -> None:
 
 def sizes_from(terms: Sequence[Any], size: int) -> list[Asked]:
     """Numbers of bytes, one for each term, or the given one where there is no term."""
-    return [_size(index, term) for index, term in enumerate(flat(terms) or [size])]
+    return [_size(index, term) for index, term in enumerate(flat(terms) if terms else [size])]
 
 
 def _size(index: int, term: Any) -> Asked:
@@ -109,7 +111,7 @@ def _size(index: int, term: Any) -> Asked:
 
 def data_keys_from(terms: Sequence[Any], defaults: TermDefaults) -> list[Asked]:
     """Data keys to make: one for each term, which is a name or a mapping, or one where there is no term."""
-    named = [term if isinstance(term, Mapping) else {"name": term} for term in flat(terms) or [{}]]
+    named = [term if isinstance(term, Mapping) else {"name": term} for term in (flat(terms) if terms else [{}])]
     return [_asked(index, term, defaults) for index, term in enumerate(named)]
 
 
@@ -144,6 +146,8 @@ def _term_problem(fields: Mapping[str, Any], defaults: TermDefaults) -> str | No
     if "value" in defaults.fields and not _is_text(fields.get("value")):
         return "its value must be text"
     for proof in _PROOFS:
+        if proof in defaults.fields and fields.get(proof) is not None and not _is_text(fields[proof]):
+            return f"its {proof} must be text"
         if proof in defaults.fields and not (_is_text(fields.get(proof)) and fields[proof].strip()):
             return f"its {proof} is missing: a term of this operation has value and {proof}"
     if not defaults.sealed and ciphertext_version(str(fields["value"]).strip()) is not None:
@@ -160,6 +164,8 @@ def _item(fields: Mapping[str, Any], defaults: TermDefaults) -> Item:
     else:
         # Blanks around a ciphertext mean nothing, and the server refuses them.
         content = (value if defaults.plaintext else value.strip()).encode("utf-8")
+    if defaults.digest not in (0, len(content)):
+        raise ValueError("it is not a digest of hash_algorithm, which prehashed says that it is")
     return Item(
         content,
         str(fields.get("name") or ""),

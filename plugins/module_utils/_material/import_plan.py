@@ -27,6 +27,7 @@ class Imported:
         secret: whether there is more than a public key.
         complete: whether to send the private key to a version that may have the public key alone.
         origin: what the material comes from, in words.
+        option: which option it is given in.
     """
 
     version: int = 1
@@ -36,6 +37,7 @@ class Imported:
     secret: bool = False
     complete: bool = False
     origin: str = ""
+    option: str = "content"
 
 
 # What is known of the secret part of a version: no server shows whether it has the private key of a pair.
@@ -117,7 +119,7 @@ def _missing(imported: Imported) -> list[str]:
     if not imported.missing:
         return []
     origin = f" ({imported.origin})" if imported.origin else ""
-    return [f"import.content{origin} is empty, and version {imported.version} does not exist"]
+    return [f"import.{imported.option}{origin} is empty, and version {imported.version} does not exist"]
 
 
 def _new_problems(imported: Imported, asked: Mapping[str, Any]) -> list[str]:

@@ -43,8 +43,19 @@ _CURVES = {"secp256r1": "ecdsa-p256", "secp384r1": "ecdsa-p384", "secp521r1": "e
 # Of RFC 8410: what comes before the 32 bytes of a public key.
 _ED25519 = bytes.fromhex("302a300506032b6570032100")
 
+# The algorithm of a public key, and of a curve its name, as DER has them.
+_RSA = bytes.fromhex("06092a864886f70d010101")
+_ALGORITHMS = {
+    bytes.fromhex("06032b6570"): "ed25519",
+    bytes.fromhex("06082a8648ce3d030107"): "ecdsa-p256",
+    bytes.fromhex("06052b81040022"): "ecdsa-p384",
+    bytes.fromhex("06052b81040023"): "ecdsa-p521",
+}
+_RSA_SIZES = (2048, 3072, 4096)
+
 _HEX = re.compile("[0-9A-Fa-f]+")
 
+_PRIVATE_PEM = re.compile("-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _PUBLIC_PEM = re.compile(r"\s*-----BEGIN PUBLIC KEY-----(.*)-----END PUBLIC KEY-----\s*", re.DOTALL)
 
 
@@ -69,6 +80,37 @@ def public_der(text: str) -> bytes:
     except (binascii.Error, ValueError):
         return b""
     return found if match or not found else _ED25519 + found if len(found) == 32 else b""
+
+
+def public_type(der: bytes) -> str:
+    """The server's name for the type of a public key in DER, empty if it is none that is known.
+
+    It needs no library, which a host that sends a public key on may not have.
+    """
+    # What comes before the key itself is short.
+    if _RSA in der[:32]:
+        # The modulus is a little shorter than the whole.
+        return next((f"rsa-{size}" for size in _RSA_SIZES if 0 < len(der) - size // 8 < 64), "")
+    return next((kind for oid, kind in _ALGORITHMS.items() if oid in der[:32]), "")
+
+
+def check_public(der: bytes, key_type: str, option: str) -> None:
+    """
+    Args:
+        option: where the public key is.
+
+    Raises:
+        InvalidOption: it is not one of a key of this type.
+    """
+    if not der:
+        return
+    if key_type in _SIZES:
+        raise InvalidOption(f"{option}: a key of type {key_type} has no public key. Correct type, or give the key.")
+    found = public_type(der)
+    if found and key_type in (*_ALGORITHMS.values(), *(f"rsa-{size}" for size in _RSA_SIZES)) and found != key_type:
+        raise InvalidOption(
+            f"{option}: the public key is one of type {found}, and type is {key_type}. Correct type or the public key."
+        )
 
 
 def public_pem(der: bytes) -> str:
@@ -138,6 +180,13 @@ def _check_pem(content: str, key_type: str) -> None:
             f"import: the material for a key of type {key_type} is not a PEM (-----BEGIN PRIVATE KEY-----). For the "
             "DER of PKCS#8 in base64 or hex, set encoding."
         )
+    if len(_PRIVATE_PEM.findall(content)) > 1:
+        raise InvalidOption("import: the PEM has more than one private key. Give the one to import.")
+    if "-----BEGIN RSA PUBLIC KEY-----" in content:
+        raise InvalidOption(
+            "import: the public key is in PKCS#1. Convert it to -----BEGIN PUBLIC KEY----- (openssl rsa "
+            "-RSAPublicKey_in -pubout)."
+        )
 
 
 def _pair(content: bytes, passphrase: str, key_type: str, *, der: bool) -> Material:
@@ -146,6 +195,7 @@ def _pair(content: bytes, passphrase: str, key_type: str, *, der: bool) -> Mater
         public = public_der(content.decode("utf-8"))
         if not public:
             raise InvalidOption("import: the public key is damaged.")
+        check_public(public, key_type, "import")
         return Material(public=public)
     key = _private_key(content, passphrase, der=der)
     _check_type(key, key_type)

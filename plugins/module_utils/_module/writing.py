@@ -9,6 +9,7 @@ It needs no connection, and imports nothing for one: modules that only write fil
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import NoReturn
 
@@ -229,6 +230,8 @@ def _unwritable(path: str, error: OSError) -> str:
     if isinstance(error, replacing.ChangedMeanwhile):
         return f"{path} was changed by somebody else meanwhile. It was left as it is. Run again."
     problem = error.strerror or "unknown error"
+    if error.errno == errno.EFBIG:
+        return f"{path} was left as it is: {problem}. Put less into one file."
     if isinstance(error, folders.UnsafeOwner):
         return f"{path} was left as it is: {problem}. Set owner, or remove the file."
     if isinstance(error, (folders.UnsafeLink, folders.UnsafeFile, replacing.UnsafeFile)):

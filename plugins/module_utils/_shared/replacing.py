@@ -88,6 +88,12 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
+def check_size(size: int, says: str = "it is") -> None:
+    """Raises `OSError` for what is not read as a whole."""
+    if size > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"{says} larger than {MOST_BYTES >> 20} MiB")
+
+
 def temporary_name() -> str:
     return f".mlkeys-{os.urandom(8).hex()}"
 
@@ -153,8 +159,7 @@ class File:
         """Its content, ``None`` if there is no file."""
         if self.status is None:
             return None
-        if self.status.st_size > MOST_BYTES:
-            raise OSError(errno.EFBIG, f"it is larger than {MOST_BYTES >> 20} MiB")
+        check_size(self.status.st_size)
         with self.stream() as file:
             return file.read()
 
@@ -178,11 +183,9 @@ class File:
         give(self._descriptor, attributes)
 
     def replace(self, content: bytes, attributes: Attributes = KEEP) -> None:
-        """Give it another content.
-
-        Raises:
-            ChangedMeanwhile: it is not what it was when it was opened.
-        """
+        """Give it another content. Raises `ChangedMeanwhile` if it is not what it was when it was opened."""
+        # No run could read it again.
+        check_size(len(content), "it would be")
         with NewFile(self.folder) as new:
             new.write(content)
             new.take(self, attributes)
@@ -212,7 +215,7 @@ class File:
         if self.status is not None and self.folder.keeps_owner(self.status, attributes.uid):
             mode, label = stat.S_IMODE(self.status.st_mode), label_of(self._descriptor)
             # Rights that others gave to their file might let them read the new one.
-            _copy_attributes(self._descriptor, new, "" if _is_trusted(self.status.st_uid) else "user.")
+            _copy_attributes(self._descriptor, new, "" if self.status.st_uid in (0, os.geteuid()) else "user.")
             kept = _keep_owner(self.status, new)
             if not kept or attributes.uid not in (None, self.status.st_uid):
                 # What runs as its owner does so for that one alone.
@@ -324,10 +327,6 @@ def _lock(descriptor: int, seconds: float) -> None:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             time.sleep(_POLL_SECONDS)
-
-
-def _is_trusted(uid: int) -> bool:
-    return uid in (0, os.geteuid())
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

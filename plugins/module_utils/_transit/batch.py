@@ -24,6 +24,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_error
     HTTP_TOO_LARGE,
     NOT_GRANTED,
     OF_ALL,
+    TOO_LONG,
     meaning,
     missing_operation,
     too_large,
@@ -71,10 +72,15 @@ class Item(NamedTuple):
 
 
 class ItemResult(NamedTuple):
-    """What the server answers for one item. It may be secret, so it does not show in the representation."""
+    """What the server answers for one item. It may be secret, so it does not show in the representation.
+
+    Attributes:
+        refused: why it refused the request, if that was for the size of this item.
+    """
 
     path: str
     fields: Mapping[str, Any]
+    refused: ServerError | None = None
 
     def __repr__(self) -> str:
         return f"ItemResult(path={self.path!r})"
@@ -162,9 +168,10 @@ class BatchRequests:
             ItemsFailed: with every item that failed.
         """
         results = self.answers(operation, key, items, fields, shared)
-        for refusal in (wrong_type(result.path, result.error) for result in results if result.error):
-            if refusal:
-                raise ServerError(refusal, 400)
+        for result in results:
+            refusal = wrong_type(result.path, result.error)
+            if result.refused or refusal:
+                raise result.refused or ServerError(refusal, 400)
         failures = [
             (item_label(index, items[index].name), meaning(result.error))
             for index, result in enumerate(results)
@@ -238,7 +245,10 @@ class BatchRequests:
         if len(bodies) > 1 and _is_for_halves(refused):
             half = len(bodies) // 2
             return self._send_chunk(path, bodies[:half], facts) + self._send_chunk(path, bodies[half:], facts)
-        raise _explained(path, refused, bodies)
+        advice = explained(path, refused, bodies)
+        if len(bodies) == 1 and is_of_size(refused):
+            return [ItemResult(path, {"error": advice.message.rstrip(".")}, advice)]
+        raise advice
 
     def _one_by_one(
         self, path: str, bodies: Sequence[Mapping[str, Any]], refused: PermissionDenied
@@ -253,7 +263,8 @@ class BatchRequests:
             except PermissionDenied:
                 answers.append(ItemResult(path, {"error": NOT_GRANTED}))
             except ServerError as error:
-                answers.append(ItemResult(path, {"error": "; ".join(error.reasons) or error.message}))
+                words = "" if is_of_size(error) else "; ".join(error.reasons)
+                answers.append(ItemResult(path, {"error": words or explained(path, error, [body]).message.rstrip(".")}))
                 allowed = True
             if not allowed and len(answers) == _MAX_REFUSALS:
                 break
@@ -262,7 +273,12 @@ class BatchRequests:
         return answers
 
 
-def _explained(path: str, refused: ServerError, bodies: Sequence[Mapping[str, Any]]) -> ServerError:
+def is_of_size(refused: ServerError) -> bool:
+    """Whether the server, or what is before it, refused a request for the size of one of its values."""
+    return refused.status == HTTP_TOO_LARGE or refused.says(TOO_LONG)
+
+
+def explained(path: str, refused: ServerError, bodies: Sequence[Mapping[str, Any]]) -> ServerError:
     """The refusal of a request whose parts would be refused as well, as advice that one can act on."""
     words = "; ".join(refused.reasons)
     advice = wrong_type(path, words) or missing_operation(path, refused.status, words) or too_long(path, words)
@@ -275,9 +291,7 @@ def _explained(path: str, refused: ServerError, bodies: Sequence[Mapping[str, An
 def _is_for_halves(refused: ServerError) -> bool:
     """Whether parts of the request may succeed. The server refuses before it does anything."""
     # Its limit was set lower than the default, or one item fails all.
-    return (
-        refused.says("JSON input due to high complexity") or refused.status == HTTP_TOO_LARGE or refused.says(FAILS_ALL)
-    )
+    return refused.says("JSON input due to high complexity") or is_of_size(refused) or refused.says(FAILS_ALL)
 
 
 def _of_one(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,12 +13,14 @@ from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
+    PermissionDenied,
     ServerError,
     UnexpectedAnswer,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import Imported
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import (
     Material,
+    check_public,
     material_from,
     public_der,
     public_pem,
@@ -40,6 +42,10 @@ class ImportRequest:
     material: Material
     ciphertext: str = ""
     hash_function: str = "SHA256"
+
+
+# Those in which material is given.
+_OPTIONS = ("content", "ciphertext", "public_key", "src")
 
 
 def import_request(options: Mapping[str, Any]) -> ImportRequest | None:
@@ -65,6 +71,7 @@ def import_request(options: Mapping[str, Any]) -> ImportRequest | None:
         secret=bool(material.secret or ciphertext),
         complete=bool(given.get("complete")),
         origin=given.get("origin") or "",
+        option=next((name for name in _OPTIONS if given.get(name) is not None), _OPTIONS[0]),
     )
     return ImportRequest(facts, material, ciphertext, given.get("hash_function") or "SHA256")
 
@@ -82,11 +89,16 @@ def _material(given: Mapping[str, Any], key_type: str) -> Material:
     public = public_der(text) if "-----BEGIN" in text else b""
     if text and not public:
         raise InvalidOption("import.public_key is not a public key in PEM (-----BEGIN PUBLIC KEY-----).")
+    check_public(public, key_type, "import.public_key")
     return Material(public=public)
 
 
 def _material_of(given: Mapping[str, Any], key_type: str) -> Material:
     """The material of the option ``content``. What it must be depends on the type, which may be misspelt."""
+    if given.get("encoding") == "raw":
+        raise InvalidOption(
+            "import.encoding raw is for the bytes of a file (src). Give those of content in base64 or hex."
+        )
     try:
         return material_from(given["content"], given.get("encoding") or "", given.get("passphrase") or "", key_type)
     except InvalidOption as error:
@@ -103,13 +115,24 @@ def send_material(transit: Transit, name: str, request: ImportRequest, body: Map
         body: what else to say about a new key.
     """
     sent = wrapped_material(transit, request)
+    # What is off is so by default, and a policy may not allow its parameter.
+    more = {
+        option: value for option, value in {**body, "allow_rotation": request.facts.allow_rotation}.items() if value
+    }
     try:
         if request.facts.version > 1:
             transit.import_version(name, sent)
             return
-        # What is off is so by default, and a policy may not allow its parameter.
-        more = {**body, "allow_rotation": request.facts.allow_rotation}
-        transit.import_key(name, {**{option: value for option, value in more.items() if value}, **sent})
+        transit.import_key(name, {**more, **sent})
+    except PermissionDenied as error:
+        lasting = [option for option in more if option not in _GRANTED]
+        if request.facts.version > 1 or not lasting:
+            raise
+        message = (
+            f"{error.message} A policy may also grant the import without {' and '.join(lasting)}, as the grant import "
+            "does: leave that out, or import with a token that may do more."
+        )
+        raise PermissionDenied(message, error.status, error.reasons) from None
     except ServerError as error:
         refusal = _refusal(error.reasons)
         if not refusal:
@@ -118,6 +141,9 @@ def send_material(transit: Transit, name: str, request: ImportRequest, body: Map
         explained.not_applied = True
         raise explained from None
 
+
+# What the grant import of a policy lets an import say about a new key.
+_GRANTED = ("derived", "type")
 
 _WRAPPED_OTHERWISE = (
     "import.ciphertext was not wrapped with the server's own wrapping key and hash_function. Correct hash_function, or "

@@ -24,6 +24,8 @@ NO_SUCH_VERSION = "key version does not exist"
 OF_ALL = (NO_SUCH_VERSION, "version is too old (disallowed by policy)", "refusing to use soft-deleted key")
 
 HTTP_TOO_LARGE = 413
+# In Vault's words for a text of more bytes than its listener takes.
+TOO_LONG = "exceeds allowed length"
 _HTTP_NOT_FOUND = 404
 
 _PUBLIC_ALONE = (
@@ -148,7 +150,7 @@ def too_large(path: str, size: int) -> str:
 
 def too_long(path: str, words: str) -> str:
     """For the words of Vault that a text in a request is too long, a sentence; else empty."""
-    if "exceeds allowed length" not in words:
+    if TOO_LONG not in words:
         return ""
     return (
         f"The server refused a value at '{path}' because of its length: Vault accepts 1 MiB in one value unless "

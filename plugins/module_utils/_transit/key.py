@@ -288,7 +288,23 @@ def _import(transit: Transit, name: str, material: ImportRequest, plan: KeyPlan)
     actual = send_once(transit, name, send, is_done, "imported")
     if not actual:
         raise NotFound(f"Key '{name}' was imported, and somebody else deleted it at once.")
+    _check_imported(name, material, actual)
     return key_state(actual)
+
+
+def _check_imported(name: str, material: ImportRequest, actual: Mapping[str, Any]) -> None:
+    """Only the server can unwrap what was wrapped before, so only now it shows what that was.
+
+    Raises:
+        InvalidOption: it is another key than its public key says.
+    """
+    facts = material.facts
+    found = published_keys(actual).get(facts.version, facts.public)
+    if facts.public and actual["latest_version"] == facts.version and found != facts.public:
+        raise InvalidOption(
+            f"import.ciphertext was imported as version {facts.version} of key '{name}', and its public key is not "
+            "import.public_key. Correct public_key if the key is the one you mean."
+        ).after(["the material was imported"])
 
 
 def _rotate_key(transit: Transit, request: KeyRequest, before: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -114,19 +114,25 @@ def plan_key(
     if asked.get("min_decryption_version") == 0:
         asked["min_decryption_version"] = 1
     material = plan_import(imported, asked, actual) if imported else None
-    aging = _Aging(rotate_older_than, age, min_available_version, material, soft_deleted)
+    may_rotate = imported is None or bool(imported.allow_rotation)
+    aging = _Aging(rotate_older_than, age, min_available_version, material, soft_deleted, may_rotate)
     return _plan_new_key(name, asked, aging) if actual is None else _plan_existing_key(name, asked, actual, aging)
 
 
 @dataclass(frozen=True)
 class _Aging:
-    """What is wanted of a key's versions, and how old the latest one is."""
+    """What is wanted of a key's versions, and how old the latest one is.
+
+    Attributes:
+        may_rotate: whether the server may rotate the key if it is new.
+    """
 
     rotate_older_than: int | None
     age: float | None
     min_available_version: int | None
     material: ImportPlan | None
     soft_deleted: bool | None
+    may_rotate: bool
 
     @property
     def imports(self) -> bool:
@@ -135,8 +141,12 @@ class _Aging:
 
 def _plan_new_key(name: str, asked: State, aging: _Aging) -> KeyPlan:
     trim, material = aging.min_available_version, aging.material
-    reasons = key_problems(asked) + _version_problems(asked, 1, 0) + _trim_problems(asked, 0, trim)
+    reasons = (
+        key_problems(asked) + _type_problems(asked) + _version_problems(asked, 1, 0) + _trim_problems(asked, 0, trim)
+    )
     reasons += material.reasons if material else ()
+    if aging.imports and aging.rotate_older_than is not None and not aging.may_rotate:
+        reasons.append("rotate_older_than needs import.allow_rotation: true")
     refuse(f"Key '{name}' cannot be created as asked", reasons)
     create = {
         attribute.name: asked[attribute.name]
@@ -223,12 +233,16 @@ _NEVER_ROTATED = "the server does not rotate the key, which was imported without
 
 def _rotation(before: State, actual: Mapping[str, Any], aging: _Aging) -> tuple[bool, list[str]]:
     """Whether to rotate, and why that cannot be said or done. A version that is imported is as new as a rotated one."""
-    if aging.rotate_older_than is None or aging.imports:
+    if aging.rotate_older_than is None:
+        return False, []
+    if never_rotated(actual):
+        # Whatever its age is: sooner or later it would be too old.
+        return False, [f"rotate_older_than: {_NEVER_ROTATED}"]
+    if aging.imports:
         return False, []
     if aging.age is None:
         return False, [f"the server does not report the age of a key of type {before['type']}"]
-    rotate = aging.age >= aging.rotate_older_than
-    return rotate, [f"rotate_older_than: {_NEVER_ROTATED}"] if rotate and never_rotated(actual) else []
+    return aging.age >= aging.rotate_older_than, []
 
 
 def plan_key_absence(name: str, actual: Mapping[str, Any] | None, *, force: bool) -> KeyPlan:
@@ -300,6 +314,37 @@ def _trim_problems(state: Mapping[str, Any], available: int, trim: int | None) -
         )
         if floor < trim
     ]
+
+
+# The types of keys that an attribute belongs to. Types that the server alone knows may have any.
+_OF_TYPES: Mapping[str, tuple[str, ...]] = {
+    "key_size": ("hmac",),
+    "external_key_ref": ("external-key",),
+    "managed_key_name": ("managed_key",),
+    "managed_key_id": ("managed_key",),
+    "parameter_set": ("hybrid", "ml-dsa", "slh-dsa"),
+    "hybrid_key_type_pqc": ("hybrid",),
+    "hybrid_key_type_ec": ("hybrid",),
+}
+_LEAST_SIZE, _MOST_SIZE = 32, 512
+
+
+def _type_problems(asked: State) -> list[str]:
+    """Which attributes a new key of this type cannot have. Check mode would predict it, and the server refuse it."""
+    kind = asked.get("type") or KEY_ATTRIBUTES[0].default
+    if kind not in KEY_TYPES:
+        return []
+    problems = [
+        f"{name} is for keys of type {' or '.join(types)}, not {kind}"
+        for name, types in _OF_TYPES.items()
+        if asked.get(name) and kind not in types
+    ]
+    size = asked.get("key_size")
+    if size is not None and kind == "hmac" and not _LEAST_SIZE <= size <= _MOST_SIZE:
+        problems.append(f"key_size cannot be {size}: a key of type hmac has {_LEAST_SIZE} to {_MOST_SIZE} bytes")
+    if asked.get("convergent_encryption") and kind == "ed25519":
+        problems.append("convergent_encryption is for keys that encrypt, not ed25519")
+    return problems
 
 
 def _type_warnings(asked: State) -> list[str]:

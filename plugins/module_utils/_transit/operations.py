@@ -27,7 +27,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch impo
     checked_sealed,
     ciphertext_field,
     each_by_itself,
+    explained,
     input_field,
+    is_of_size,
     plaintext_field,
     verify_fields,
     version_field,
@@ -101,8 +103,8 @@ def _is_valid(result: ItemResult) -> bool:
     return result.flag("valid")
 
 
-# Bytes.
-_DIGESTS = {
+# Bytes of the digests of each hash algorithm.
+DIGESTS = {
     "sha1": 20,
     **{f"{family}-{bits}": bits // 8 for family in ("sha2", "sha3") for bits in (224, 256, 384, 512)},
 }
@@ -183,7 +185,7 @@ class Operations:
 
     def digest(self, item: Item, parameters: Mapping[str, Any]) -> Answer:
         """The digest of a value, without a key."""
-        form, size = parameters.get("format") or "hex", _DIGESTS.get(parameters.get("algorithm") or "sha2-256", _SHA1)
+        form, size = parameters.get("format") or "hex", DIGESTS.get(parameters.get("algorithm") or "sha2-256", _SHA1)
         body = {**input_field(item), **parameters}
         return self._one(self.place("hash"), body, lambda reply: _encoded(reply, "sum", form, size))
 
@@ -221,6 +223,8 @@ class Operations:
             return Answer(result(reply))
         words = "; ".join(refused.reasons)
         _check_type(path, words)
+        if is_of_size(refused):
+            return Answer(problem=explained(path, refused, [body]).message.rstrip("."))
         if refused.status not in (400, 500) or isinstance(refused, (MountNotFound, NotFound, NotReady)):
             raise refused
         return Answer(problem=meaning(words, path[len(self._backend) + 1 :].partition("/")[0]))

@@ -17,6 +17,7 @@ from typing import Any, Mapping
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.parsing.convert_bool import BOOLEANS
 from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ServerUnreachable
@@ -41,6 +42,9 @@ _MATERIAL = ("src", "content", "encoding", "passphrase")
 
 # In which no encoding of a key has a dot.
 _FILE_NAME = re.compile(r"[\w/~@+-][\w./~@+-]{0,200}\.[A-Za-z0-9]{1,5}")
+
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
+_BOOLEANS = frozenset(str(word).lower() for word in (*BOOLEANS, True, False))
 
 _PUBLIC = "-----BEGIN PUBLIC KEY-----"
 
@@ -175,11 +179,30 @@ def _check_form(given: Any) -> None:
     if given is not None and not isinstance(given, Mapping):
         raise InvalidOption("import must be a dictionary with src, content, ciphertext or public_key.")
     options: Mapping[str, Any] = given or {}
+    _check_words(options)
     if isinstance(options.get("content"), (int, float)):
         raise InvalidOption("import.content must be text, not a number: quote it.")
     public = str(options.get("public_key") or _PUBLIC)
     if _PUBLIC not in public or "PRIVATE" in public:
         raise InvalidOption(f"import.public_key is not a public key in PEM ({_PUBLIC}).")
+
+
+def _check_words(options: Mapping[str, Any]) -> None:
+    """Refuse what is not one of the words that an option takes. Ansible's own message would repeat it.
+
+    Raises:
+        InvalidOption: it is something else.
+    """
+    for name, spec in import_spec()["options"].items():
+        value, choices = options.get(name), spec.get("choices")
+        if value is None:
+            continue
+        if choices and value not in choices:
+            raise InvalidOption(f"import.{name} must be one of {', '.join(choices)}.")
+        if spec["type"] == "bool" and str(value).strip().lower() not in _BOOLEANS:
+            raise InvalidOption(f"import.{name} must be true or false.")
+        if spec["type"] == "int" and not _NUMBER.fullmatch(str(value).strip()):
+            raise InvalidOption(f"import.{name} must be a number.")
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:

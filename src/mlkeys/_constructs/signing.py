@@ -34,7 +34,8 @@ _RSA = re.compile(r"rsa-(\d+)")
 _CURVES = re.compile(r"ecdsa-|ed25519")
 # The server ignores them with keys on curves.
 _OF_RSA = ("signature_algorithm", "salt_length")
-_NUMBER = re.compile(r"\d{1,4}")
+# The server takes 0 for auto.
+_NUMBER = re.compile(r"[1-9]\d{0,3}")
 
 
 class SigningOptions(TypedDict, total=False):

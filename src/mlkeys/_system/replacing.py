@@ -58,8 +58,7 @@ def whole(stream: BinaryIO) -> bytes:
         OSError: that is too much.
     """
     content = stream.read(replacing.MOST_BYTES + 1)
-    if len(content) > replacing.MOST_BYTES:
-        raise OSError(errno.EFBIG, f"it is larger than {replacing.MOST_BYTES >> 20} MiB")
+    replacing.check_size(len(content))
     return content
 
 
@@ -85,6 +84,8 @@ def replace(path: Path, text: str, before: str | None, mode: int | None = None) 
         raise MlkeysError(f"{path} cannot be written: {error.strerror}.") from None
     except OSError as error:
         problem = error.strerror or "unknown error"
+        if error.errno == errno.EFBIG:
+            raise MlkeysError(f"{path} cannot be written: {problem}. Put less into one file.") from None
         raise MlkeysError(
             f"{path} cannot be written ({problem}). Check its folder's permissions and free space."
         ) from None

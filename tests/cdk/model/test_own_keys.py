@@ -165,6 +165,10 @@ def test_terraform_keeps_no_data_key(mode: str) -> None:
             "salt_length must be 'auto', 'hash' or a number of bytes as a string, not 'long'",
         ),
         (
+            lambda s: key_in(s, type="rsa-2048").sign("x", salt_length="0"),
+            "salt_length must be 'auto', 'hash' or a number of bytes as a string, not '0'",
+        ),
+        (
             lambda s: key_in(s, type="rsa-2048").sign("x", salt_length="20", signature_algorithm="pkcs1v15"),
             "salt_length has no effect with signature_algorithm 'pkcs1v15'",
         ),

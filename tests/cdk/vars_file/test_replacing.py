@@ -15,6 +15,7 @@ import pytest
 from mlkeys import MlkeysError
 from mlkeys._commands.errors import write_file
 from mlkeys._devserver import state_folder
+from mlkeys._shared import replacing as shared
 from mlkeys._system import replacing
 from tests.support.neighbour import ANOTHER, as_root
 
@@ -45,6 +46,23 @@ def test_mode_owner_attributes_and_links_stay(tmp_path: Path) -> None:
     assert after.st_ino != before.st_ino
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
     assert os.getxattr(path, "user.note") == b"kept"
+
+
+@pytest.mark.parametrize("before", [None, "a"])
+def test_nothing_is_written_that_cannot_be_read_again(
+    tmp_path: Path, before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "MOST_BYTES", 1 << 20)
+    path = tmp_path / "a.yml"
+    replacing.replace(path, "a" * (1 << 20), None)
+    assert len(replacing.read(path) or "") == 1 << 20
+    path.unlink()
+    if before is not None:
+        path.write_text(before)
+    with pytest.raises(MlkeysError, match=r"a\.yml cannot be written: it would be larger than 1 MiB\. Put less into"):
+        replacing.replace(path, "a" * (1 + (1 << 20)), before)
+    assert replacing.read(path) == before
+    assert list(tmp_path.iterdir()) == [path] * (before is not None)
 
 
 @pytest.mark.parametrize("before", [None, "other"])

@@ -277,6 +277,14 @@ def test_options_of_signatures_on_curves(bao: Bao, engine: str, lookup: Lookup) 
     assert re.fullmatch(r"vault:v1:[\w-]{128}", jws)
     term = {"value": VALUE, "signature": jws}
     assert lookup(term, key="ecdsa-p384", operation="verify", marshaling_algorithm="jws") == [True]
+    digest = hashlib.sha256(VALUE.encode()).digest()
+    ready = {"key": "ecdsa-p256", "prehashed": True, "encoding": "base64"}
+    [der] = lookup(encoded(digest), operation="sign", **ready)
+    public_key(bao, engine, "ecdsa-p256").verify(raw(der), VALUE.encode(), ec.ECDSA(hashes.SHA256()))
+    # The server would take the first 32 bytes for the digest.
+    longer = {"value": encoded(digest + b"more"), "signature": der}
+    for operation, term in (("verify", longer), ("sign", longer["value"])):
+        assert "it is not a digest of hash_algorithm" in refusal(lookup, term, operation=operation, **ready)
     # What is not of the form of such a signature is not valid either.
     damaged = {"value": VALUE, "signature": "vault:v1:QUJD"}
     assert lookup(damaged, key="ecdsa-p384", operation="verify") == [False]
@@ -464,10 +472,18 @@ def test_what_concerns_all_terms_fails_in_any_case(bao: Bao, engine: str, lookup
 def test_a_value_that_is_too_large_is_named_with_its_size(engine: str, lookup: Lookup) -> None:
     said = refusal(lookup, "x" * 25_300_000, key="aes256-gcm96", operation="encrypt")
     assert said == (
+        f"encrypt failed for 1 of 1 item at {engine}/encrypt/aes256-gcm96: item 1: "
         f"The server refused a request of 32.2 MiB to '{engine}/encrypt/aes256-gcm96': it is larger than the server's "
         "limit, 32 MiB unless max_request_size of its listener is set, and base64 makes a value a third longer. "
         "Encrypt less in one value, or encrypt the content with a data key (operation datakey)."
     )
+
+
+def test_a_value_that_is_too_large_leaves_the_others(engine: str, lookup: Lookup, capsys: Any) -> None:
+    digest = hashlib.sha256(VALUE.encode()).hexdigest()
+    assert lookup("x" * 25_300_000, VALUE, operation="hash", term_errors="warn") == [None, digest]
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"hash failed for 1 of 2 items at {engine}/hash: item 1: The server refused a request of 32.2 MiB to" in said
 
 
 @pytest.mark.parametrize(
@@ -479,7 +495,24 @@ def test_a_value_that_is_too_large_is_named_with_its_size(engine: str, lookup: L
         ),
         ({"operation": "hash", "hash_algorithm": "sha1"}, "hash_algorithm sha1 can only be used with "),
         ({"operation": "sign", "hash_algorithm": "none"}, "hash_algorithm none needs prehashed: true and signature_a"),
-        ({"operation": "sign", "salt_length": "x"}, "salt_length must be auto, hash or a number of bytes."),
+        ({"operation": "sign", "salt_length": "x"}, "salt_length must be auto, hash or a number of bytes, 1 or more."),
+        # To the server, they are auto and hash.
+        ({"operation": "sign", "salt_length": "0"}, "salt_length must be auto, hash or a number of bytes, 1 or more."),
+        ({"operation": "verify", "salt_length": "-1"}, "salt_length must be auto, hash or a number of bytes"),
+        (
+            {"operation": "sign", "salt_length": "20", "signature_algorithm": "pkcs1v15"},
+            "salt_length has no effect with signature_algorithm pkcs1v15: leave one of them out.",
+        ),
+        (
+            {"operation": "sign", "prehashed": True},
+            "item 1: it is not a digest of hash_algorithm, which prehashed says that it is.",
+        ),
+        ({"operation": "sign", "associated_data": "a"}, "associated_data has no effect with operation sign: leave it"),
+        ({"operation": "hmac", "context": "a"}, "context has no effect with operation hmac: leave it out."),
+        ({"operation": "hash", "key": None, "context": "a"}, "context has no effect with operation hash: leave it out"),
+        ({"operation": "hash", "key": None, "key_version": 1}, "key_version has no effect with operation hash: leave"),
+        ({"operation": "hash"}, "key has no effect with operation hash, which uses no key: leave it out."),
+        ({"operation": "random", "key": None, "encoding": "base64"}, "encoding has no effect with operation random:"),
         ({"operation": "sign", "bits": 128}, "bits can only be used with operation datakey."),
         ({"operation": "hash", "bytes": 5}, "bytes can only be used with operation random."),
         (
@@ -492,6 +525,16 @@ def test_a_value_that_is_too_large_is_named_with_its_size(engine: str, lookup: L
 )
 def test_options_that_do_not_go_together(lookup: Lookup, options: dict[str, Any], message: str) -> None:
     assert refusal(lookup, VALUE, **{"key": "ed25519", **options}).startswith(message)
+
+
+def test_an_empty_list_of_terms_has_no_result(lookup: Lookup) -> None:
+    assert lookup([], operation="random") == []
+    assert lookup([], operation="datakey", key="aes256-gcm96") == []
+
+
+def test_a_signature_must_be_text(lookup: Lookup) -> None:
+    term = {"value": VALUE, "signature": 5}
+    assert refusal(lookup, term, key="ed25519", operation="verify") == "item 1: its signature must be text."
 
 
 # With a token that has one right

@@ -228,6 +228,13 @@ def test_a_version_that_cannot_be_completed_has_a_reason(bao: Bao, engine: str, 
         ),
         ("aes256-gcm96", {"convergent_encryption": True, "derived": True}, "convergent_encryption cannot be imported"),
         ("aes256-gcm96", {"auto_rotate_period": "2h"}, "auto_rotate_period needs import.allow_rotation: true"),
+        ("aes256-gcm96", {"material": {"encoding": "raw"}}, "import.encoding raw is for the bytes of a file (src)"),
+        (
+            "ed25519",
+            {"material": {"content": pem("ed25519") + pem("ed25519", 2)}},
+            "import: the PEM has more than one private key. Give the one to import.",
+        ),
+        ("aes256-gcm96", {"rotate_older_than": "1h"}, "rotate_older_than needs import.allow_rotation: true"),
         ("aes256-gcm96", {"key_size": 32}, "key_size is not for an imported key"),
         ("aes256-gcm96", {"material": {"version": 2}}, "must have import.version: 1, not 2"),
         ("aes256-gcm96", {"material": {"version": 0}}, "import.version begins with 1"),
@@ -252,6 +259,9 @@ def test_what_cannot_be_imported_is_refused_before_anything_is_asked(
 def test_material_may_be_gone_after_the_import(bao: Bao, engine: str, name: str) -> None:
     gone = wanted(engine, name, "ed25519", material={"content": ""})
     assert "import.content is empty, and version 1 does not exist" in refused(bao, MODULE, **gone)
+    for option in ("ciphertext", "public_key"):
+        reason = f"import.{option} is empty, and version 1 does not exist"
+        assert reason in refused(bao, MODULE, **{**gone, "import": {option: ""}})
     converge(bao, MODULE, **wanted(engine, name, "ed25519"))
     known = {"version": 1, "done": False, "compared": False, "private": "unknown"}
     assert unchanged(bao, MODULE, **gone)["imported"] == known
@@ -274,9 +284,12 @@ def test_a_key_with_other_material_is_refused(bao: Bao, engine: str, name: str) 
     ):
         message = refused(bao, MODULE, **wanted(engine, key, "ed25519", material=material))
         assert reason in message, material
-    assert "rotate_older_than: the server does not rotate the key" in refused(
-        bao, MODULE, name=name, backend=engine, rotate_older_than="0"
-    )
+    for age in ("0", "1h"):
+        assert "rotate_older_than: the server does not rotate the key" in refused(
+            bao, MODULE, name=name, backend=engine, rotate_older_than=age
+        )
+    further = wanted(engine, name, "ed25519", rotate_older_than="1h", material={**other, "version": 2})
+    assert "rotate_older_than: the server does not rotate the key" in refused(bao, MODULE, **further)
     assert "auto_rotate_period: the server does not rotate" in refused(
         bao, MODULE, name=name, backend=engine, auto_rotate_period="2h"
     )
@@ -309,8 +322,14 @@ def test_an_import_needs_no_other_right(bao: Bao, engine: str, name: str, mint_t
     converge(bao, MODULE, **{**given, "import": {"content": content("ed25519", 2), "version": 2}})
     fresh = {**given, "name": f"{name}-3", "token": mint_token(hcl(grant_rules("import", engine, f"{name}-3")))}
     rotated = {"import": {**given["import"], "allow_rotation": True}}
-    for option in ({"exportable": True}, {"allow_plaintext_backup": True}, rotated):
-        assert run(bao, MODULE, **{**fresh, **option}).failed
+    for option, named in (
+        ({"exportable": True}, "exportable"),
+        ({"allow_plaintext_backup": True}, "allow_plaintext_backup"),
+        (rotated, "allow_rotation"),
+    ):
+        result = run(bao, MODULE, **{**fresh, **option})
+        assert result.failed
+        assert f"A policy may also grant the import without {named}, as the grant import does: leave that" in result.msg
     assert bao.request("GET", f"{engine}/keys/{name}-3")[0] == 404
     off = {"exportable": False, "auto_rotate_period": "0", "import": {**given["import"], "allow_rotation": False}}
     converge(bao, MODULE, **{**fresh, **off})
@@ -363,8 +382,6 @@ def test_material_that_the_server_cannot_use_is_refused_once(bao: Bao, engine: s
         ({"ciphertext": sent, "hash_function": "SHA512"}, "ed25519", "Correct hash_function"),
         ({"ciphertext": sent}, "ecdsa-p256", "it is not a key of this type. Correct type or the material."),
         ({"ciphertext": sent}, "aes256-gcm96", "it is not a key of this type. Correct type or the material."),
-        ({"public_key": public_pem("ed25519")}, "ecdsa-p256", "it is not a key of this type."),
-        ({"public_key": public_pem("ed25519")}, "aes256-gcm96", "a key of this type has no public key."),
     ):
         ledger = Ledger(bao)
         options: dict[str, Any] = {"name": name, "backend": engine, "type": key_type, "import": given}
@@ -386,6 +403,13 @@ def test_material_that_the_server_cannot_use_is_refused_once(bao: Bao, engine: s
         ({"public_key": content("aes256-gcm96")}, "import.public_key is not a public key in PEM"),
         ({"public_key": pem("ed25519")}, "import.public_key is not a public key in PEM"),
         ({"content": 12345678901234567890123456789012}, "import.content must be text, not a number"),
+        (
+            {"content": "a", "encoding": content("aes256-gcm96")},
+            "import.encoding must be one of base64, hex, pem,",
+        ),
+        ({"content": "a", "hash_function": content("aes256-gcm96")}, "import.hash_function must be one of SHA1,"),
+        ({"content": "a", "allow_rotation": content("aes256-gcm96")}, "import.allow_rotation must be true or false."),
+        ({"content": "a", "version": content("aes256-gcm96")}, "import.version must be a number."),
     ],
     # The keys are new in each process.
     ids=[
@@ -397,6 +421,10 @@ def test_material_that_the_server_cannot_use_is_refused_once(bao: Bao, engine: s
         "bytes as public key",
         "private as public key",
         "number",
+        "bytes as encoding",
+        "bytes as hash function",
+        "bytes as yes or no",
+        "bytes as version",
     ],
 )
 def test_material_at_the_wrong_place_is_not_repeated(bao: Bao, engine: str, name: str, given: Any, reason: str) -> None:
@@ -412,6 +440,34 @@ def test_material_at_the_wrong_place_is_not_repeated(bao: Bao, engine: str, name
 def test_a_public_key_without_its_frame_is_none(bao: Bao, engine: str, name: str) -> None:
     bare = {"name": name, "backend": engine, "type": "ed25519", "import": {"public_key": content("aes256-gcm96")}}
     assert "import.public_key is not a public key in PEM" in refused(bao, MODULE, **bare)
+
+
+@both_ways
+def test_a_public_key_of_another_type_is_refused_before_anything_is_asked(bao: Bao, engine: str, name: str) -> None:
+    for given, key_type, reason in (
+        ("ed25519", "ecdsa-p256", "import.public_key: the public key is one of type ed25519, and type is ecdsa-p256."),
+        ("rsa-3072", "rsa-2048", "import.public_key: the public key is one of type rsa-3072, and type is rsa-2048."),
+        ("ed25519", "aes256-gcm96", "import.public_key: a key of type aes256-gcm96 has no public key."),
+    ):
+        public = {"name": name, "backend": engine, "type": key_type, "import": {"public_key": public_pem(given)}}
+        assert reason in refused(bao, MODULE, **public)
+    public["import"] = {"content": public_pem("ecdsa-p384")}
+    assert "import: the public key is one of type ecdsa-p384" in refused(bao, MODULE, **{**public, "type": "ed25519"})
+
+
+@both_ways
+def test_a_wrapped_key_with_the_public_key_of_another_one_is_named(bao: Bao, engine: str, name: str) -> None:
+    sent = wrapped(der("ed25519"), bao.done("GET", f"{engine}/wrapping_key")["data"]["public_key"], "SHA256")
+    options: dict[str, Any] = {"name": name, "backend": engine, "type": "ed25519"}
+    options["import"] = {"ciphertext": sent, "public_key": public_pem("ed25519", 2)}
+    result = run(bao, MODULE, **options)
+    assert (result.failed, result.changed) == (True, True)
+    assert result.msg == (
+        f"import.ciphertext was imported as version 1 of key '{name}', and its public key is not import.public_key. "
+        "Correct public_key if the key is the one you mean. Already done: the material was imported."
+    )
+    options["import"]["public_key"] = public_pem("ed25519")
+    assert unchanged(bao, MODULE, **options)["imported"]["compared"] is True
 
 
 def add_version(bao: Bao, engine: str, name: str) -> None:

@@ -318,21 +318,35 @@ def test_an_external_key_that_the_server_does_not_have_is_named(bao: Bao, mount:
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "reason"),
     [
-        ({"type": "hmac", "key_size": 8}, "invalid key_size 8"),
-        ({"key_size": 64}, "key_size is not valid for algorithm aes256-gcm96"),
+        ({"type": "hmac", "key_size": 31}, "key_size cannot be 31: a key of type hmac has 32 to 512 bytes"),
+        ({"type": "hmac", "key_size": 513}, "key_size cannot be 513: a key of type hmac has 32 to 512 bytes"),
+        ({"key_size": 64}, "key_size is for keys of type hmac, not aes256-gcm96"),
+        (
+            {"type": "ed25519", "derived": True, "convergent_encryption": True},
+            "convergent_encryption is for keys that encrypt, not ed25519",
+        ),
+        ({"external_key_ref": "kms:ml"}, "external_key_ref is for keys of type external-key, not aes256-gcm96"),
     ],
 )
-def test_a_refusal_of_the_server_is_reported_in_its_words(
-    bao: Bao, mount: str, options: dict[str, Any], words: str
+def test_what_a_new_key_of_its_type_cannot_have_is_refused_in_check_mode_as_well(
+    bao: Bao, mount: str, options: dict[str, Any], reason: str
 ) -> None:
-    result = run(bao, MODULE, name="ml", backend=mount, **options)
-    assert result.failed
-    assert not result.changed
-    assert result.msg.startswith(f"The server refused '{mount}/keys/ml' (HTTP ")
-    assert words in result.msg
-    assert read(bao, mount) is None
+    message = refused(bao, MODULE, name="ml", backend=mount, **options)
+    assert message == f"Key 'ml' cannot be created as asked: {reason}. Nothing was changed."
+
+
+@pytest.mark.parametrize("options", [{"key_size": 32}, {"derived": True, "convergent_encryption": True}])
+def test_check_mode_refuses_the_attributes_that_the_server_refuses(
+    bao: Bao, mount: str, options: dict[str, Any]
+) -> None:
+    for key_type in ("aes128-gcm96", "chacha20-poly1305", "xchacha20-poly1305", "ecdsa-p256", "ed25519", "hmac"):
+        given = {"name": key_type, "backend": mount, "type": key_type, **options}
+        refused_by_server = bao.request("POST", f"{mount}/keys/{key_type}", {"type": key_type, **options})[0] >= 400
+        bao.request("POST", f"{mount}/keys/{key_type}/config", {"deletion_allowed": True})
+        bao.request("DELETE", f"{mount}/keys/{key_type}")
+        assert run(bao, MODULE, check=True, **given).failed is refused_by_server, key_type
 
 
 # --- rotating ---

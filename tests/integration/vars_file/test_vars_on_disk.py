@@ -17,7 +17,7 @@ from unittest import mock
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import files
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
 
 from tests.integration.support.runs import Ledger
@@ -129,6 +129,13 @@ def test_a_folder_that_another_run_holds_is_named(vars_file: VarsFile, monkeypat
     with folders.folder_at(str(vars_file.path.parent)) as folder, folder.locked():
         assert "cannot be written (another run is writing in its folder)" in vars_file.refused(SECRETS)
     vars_file.converge(SECRETS)
+
+
+def test_nothing_is_written_that_cannot_be_read_again(vars_file: VarsFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    vars_file.run(SECRETS)
+    monkeypatch.setattr(replacing, "MOST_BYTES", 1 << 20)
+    refused = vars_file.refused({**SECRETS, "large": "a" * (1 << 20)})
+    assert refused == f"{vars_file.path} was left as it is: it would be larger than 1 MiB. Put less into one file."
 
 
 THEIRS = "theirs: vault:v1:QUJDREVG\n"

@@ -13,10 +13,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import Imported, published_keys
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import (
     Material,
+    check_public,
     key_wrapped,
     material_from,
     public_der,
     public_pem,
+    public_type,
     wrapped,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import WRAPPING_HASHES
@@ -147,3 +149,30 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(LibraryMissing) as error:
             call()
         assert error.value.library == "cryptography"
+
+
+@pytest.mark.parametrize("key_type", sorted(key_material.PAIRS))
+def test_the_type_of_a_public_key_shows_without_a_library(key_type: str) -> None:
+    if key_type.startswith("rsa-"):
+        # Nobody has its private key, which would take seconds to make.
+        key = rsa.RSAPublicNumbers(65537, (1 << int(key_type[4:])) - 1).public_key()
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        public = key.public_bytes(serialization.Encoding.DER, form)
+    else:
+        public = public_der(key_material.public_pem(key_type))
+    assert public_type(public) == key_type
+    check_public(public, key_type, "import")
+    # The server decides about types that it alone knows.
+    check_public(public, "ml-dsa", "import")
+
+
+def test_other_bytes_have_no_type() -> None:
+    for der in (b"", b"\x30\x00", bytes(64)):
+        assert public_type(der) == ""
+
+
+def test_a_public_key_of_another_form_is_named() -> None:
+    key = rsa.RSAPublicNumbers(65537, (1 << 2048) - 1).public_key()
+    text = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1).decode()
+    with pytest.raises(InvalidOption, match=r"the public key is in PKCS#1\. Convert it"):
+        material_from(text, "", "", "rsa-2048")

@@ -55,6 +55,8 @@ def test_an_attribute_of_a_new_key_goes_where_the_server_reads_it(attribute: Att
     wanted = {attribute.name: OTHER[attribute.name]}
     if attribute.name == "convergent_encryption":
         wanted["derived"] = True
+    if attribute.name == "key_size":
+        wanted["type"] = "hmac"
     if attribute.name.startswith("min_"):
         wanted[attribute.name] = 1
     plan = plan_key("ml", wanted, None)
@@ -127,11 +129,21 @@ def test_turning_off(attribute: Attribute) -> None:
     ]
 
 
+OF_TYPE = {"external": "external-key", "managed": "managed_key", "parameter_set": "ml-dsa", "hybrid": "hybrid"}
+
+
 @pytest.mark.parametrize("attribute", NOT_SHOWN, ids=lambda attribute: str(attribute.name))
 def test_an_attribute_that_the_server_does_not_show_is_sent_but_not_predicted(attribute: Attribute) -> None:
-    new = plan_key("ml", {attribute.name: "x"}, None)
-    assert new.create == {attribute.name: "x"}
-    assert new.after == key_state(FRESH)
+    kind = next(kind for name, kind in OF_TYPE.items() if attribute.name.startswith(name))
+    new = plan_key("ml", {"type": kind, attribute.name: "x"}, None)
+    assert new.create == {"type": kind, attribute.name: "x"}
+    assert new.after == {**key_state(FRESH), "type": kind}
+    # The server alone knows what a newer type has.
+    assert plan_key("ml", {"type": "newer", attribute.name: "x"}, None).create is not None
+    for other in ({}, {"type": "ed25519"}):
+        with pytest.raises(ChangeImpossible) as error:
+            plan_key("ml", {attribute.name: "x", **other}, None)
+        assert [reason.startswith(f"{attribute.name} is for keys of type ") for reason in reasons(error)] == [True]
     existing = plan_key("ml", {attribute.name: "x"}, key())
     assert not existing.changed
     assert existing.before == existing.after

@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+import base64
+import re
+from typing import Any
+
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     PermissionDenied,
@@ -14,7 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.operations import Answer, Operations
 
-from tests.unit.stand_in import Script, refusal
+from tests.unit.stand_in import Body, Script, StandIn, refusal
 
 SECRET = "c2VjcmV0LWRhdGEta2V5"
 
@@ -60,6 +64,46 @@ def test_what_concerns_all_values_is_raised_and_what_concerns_one_is_returned() 
     for status, error in ((403, PermissionDenied), (503, ServerError), (429, ServerError)):
         with pytest.raises(error):
             random_bytes(status, "1 error occurred: * permission denied")
+
+
+LARGE = base64.b64encode(b"large").decode()
+
+
+class Limited(StandIn):
+    """Refuses each request that has one certain value, for its size."""
+
+    def __init__(self, status: int, *reasons: str) -> None:
+        super().__init__()
+        self.status, self.reasons = status, reasons
+
+    def answer(self, request: str, body: Body | None) -> Body | ServerError:
+        method, path = request.split()
+        items = (body or {}).get("batch_input", [])
+        if any(LARGE in item.values() for item in items) or (body or {}).get("context") == LARGE:
+            return refusal(method, path, self.status, *self.reasons)
+        return {"batch_results": [{"ciphertext": "vault:v1:QQ=="}] * len(items)} if items else {}
+
+
+TOO_LARGE = [
+    (413, "failed to parse JSON input: http: request body too large"),
+    # Of a proxy.
+    (413,),
+    (400, "failed to parse JSON input: string value exceeds allowed length"),
+]
+
+
+@pytest.mark.parametrize("words", TOO_LARGE)
+def test_a_value_that_is_too_large_leaves_the_others(words: tuple[Any, ...]) -> None:
+    server = Limited(*words)
+    items = [Item(b"a"), Item(b"b"), Item(b"large"), Item(b"c"), Item(b"large", context=b"d"), Item(b"e", context=b"f")]
+    answers = Operations(server, "transit").many("encrypt", "ml", items, {})
+    assert [bool(answer.problem) for answer in answers] == [False, False, True, False, True, False]
+    assert re.match(r"The server refused .*[^.]$", answers[2].problem)
+    # What writes a file names what was too large and stops.
+    with pytest.raises(ServerError, match="The server refused "):
+        Transit(server, "transit").encrypt("ml", items)
+    [alone] = [Operations(server, "transit").data_key("ml", "wrapped", Item(b"", context=b"large"), {})]
+    assert re.match(r"The server refused .*[^.]$", alone.problem)
 
 
 @pytest.mark.parametrize("valid", ["false", 1, [], "true"])
