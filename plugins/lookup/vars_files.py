@@ -13,6 +13,8 @@ description:
     C(*.transit.json), beside the inventories, the playbook and the working directory, and in C(group_vars),
     C(host_vars), C(vars) and C(roles) there. The folders above an inventory are searched as well, up to the nearest one
     with C(.git), C(ansible.cfg) or C(galaxy.yml); if there is none, those with C(group_vars) or C(host_vars).
+  - Other files beside them that hold such content, with a section C(_transit), are encrypted vars files as well,
+    whatever their names, such as the variables of a role and copies.
   - Adds the files that C(vault_transit_vars_files) and C(vault_transit_host_vars_files) of any host declare, and the
     documents of a KV engine to which files point.
   - Decrypts nothing.
@@ -159,6 +161,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.reposit
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import (
     Connect,
+    is_vars_file,
     load,
     load_document,
     missing_document,
@@ -274,7 +277,11 @@ def _places(sources: list[str], named: list[Declared]) -> tuple[list[Declared], 
     found = {os.path.realpath(one.path) if one.path else str(one.place): one for one in named}
     for path in beside(sources, lambda error: _note(unread, error, set())):
         found.setdefault(os.path.realpath(path), Declared(path, ""))
-    return list(found.values()), unread
+    # Copies, and variables of roles. What cannot be read there is noted with the other texts.
+    others = [path for path in texts_beside(sources, lambda _error: None) if os.path.realpath(path) not in found]
+    copies = [Declared(path, "") for path in others if as_utf8(path) == path and is_vars_file(path)]
+    # Of two successors of one ciphertext, the last one takes its place elsewhere.
+    return [*copies, *found.values()], unread
 
 
 def _note(unread: list[dict[str, str]], error: OSError, noted: set[str]) -> None:

@@ -116,8 +116,8 @@ options:
     default: utf-8
   allow_ciphertext:
     description:
-      - Whether O(operation=encrypt) takes terms that are ciphertexts. By default the lookup refuses them, since they
-        mean that nothing decrypted a variable, and would be encrypted twice.
+      - Whether O(operation=encrypt) takes terms that are or contain ciphertexts. By default the lookup refuses them,
+        since they mean that nothing decrypted a variable, and would be encrypted twice.
     type: bool
   term_errors:
     description:

@@ -90,8 +90,8 @@ options:
     default: []
   allow_ciphertext:
     description:
-      - Whether values of O(secrets) may be ciphertexts. By default the module refuses them, since they mean that
-        nothing decrypted a variable, and would be encrypted twice.
+      - Whether values of O(secrets) may be or contain ciphertexts. By default the module refuses them, since they mean
+        that nothing decrypted a variable, and would be encrypted twice.
     type: bool
     default: false
   purge:

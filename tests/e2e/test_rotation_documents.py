@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import parse
 
 from tests.e2e.fleets import DONE, KEY, Fleet
 from tests.integration.support.plays import make_key
@@ -64,6 +65,10 @@ def test_all_of_them_are_counted_rewrapped_and_replaced(fleet: Fleet, kv: str, n
     for name, (context, text) in loose.items():
         (fleet.folder / name).parent.mkdir(exist_ok=True)
         (fleet.folder / name).write_text(text.format(fleet.encrypt("sk-canary-old", context)), encoding="utf-8")
+    copies = [fleet.folder / "roles" / "app" / "vars" / "main.yml", fleet.folder / "nested.transit.yml.orig"]
+    for copy in copies:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(nested.text(), encoding="utf-8")
     account = fleet.account(
         vault_transit_rotate_vars_files=None,
         vault_transit_rotate_trim=True,
@@ -71,7 +76,7 @@ def test_all_of_them_are_counted_rewrapped_and_replaced(fleet: Fleet, kv: str, n
         # Nothing in the playbook shows it.
         vault_transit_rotate_contexts=["other_key"],
     )
-    assert account["ciphertexts"] == [{"key": f"{fleet.mount}/{KEY}", "version": 2, "state": "current", "count": 20}]
+    assert account["ciphertexts"] == [{"key": f"{fleet.mount}/{KEY}", "version": 2, "state": "current", "count": 26}]
     assert account["replaced"] == {"own_key": "everywhere", LEAF: "everywhere"}
     # Nothing rewraps them. They hold nothing, since nobody reads them without being asked to.
     assert {row["path"]: row["reason"].partition(" may keep")[0] for row in account["not_searched"]} == dict.fromkeys(
@@ -87,6 +92,15 @@ def test_all_of_them_are_counted_rewrapped_and_replaced(fleet: Fleet, kv: str, n
     assert [fleet.decrypt(text, f"providers.tags.{place}") for place, text in enumerate(providers["tags"])] == [
         *("sk-canary-tag", "true"),
     ]
+    # The types of their values are in the fingerprints, each of which is for one ciphertext.
+    for copy in copies:
+        entries = parse(copy.read_text(encoding="utf-8"), str(copy)).entries
+        assert {name: (one.version, one.is_misbound, one.is_json) for name, one in entries.items()} == {
+            LEAF: (2, False, False),
+            "providers.tags.0": (2, False, False),
+            "providers.tags.1": (2, False, True),
+        }
+        assert fleet.decrypt(entries[LEAF].ciphertext, LEAF) == "sk-canary-newer"
     leaf = (fleet.folder / "gateway-b" / "leaf.env").read_text(encoding="utf-8")
     assert leaf == f"OPENAI_API_KEY={providers['openai']['api_key']}\n"
     for name, (context, text) in loose.items():

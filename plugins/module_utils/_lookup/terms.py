@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version, did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import sealed
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item, item_label
 
 # What a signature or a fingerprint is checked against has one of these.
@@ -150,8 +151,9 @@ def _term_problem(fields: Mapping[str, Any], defaults: TermDefaults) -> str | No
             return f"its {proof} must be text"
         if proof in defaults.fields and not (_is_text(fields.get(proof)) and fields[proof].strip()):
             return f"its {proof} is missing: a term of this operation has value and {proof}"
-    if not defaults.sealed and ciphertext_version(str(fields["value"]).strip()) is not None:
-        return "its value is a ciphertext (vault:vN:...). To encrypt it nevertheless, set allow_ciphertext=true"
+    verb = "" if defaults.sealed else sealed(str(fields["value"]))
+    if verb:
+        return f"its value {verb} a ciphertext (vault:vN:...). To encrypt it nevertheless, set allow_ciphertext=true"
     if defaults.rewrap and fields.get("associated_data", defaults.associated_data):
         return "the server cannot rewrap what is bound to associated data: decrypt and encrypt it"
     return None

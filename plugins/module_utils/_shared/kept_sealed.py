@@ -37,6 +37,13 @@ def holds_ciphertext(text: str) -> bool:
     return _INSIDE.search(text) is not None or _WHOLE.fullmatch(text) is not None
 
 
+def sealed(value: Any) -> str:
+    """What of a value is a ciphertext, as the verb of a sentence: ``is``, ``contains``, or nothing."""
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return "is"
+    return "contains" if paths_of_ciphertexts(value) else ""
+
+
 def lines_with_ciphertext(text: str) -> list[int]:
     """The numbers of lines that hold a ciphertext."""
     return [number for number, line in enumerate(text.splitlines(), 1) if holds_ciphertext(line)]

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version, path_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import sealed
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import path_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount, checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     IN_KV,
@@ -114,23 +115,20 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
     )
 
 
-def is_ciphertext(value: Any) -> bool:
-    """Whether a value is wholly a ciphertext, as after something that should have decrypted it did not run."""
-    return isinstance(value, str) and ciphertext_version(value.strip()) is not None
-
-
 def _check_not_sealed(given: Mapping[str, Any]) -> None:
     """
     Raises:
-        InvalidOption: a value is a ciphertext.
+        InvalidOption: a value is or contains a ciphertext: what should have decrypted it did not run.
     """
-    sealed = [
-        f"the value of '{name}' is a ciphertext (vault:vN:...)" for name, value in given.items() if is_ciphertext(value)
+    problems = [
+        f"the value of '{name}' {verb} a ciphertext (vault:vN:...)"
+        for name, value in given.items()
+        if (verb := sealed(value))
     ]
-    if sealed:
+    if problems:
         raise InvalidOption(
-            f"secrets: {'; '.join(sealed)}, so nothing decrypted it. Run Ansible in the folder of the ansible.cfg that "
-            "enables the vars plugin. To encrypt ciphertext, set allow_ciphertext: true."
+            f"secrets: {'; '.join(problems)}, so nothing decrypted it. Run Ansible in the folder of the ansible.cfg "
+            "that enables the vars plugin. To encrypt ciphertext, set allow_ciphertext: true."
         )
 
 

@@ -20,6 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import yaml_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import ODD_TEXT_RAISES
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
@@ -106,6 +107,23 @@ def names_of_key(path: str) -> tuple[str, str]:
     """
     file = _from_disk(path)
     return file.backend, file.key
+
+
+def is_vars_file(path: str) -> bool:
+    """Whether a file is an encrypted vars file with entries of its own, whatever its name.
+
+    Not with variables beside them that are not encrypted: nothing writes such a file as a whole.
+    """
+    try:
+        with opened_to_read(path) as stream:
+            text = stream.read(MOST_BYTES + 1)
+            if METADATA.encode() not in text:
+                return False
+            stream.seek(0)
+            file = interpreted(stream, path)
+    except (OSError, TransitError):
+        return False
+    return bool(file.entries and file.backend and file.key) and not file.plain and file.place is None
 
 
 def missing_document(file: VarsFile, connect: Connect) -> tuple[int, list[int] | None] | None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from mlkeys._import.data import Nesting, parts_of, typed
 from mlkeys._import.values import NOTHING, OTHER_NUMBER, SCALARS, TEXT, Source, Value, on_one_line, refuse
-from mlkeys._shared.schema import METADATA, ciphertext_version, did_you_mean
+from mlkeys._shared.kept_sealed import holds_ciphertext
+from mlkeys._shared.schema import METADATA, did_you_mean
 from mlkeys._shared.yaml_words import is_reserved
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -212,7 +213,7 @@ def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str, st
         return value.place, _EMPTY, f"{value.place} is empty: use --skip-empty, or {skip}"
     refers = value.reference or (source.reference is not None and source.reference.search(value.text))
     # Of any source: it would be encrypted twice.
-    refers = refers or ciphertext_version(value.text.strip()) is not None
+    refers = refers or holds_ciphertext(value.text)
     if refers and not wishes.literal:
         advice = f"use --literal to import it as it is, or {skip}"
         return value.place, _REFERS, f"{value.place} refers to something else, or is encrypted: {advice}"

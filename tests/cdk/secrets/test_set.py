@@ -131,6 +131,7 @@ def test_a_missing_engine_and_key_are_created_on_request_only(
         ([], "\n", "standard input is empty"),
         ([], b"\xff", "not UTF-8"),
         ([], "vault:v1:QUJDREVG\n", "is a ciphertext"),
+        ([], f"Bearer vault:v1:{'QUJD' * 12}", "contains a ciphertext"),
         (["--from-env", "NO_SUCH_VARIABLE"], None, "NO_SUCH_VARIABLE is not set"),
     ],
 )

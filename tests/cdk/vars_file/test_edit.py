@@ -300,6 +300,7 @@ def test_an_editor_that_cannot_be_run(stored: Path, monkeypatch: pytest.MonkeyPa
         ("- a\n", "The text must contain a mapping"),
         ("a: !vault x\n", "an Ansible Vault value in line 1"),
         ("a: !!binary aGk=\n", "line 1: a must be text"),
+        (f"a: x://u:vault:v1:{'QUJD' * 12}@h\n", "The value of a contains a ciphertext (vault:vN:...), not plaintext."),
         ("a: vault:v1:QUJDREVG\n", "The value of a is a ciphertext (vault:vN:...), not plaintext."),
     ],
 )

@@ -146,6 +146,7 @@ def test_another_value_is_taken_on_request_only(bao: Bao, importing: Importing) 
     ("text", "reasons"),
     [
         ("A=1\nEMPTY=\nNOTHING\n", ["EMPTY (line 2) is empty", "NOTHING (line 3) contains nothing", "--skip EMPTY"]),
+        (f"A=x://u:vault:v1:{'QUJD' * 12}@h\n", ["A (line 1) refers to something else, or is encrypted", "--literal"]),
         ("A=x${B}\n", ["A (line 1) refers to something else", "--literal"]),
         ("A=1\na=2\n", ["A (line 1), a (line 2): all of them would become a", "--rename"]),
         ("A=1\nB=$(pass show b)\n", ["B (line 2) refers to something else", "--literal"]),

@@ -104,6 +104,14 @@ def test_lists_of_terms_are_flattened_in_order() -> None:
             {},
             "item 1: its value is a ciphertext (vault:vN:...). To encrypt it nevertheless, set allow_ciphertext=true.",
         ),
+        (
+            f"Bearer vault:v1:{'QUJD' * 12}",
+            {},
+            (
+                "item 1: its value contains a ciphertext (vault:vN:...). "
+                "To encrypt it nevertheless, set allow_ciphertext=true."
+            ),
+        ),
         ({"name": "n", "value": None}, {}, "item 1 (n): its value must be text."),
         ({"name": "n", "value": [SECRET]}, {}, "item 1 (n): its value must be text."),
         (

@@ -48,6 +48,7 @@ from hypothesis import strategies as st
 from tests.unit.vars_file.texts import said_of, sealed
 
 PATHS = ["keys.transit.yml", "keys.transit.json"]
+WHOLE = "vault:v2:" + "QUJD" * 12
 FINGERPRINT = "vault:v1:" + base64.b64encode(b"f" * 32).decode()
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.sampled_from(
@@ -426,4 +427,13 @@ def test_a_ciphertext_is_not_encrypted_unless_it_is_meant_to_be(secrets: dict[st
         vars_request({**OPTIONS, "secrets": secrets}, "")
     assert sealed() not in caught.value.message
     assert vars_request({**OPTIONS, "secrets": secrets, "allow_ciphertext": True}, "").secrets
-    assert vars_request({**OPTIONS, "secrets": {"a": f"see {sealed()}"}}, "").secrets
+    assert vars_request({**OPTIONS, "secrets": {"a": "see vault:v1:no"}}, "").secrets
+
+
+@pytest.mark.parametrize("secrets", [{"url": "postgres://u:{}@h/db"}, {"app": {"headers": ["Bearer {}"]}}])
+def test_a_value_with_a_ciphertext_in_it_is_not_encrypted_unless_it_is_meant_to_be(secrets: dict[str, Any]) -> None:
+    given = json.loads(json.dumps(secrets).replace("{}", WHOLE))
+    with pytest.raises(InvalidOption, match="contains a ciphertext") as caught:
+        vars_request({**OPTIONS, "secrets": given}, "")
+    assert WHOLE not in caught.value.message
+    assert vars_request({**OPTIONS, "secrets": given, "allow_ciphertext": True}, "").secrets

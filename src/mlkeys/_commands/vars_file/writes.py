@@ -19,6 +19,7 @@ from mlkeys._commands.errors import show_json
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import with_comments
 from mlkeys._lint.ciphertexts import is_vars_file
+from mlkeys._shared.kept_sealed import sealed
 from mlkeys._shared.schema import VARS_FILE_SUFFIXES
 from mlkeys._system import collection as _collection
 from mlkeys._system import replacing
@@ -260,14 +261,14 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
 def refuse_ciphertext(secrets: Mapping[str, object]) -> None:
     """
     Raises:
-        MlkeysError: a value is a ciphertext.
+        MlkeysError: a value is or contains a ciphertext.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import is_ciphertext
-
-    sealed = [name for name, value in secrets.items() if is_ciphertext(value)]
-    if sealed:
-        is_one = len(sealed) == 1
-        what = f"value of {sealed[0]} is a ciphertext" if is_one else f"values of {', '.join(sealed)} are ciphertexts"
+    verbs = {name: verb for name, value in secrets.items() if (verb := sealed(value))}
+    if verbs:
+        names, is_one = list(verbs), len(verbs) == 1
+        many = "contain" if "contains" in verbs.values() else "are"
+        what = f"value of {names[0]} {verbs[names[0]]} a ciphertext"
+        what = what if is_one else f"values of {', '.join(names)} {many} ciphertexts"
         raise MlkeysError(
             f"The {what} (vault:vN:...), not plaintext. To encrypt {'it' if is_one else 'them'} nevertheless, add "
             "--allow-ciphertext."

@@ -140,7 +140,7 @@ def _unread_message(file: str) -> str:
         f"{{% else %}}{{{{ {_MISSING} | join(', ') }}}}: not in "
         + file
         + f". A former deployment may have made it: {{% for one in {_UNREAD} %}}{{{{ one.path }}}} was not read. "
-        + "{{ one.reason }}. {% endfor %}Correct that, or make new values: "
+        + "{{ one.reason[:1] | upper }}{{ one.reason[1:] }}. {% endfor %}Correct that, or make new values: "
         + _generating(_MISSING)
         + "{% endif %}"
     )
@@ -172,7 +172,8 @@ def _searching(generated: Sequence[Encrypted], element: EncryptedVars, values: V
         _MISSING: f"[{names}] | reject('in', {stored} | list) | reject('in', generate | default([])) | list",
         _FILES: files,
         _COPIES: f"[{in_documents}] + {_FILES}.files",
-        _UNREAD: f"{_FILES}.unread{unread}",
+        # The log of this run, which is no encrypted vars file, is made by it.
+        _UNREAD: f"{_FILES}.unread | rejectattr('kind', 'eq', 'output') | list{unread}",
         "lost": f"{_MISSING} | select('in', ({recorded}) + ({on_hosts}) + ({copies})) | list",
     }
 
