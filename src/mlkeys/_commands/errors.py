@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -49,7 +50,9 @@ def _mistake(problem: Exception) -> MlkeysError:
     from mlkeys._synthesis.program import users_traceback
 
     shown = users_traceback(problem)
-    if shown is None and isinstance(problem, OSError) and problem.strerror and not isinstance(problem, BrokenPipeError):
+    # A pipe that was closed, and a full disk, are the affair of the whole command.
+    is_whole = isinstance(problem, OSError) and problem.errno in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT)
+    if shown is None and isinstance(problem, OSError) and problem.strerror and not is_whole:
         return MlkeysError(f"{_shortened(problem.filename)}{problem.strerror}.")
     if shown is None:
         raise problem

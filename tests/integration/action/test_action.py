@@ -268,4 +268,4 @@ def test_only_variables_of_the_connection_are_evaluated() -> None:
         "unrelated": "{{ undefined }}",
     }
     found = controller_options(variables, Templar(loader=DataLoader(), variables=variables), {})
-    assert found == {"role_id": "r-1", "timeout": 7}
+    assert found == {"role_id": "r-1", "timeout": "7"}
