@@ -172,7 +172,7 @@ def _searching(generated: Sequence[Encrypted], element: EncryptedVars, values: V
         _MISSING: f"[{names}] | reject('in', {stored} | list) | reject('in', generate | default([])) | list",
         _FILES: files,
         _COPIES: f"[{in_documents}] + {_FILES}.files",
-        # The log of this run, which is no encrypted vars file, is made by it.
+        # The log of this run is made by it, and is not an encrypted vars file.
         _UNREAD: f"{_FILES}.unread | rejectattr('kind', 'eq', 'output') | list{unread}",
         "lost": f"{_MISSING} | select('in', ({recorded}) + ({on_hosts}) + ({copies})) | list",
     }
