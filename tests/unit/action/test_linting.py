@@ -45,12 +45,16 @@ def linted(name: str, given: dict[str, Any]) -> str:
     printed = io.StringIO()
     stdin = io.TextIOWrapper(io.BytesIO(json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode()), encoding="utf-8")
     with (
+        # What is imported here keeps the class of the rule, which is not for other tests.
+        mock.patch.dict(sys.modules),
         mock.patch.object(basic, "AnsibleModule", Checking),
         mock.patch.object(basic, "_ANSIBLE_ARGS", None),
         mock.patch.object(sys, "stdin", stdin),
         mock.patch.object(sys, "argv", [""]),
         mock.patch.object(sys, "stdout", printed),
     ):
+        for module in [one for one in sys.modules if ".transit.plugins.modules." in one]:
+            del sys.modules[module]
         spec.loader.exec_module(plugin)
         try:
             plugin.main()
