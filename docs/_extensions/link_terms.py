@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Mapping
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 GLOSSARY = "glossary"
 #: Where a word of the glossary is not linked: it is a link already, code, or a heading.
@@ -24,11 +27,17 @@ def name_terms(app: Sphinx, page: nodes.document) -> None:
             term["ids"].append(nodes.make_id(f"term-{term.astext()}"))
 
 
+@functools.cache
+def _terms(env: BuildEnvironment) -> Mapping[str, str]:
+    """The addresses of the terms in the glossary, which is read once for all pages."""
+    return {term.astext(): term["ids"][0] for term in env.get_doctree(GLOSSARY).findall(nodes.term)}
+
+
 def link_terms(app: Sphinx, page: nodes.document, name: str) -> None:
     """Link words to the glossary where a page uses them first."""
     if name == GLOSSARY:
         return
-    ids = {term.astext(): term["ids"][0] for term in app.env.get_doctree(GLOSSARY).findall(nodes.term)}
+    ids = dict(_terms(app.env))
     for text in list(page.findall(nodes.Text)):
         if ids and _is_prose(text):
             _link_in(text, ids, app.builder.get_relative_uri(name, GLOSSARY))

@@ -108,7 +108,7 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     if values["auth_method"] == "cert" and not values["cert_auth_public_key"]:
         values["cert_auth_public_key"], values["cert_auth_private_key"] = values["client_cert"], values["client_key"]
     values["timeout"] = _seconds(values["timeout"])
-    problems = [_with_variable(one, values["timeout"], environment) for one in _problems(values, environment)]
+    problems = _problems(values, environment)
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")
     return Settings(_with_folder_of_machine(_connection(values), environment), login_of(values, environment))
@@ -164,13 +164,12 @@ def _from_environment(option: Option, text: str) -> Any:
     return text
 
 
-_BAD_TIMEOUT = "timeout must be a number of seconds, at least 1"
-
-
-def _with_variable(problem: str, timeout: Any, environment: Mapping[str, str]) -> str:
+def _timeout_problem(timeout: Any, environment: Mapping[str, str]) -> str:
+    """What is wrong with it, and the variable that sets it, if one does."""
     names = next(option for option in OPTIONS if option.name == "timeout").all_environment
     variable = next((name for name in names if environment.get(name) == str(timeout)), "")
-    return f"{problem}; timeout ({variable}) is '{timeout}'" if problem == _BAD_TIMEOUT and variable else problem
+    named = f"; timeout ({variable}) is '{timeout}'" if variable else ""
+    return f"timeout must be a number of seconds, at least 1{named}"
 
 
 def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
@@ -188,7 +187,7 @@ def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list
         problems.append("client_cert and client_key must be set together")
     timeout = values["timeout"]
     if timeout is not None and (not isinstance(timeout, int) or timeout < 1):
-        problems.append(_BAD_TIMEOUT)
+        problems.append(_timeout_problem(timeout, environment))
     for name, parse in (("retries", _retries), ("proxies", _proxies), ("rate_limit", rate_of)):
         try:
             parse(values[name])

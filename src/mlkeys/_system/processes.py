@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 from mlkeys._system.terminal import in_foreground
 
@@ -107,6 +107,15 @@ def _end_in_time(command: int) -> None:
             time.sleep(_INTERVAL)
 
 
+class Settings(TypedDict, total=False):
+    """What a command is started with, as `subprocess.Popen` has it."""
+
+    cwd: Path | None
+    stdout: int | None
+    stderr: int | None
+    pass_fds: Sequence[int]
+
+
 class ChildProcess:
     """A command to which the stopping signals are passed on. Before it starts, they end this process.
 
@@ -140,11 +149,7 @@ class ChildProcess:
         self,
         command: Sequence[str],
         environment: Mapping[str, str],
-        *,
-        cwd: Path | None = None,
-        stdout: int | None = None,
-        stderr: int | None = None,
-        pass_fds: Sequence[int] = (),
+        **settings: Unpack[Settings],
     ) -> Iterator[subprocess.Popen[str]]:
         """Start the command, and wait for its end after the block.
 
@@ -155,7 +160,7 @@ class ChildProcess:
             _adopt_orphans()
             self._spared = _children()
         try:
-            with self.start(command, environment, cwd=cwd, stdout=stdout, stderr=stderr, pass_fds=pass_fds) as started:
+            with self.start(command, environment, **settings) as started:
                 yield started
         finally:
             self._over = True
@@ -166,11 +171,7 @@ class ChildProcess:
         self,
         command: Sequence[str],
         environment: Mapping[str, str],
-        *,
-        cwd: Path | None = None,
-        stdout: int | None = None,
-        stderr: int | None = None,
-        pass_fds: Sequence[int] = (),
+        **settings: Unpack[Settings],
     ) -> subprocess.Popen[str]:
         """Start a command, which may run beside another. The caller waits for its end.
 
@@ -184,10 +185,7 @@ class ChildProcess:
             started = subprocess.Popen(
                 command,
                 env=environment,
-                cwd=cwd,
-                stdout=stdout,
-                stderr=stderr,
-                pass_fds=pass_fds,
+                **settings,
                 encoding="utf-8",
                 errors="replace",
                 process_group=0 if self._group else None,

@@ -77,12 +77,10 @@ def _of_data(kind: Any, inner: tuple[Any, ...], value: Any) -> Any:
     if is_model(kind):
         return _made(kind, value) if isinstance(value, dict) else NONE
     if kind is dict:
+        if not isinstance(value, dict):
+            return NONE
         hints = inner or (Any, Any)
-        return (
-            _all({converted(hints[0], name): converted(hints[1], one) for name, one in value.items()}, dict)
-            if (isinstance(value, dict))
-            else NONE
-        )
+        return _all({converted(hints[0], name): converted(hints[1], one) for name, one in value.items()}, dict)
     if not isinstance(value, list):
         return NONE
     if kind is tuple and inner and inner[-1] is not Ellipsis:

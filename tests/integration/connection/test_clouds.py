@@ -27,7 +27,15 @@ from tests.integration.support.clouds import (
     google_accounts,
     google_machine,
 )
-from tests.integration.support.plays import CALLBACK, VARS_PLUGIN, Project, make_key, messages, vars_file
+from tests.integration.support.plays import (
+    CALLBACK,
+    VARS_PLUGIN,
+    Project,
+    make_key,
+    messages,
+    tasks_of_all_kinds,
+    vars_file,
+)
 from tests.support.modules import ModuleResult, run_module
 
 Environment = dict[str, str]
@@ -329,18 +337,6 @@ def test_a_job_of_gitlab(run: Any, ci: None, signer: Signer) -> None:
 
 # --- everything that logs in ---
 
-TASKS = """
-- mlkeys.transit.vault_transit_key_info: {name: ml, backend: clouds}
-- mlkeys.transit.vault_transit_key_info: {name: ml, backend: clouds}
-  environment: {SENT: "yes"}
-- ansible.builtin.debug:
-    msg: "{{ lookup('mlkeys.transit.vault_transit', made, **key) }}"
-  vars:
-    key: {key: ml, backend: clouds, context: c}
-    made: "{{ lookup('mlkeys.transit.vault_transit', 'by lookup', operation='encrypt', **key) }}"
-- ansible.builtin.debug: {msg: "{{ token }}"}
-"""
-
 
 def by_aws(_elsewhere: Environment) -> Environment:
     keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
@@ -366,7 +362,7 @@ def test_all_that_needs_a_login_logs_in(
     project = Project(tmp_path, environment)
     project.hosts(1)
     project.write("group_vars/gateways/keys.transit.yml", vars_file(secure_bao.bao, "clouds", {"token": PLAINTEXT}))
-    project.play(TASKS)
+    project.play(tasks_of_all_kinds("clouds"))
     done = project.run("-vvv", env={**CALLBACK, **VARS_PLUGIN})
     assert messages(done.stdout) == ["by lookup", PLAINTEXT]
     shown = subprocess.run(

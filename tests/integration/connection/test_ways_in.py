@@ -30,6 +30,7 @@ from tests.integration.support.plays import (
     make_key,
     may_use,
     messages,
+    tasks_of_all_kinds,
     vars_file,
 )
 from tests.support.modules import run_module
@@ -74,18 +75,6 @@ WAYS: list[Callable[[SecureBao, Environment], Environment]] = [
     at_a_socket,
 ]
 
-TASKS = """
-- mlkeys.transit.vault_transit_key_info: {name: ml, backend: ways}
-- mlkeys.transit.vault_transit_key_info: {name: ml, backend: ways}
-  environment: {SENT: "yes"}
-- ansible.builtin.debug:
-    msg: "{{ lookup('mlkeys.transit.vault_transit', made, **key) }}"
-  vars:
-    key: {key: ml, backend: ways, context: c}
-    made: "{{ lookup('mlkeys.transit.vault_transit', 'by lookup', operation='encrypt', **key) }}"
-- ansible.builtin.debug: {msg: "{{ token }}"}
-"""
-
 
 def works_for_the_servers_client(environment: Environment) -> bool:
     done = subprocess.run(
@@ -106,7 +95,7 @@ def test_what_works_for_the_servers_client_works_everywhere(
     project = Project(tmp_path, environment)
     project.hosts(1)
     project.write("group_vars/gateways/keys.transit.yml", vars_file(secure_bao.bao, engine, {"token": SECRET}))
-    project.play(TASKS)
+    project.play(tasks_of_all_kinds("ways"))
     done = project.run(env={**CALLBACK, **VARS_PLUGIN})
     assert messages(done.stdout) == ["by lookup", SECRET]
     for name, value in environment.items():

@@ -28,6 +28,21 @@ INVOCATION_SHOWN = {"ANSIBLE_INJECT_INVOCATION": "true"}
 VARS_PLUGIN = {"ANSIBLE_VARS_ENABLED": "host_group_vars,mlkeys.transit.vault_transit"}
 
 
+def tasks_of_all_kinds(mount: str) -> str:
+    """Tasks that log in in each way: a module here, the same one sent, two lookups, and the vars plugin."""
+    return f"""
+- mlkeys.transit.vault_transit_key_info: {{name: ml, backend: {mount}}}
+- mlkeys.transit.vault_transit_key_info: {{name: ml, backend: {mount}}}
+  environment: {{SENT: "yes"}}
+- ansible.builtin.debug:
+    msg: "{{{{ lookup('mlkeys.transit.vault_transit', made, **key) }}}}"
+  vars:
+    key: {{key: ml, backend: {mount}, context: c}}
+    made: "{{{{ lookup('mlkeys.transit.vault_transit', 'by lookup', operation='encrypt', **key) }}}}"
+- ansible.builtin.debug: {{msg: "{{{{ token }}}}"}}
+"""
+
+
 @dataclass(frozen=True)
 class AppRole:
     """Credentials of an auth mount of its own."""

@@ -154,8 +154,7 @@ class Auth:
 
     @property
     def secrets(self) -> list[str]:
-        named = ("token", "password", "secret_id", "jwt", "aws_secret_key", "aws_security_token", "azure_client_secret")
-        return [value for value in (getattr(self, name) for name in named) if value]
+        return [value for value in (getattr(self, one.name) for one in LOGIN_OPTIONS if one.secret) if value]
 
 
 def login_problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:

@@ -15,9 +15,6 @@ from mlkeys._system.replacing import ChangedMeanwhile
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Auth
 
-# They win over what is kept.
-_VARIABLES = ("ANSIBLE_HASHI_VAULT_TOKEN", "BAO_TOKEN", "VAULT_TOKEN")
-
 
 def keep(auth: Auth, url: str, token: str) -> str:
     """Where the token is now: the path of a file that only its owner reads, or of a token helper.
@@ -69,4 +66,7 @@ def forget(auth: Auth, url: str) -> str:
 
 def winning(environment: Mapping[str, str]) -> str:
     """The variable whose token is used instead of the kept one, empty if there is none."""
-    return next((name for name in _VARIABLES if environment.get(name)), "")
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import LOGIN_OPTIONS
+
+    (token,) = (option for option in LOGIN_OPTIONS if option.name == "token")
+    return next((name for name in token.all_environment if environment.get(name)), "")
