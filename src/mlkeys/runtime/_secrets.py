@@ -18,11 +18,12 @@ from mlkeys._model.attributes import unknown_problem
 from mlkeys._stored import secrets as stored
 from mlkeys._system import collection, core_dumps
 from mlkeys.runtime._data import content_of, fields_of, text_of, value_of
-from mlkeys.runtime._errors import SecretsError, UnknownSecret, bare, without_values
+from mlkeys.runtime._errors import SecretsError, UnknownSecret, WrongUse, bare, without_values
 from mlkeys.runtime._fields import object_of
 from mlkeys.runtime._hangup import listen, received
 from mlkeys.runtime._held import Held, Marks, marks_of, with_those_kept
 from mlkeys.runtime._process import log, option_names, process
+from mlkeys.runtime._types import check_fields, fields_in
 from mlkeys.runtime._work import PATIENCE, Work
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Secrets(Mapping[str, str]):
         self._keep_stale = keep_stale
         self._core_dumps = core_dumps
         self._held: Held | None = None
-        self._work: Work[Held | SecretsError] = Work()
+        self._work: Work[Held | Exception] = Work()
 
     def __getitem__(self, name: str) -> str:
         return self._text(self._current(), name)
@@ -114,14 +115,17 @@ class Secrets(Mapping[str, str]):
     def into(self, kind: type[T]) -> T:
         """An object of a class with annotated fields, such as a dataclass, from the secrets of their names.
 
-        A field may be a `str`, `bytes`, `bool`, `Literal`, a list, mapping or class of these, any type that takes a
-        text, or one of several. Fields without a secret keep their defaults.
+        A field may be a `str`, `bytes`, `int`, `float`, `bool`, `Literal`, `Enum`, any type that takes a text, a list,
+        mapping or class of these, or one of several. Fields without a secret keep their defaults.
 
         Raises:
+            TypeError: a field has another type. No server is asked.
             SecretsError: a secret does not decrypt, is not a value of the field's type, or is missing.
         """
+        check_fields(kind)
+        hints = fields_in(kind)
         held = self._current()
-        found: T = object_of(kind, fields_of(kind, held.values, lambda name: _content(held, name)))
+        found: T = object_of(kind, fields_of(kind, hints, held.values, lambda name: _content(held, name)))
         return found
 
     @without_values
@@ -192,16 +196,17 @@ class Secrets(Mapping[str, str]):
                 await asyncio.wait([asyncio.wrap_future(begun)], timeout=PATIENCE)
             return self._held or held
         outcome = await asyncio.wrap_future(self._work.joined(self._outcome))
-        if isinstance(outcome, SecretsError):
+        if isinstance(outcome, Exception):
             raise bare(outcome)
         return outcome
 
-    def _outcome(self) -> Held | SecretsError:
+    def _outcome(self) -> Held | Exception:
         try:
             return self._decrypted_if_due()
-        except SecretsError as problem:
-            return bare(problem)
+        except Exception as problem:  # noqa: BLE001  whoever waits gets it
+            return problem
 
+    @without_values
     def _decrypted_if_due(self) -> Held:
         with process.lock:
             held = self._held
@@ -250,9 +255,11 @@ class Secrets(Mapping[str, str]):
 def _content(held: Held, name: str) -> bytes:
     """
     Raises:
-        UnknownSecret: there is no secret of this name.
+        UnknownSecret: there is no secret of this name, or it is not a text.
         SecretsError: it does not decrypt.
     """
+    if not isinstance(name, str):
+        raise UnknownSecret(f"The name of a secret is a text, and not a value of the type {type(name).__name__}.")
     values = held.values
     if name not in values:
         try:
@@ -268,6 +275,7 @@ def _content(held: Held, name: str) -> bytes:
 _open: dict[object, Secrets] = {}
 
 
+@without_values
 def secrets(
     *files: str | os.PathLike[str],
     only: Collection[str] = (),
@@ -296,14 +304,15 @@ def secrets(
             over those of the environment.
 
     Raises:
-        TypeError: an option is unknown.
+        TypeError: an option is unknown, or has another type.
     """
-    names = (only,) if isinstance(only, str) else tuple(only)
+    _check_options(connection)
+    _check_lifetime(lifetime)
+    names = _names(only)
     paths = tuple(Path(file).absolute() for file in files or _files_of_environment())
     known = (paths, names, lifetime, keep_stale, core_dumps, _digest(connection))
     with process.state:
         if known not in _open:
-            _check_options(connection)
             _open[known] = Secrets(paths, names, lifetime, connection, keep_stale=keep_stale, core_dumps=core_dumps)
         listen(always=hangup)
         return _open[known]
@@ -323,4 +332,19 @@ def _digest(connection: Mapping[str, object]) -> str:
 def _check_options(given: Collection[str]) -> None:
     for name in given:
         if name not in option_names:
-            raise TypeError(unknown_problem(name, option_names, "option"))
+            raise WrongUse(unknown_problem(name, option_names, "option"))
+
+
+def _check_lifetime(lifetime: object) -> None:
+    if lifetime is None:
+        return
+    # "Not a number" is not as much as 0 either.
+    if not isinstance(lifetime, (int, float)) or isinstance(lifetime, bool) or not lifetime >= 0:
+        raise WrongUse("lifetime is a number of seconds, or None for no end.")
+
+
+def _names(only: object) -> tuple[str, ...]:
+    names = (only,) if isinstance(only, str) else only
+    if not isinstance(names, Collection) or not all(isinstance(name, str) for name in names):
+        raise WrongUse("only is the name of a secret, or a list of names.")
+    return tuple(names)
