@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mlkeys.runtime import _secrets, _tokens, _work, secrets
+from mlkeys.runtime import _logins, _secrets, _work, secrets
 from mlkeys.runtime._process import process
 from tests.cdk.secrets.conftest import VALUES
 from tests.integration.support.plays import approle, may_use
@@ -90,7 +90,7 @@ def test_a_token_of_a_login_is_renewed_while_the_program_does_something_else(
 ) -> None:
     monkeypatch.delenv("BAO_TOKEN")
     # So that a renewal is due a second after the login, and the token far from its end.
-    monkeypatch.setattr(_tokens, "LEFT", 0.95)
+    monkeypatch.setattr(_logins, "LEFT", 0.95)
     with approle(bao, may_use(mount), token_ttl="20s", secret_id_num_uses=1) as role:
         for name, value in role.environment.items():
             monkeypatch.setenv(name, value)
@@ -102,7 +102,7 @@ def test_a_token_of_a_login_is_renewed_while_the_program_does_something_else(
                 assert time.monotonic() < end
                 time.sleep(0.1)
             keys.renew()
-    assert process._logins.due_in(time.time()) is None
+        assert keys._renewing not in process._used
 
 
 def test_a_token_that_is_not_renewed_is_left_alone(
@@ -115,11 +115,14 @@ def test_a_token_that_is_not_renewed_is_left_alone(
             monkeypatch.setenv(name, value)
         with secrets(file) as keys:
             assert keys["hf_token"] == VALUES["hf_token"]
-            due = process._logins.due_in(time.time())
+            login = process._used[keys._renewing]
+            monkeypatch.setattr(login, "_warn", said.append)
+            due = login.due_in(time.time())
             assert due is not None
             assert 50 < due < 61
-            process._logins.renew_due(time.time() + 60, said.append)
-            assert process._logins.due_in(time.time()) is None
+            with login.lock.lock:
+                login.renew_due(time.time() + 60)
+            assert login.due_in(time.time()) is None
     assert ["not renewed and ends with its TTL" in text for text in said] == [True]
 
 
