@@ -187,8 +187,15 @@ def _reasons(error: Exception) -> str:
     return type(error).__name__
 
 
+# Pydantic's own messages that name what a field takes, and nothing of what it got.
+_PLAIN = """
+missing extra_forbidden literal_error enum finite_number multiple_of greater_than greater_than_equal less_than
+less_than_equal string_too_short string_too_long string_pattern_mismatch
+"""
+
+
 def said(problem: Mapping[str, Any]) -> str:
-    """What pydantic says about a field. Messages of validators may repeat a value."""
+    """What pydantic says about a field. Messages of validators may repeat a value, and that of a UUID a character."""
     kind = str(problem["type"])
-    is_plain = kind in ("missing", "literal_error", "enum", "extra_forbidden") or kind.endswith(("_type", "_parsing"))
+    is_plain = kind in _PLAIN.split() or (kind.endswith(("_type", "_parsing")) and kind != "uuid_parsing")
     return str(problem["msg"]) if is_plain else kind

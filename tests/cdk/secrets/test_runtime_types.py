@@ -14,6 +14,7 @@ from dataclasses import InitVar, dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, NewType, TypedDict
+from uuid import UUID
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json
@@ -172,6 +173,21 @@ def test_a_model_gets_the_types_of_its_fields() -> None:
     }
     with pytest.raises(SecretsError, match="No secret for key, token of Strict"):
         made(Strict, {name: contents[name] for name in ("port", "level", "ratio")})
+
+
+class Narrow(BaseModel):
+    """Fields that not every value of their type fits."""
+
+    port: int = Field(gt=9000)
+    token: UUID
+
+
+def test_an_error_of_a_model_says_what_it_takes_and_nothing_of_what_it_got() -> None:
+    with pytest.raises(SecretsError) as raised:
+        made(Narrow, {"port": b"8080", "token": b"~-canary"})
+    assert str(raised.value) == (
+        "The secrets do not fit Narrow: port: Input should be greater than 9000; token: uuid_parsing."
+    )
 
 
 class Wrong:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mlkeys.runtime import _logins, _secrets, _work, secrets
+from mlkeys.runtime import SecretsError, _logins, _secrets, _work, secrets
 from mlkeys.runtime._process import process
 from tests.cdk.secrets.conftest import VALUES
 from tests.integration.support.plays import approle, may_use
@@ -83,6 +83,17 @@ def test_a_server_that_hangs_keeps_no_event_loop_waiting(stuck: _secrets.Secrets
     begun = time.monotonic()
     assert asyncio.run(all_of_them()) < SOON / 3
     assert time.monotonic() - begun < SOON
+
+
+def test_who_has_waited_for_an_attempt_that_failed_does_not_try_again(bao: Bao, file: Path) -> None:
+    ledger = Ledger(bao)
+    keys = secrets(file)
+    keys._failed = (time.monotonic() + SOON, "The server did not respond.")
+    with pytest.raises(SecretsError, match="did not respond"):
+        keys["hf_token"]
+    assert ledger.requests == []
+    keys._failed = (time.monotonic(), "The server did not respond.")
+    assert keys["hf_token"] == VALUES["hf_token"]
 
 
 def test_a_token_of_a_login_is_renewed_while_the_program_does_something_else(
