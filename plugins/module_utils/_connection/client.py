@@ -181,6 +181,10 @@ class Client:
         self._wrote = True
         return reply
 
+    def close(self) -> None:
+        """End the connections that are kept for further requests. The next request makes a new one."""
+        self._transport.close()
+
     def settle(self) -> None:
         """Wait, within bounds, until the listed member has what was written: the next client starts with that one."""
         if not (self._wrote and self.index):

@@ -148,7 +148,7 @@ _LEADER_CHANGES = (
 )
 
 
-def pause_before(backoff: float, retry_after: str | None, timeout: int) -> float | None:
+def pause_before(backoff: float, retry_after: str | None, timeout: float) -> float | None:
     """Seconds to wait before a retry; ``None`` when the server asks for more than ``timeout`` of them."""
     asked = float(retry_after) if retry_after and retry_after.isdigit() else 0.0
     if asked > timeout:

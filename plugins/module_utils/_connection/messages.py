@@ -178,7 +178,7 @@ def cannot_reach(address: str, problem: str) -> str:
     return f"Cannot reach the server at {without_login(address)}: {problem}"
 
 
-def no_response(seconds: int) -> str:
+def no_response(seconds: float) -> str:
     return f"no response within {seconds} seconds. {_CHECK_URL}"
 
 

@@ -79,6 +79,9 @@ class PlainAdapter:
         self.token = ""
         self.namespace: str | None = None
 
+    def close(self) -> None:
+        """No connection is kept after a request."""
+
     def exchange(
         self,
         method: str,

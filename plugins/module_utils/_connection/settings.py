@@ -81,7 +81,7 @@ class Connection:
     ca_data: str = ""
     server_name: str = ""
     client_certificate: tuple[str, str] | None = None
-    timeout: int = DEFAULT_TIMEOUT
+    timeout: float = DEFAULT_TIMEOUT
     retries: Mapping[str, Any] = field(default_factory=dict, hash=False)
     warn_on_retry: bool = True
     rate: tuple[float, int] | None = None

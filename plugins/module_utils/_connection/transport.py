@@ -123,6 +123,10 @@ class Transport:
     def token(self, token: str) -> None:
         self._adapter.token = token
 
+    def close(self) -> None:
+        """End the connections that are kept for further requests. The next request makes a new one."""
+        self._adapter.close()
+
     def ask_leader(self, headers: Mapping[str, str] | None = None) -> tuple[int, Mapping[str, Any]]:
         """What the member says about itself and the active node, ``0`` and nothing when it does not respond."""
         timeout = min(self._connection.timeout, _PROBE_SECONDS)

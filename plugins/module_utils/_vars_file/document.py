@@ -9,12 +9,14 @@ which may hold a secret.
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import re
 import warnings
 from collections.abc import MutableMapping
-from typing import Any, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
@@ -42,13 +44,13 @@ def is_json(path: str) -> bool:
 
 
 def content_of(text: str, path: str) -> Any:
-    """The mapping of a file, as plain data.
+    """The mapping of a file, as plain data: the values that Ansible reads.
 
     Raises:
         InvalidOption: as for `Document`.
     """
     lines = None if is_json(path) else lines_of(text)
-    return plain(Document(text, path).content) if lines is None else lines.content
+    return plain(Document(text, path, to_read=True).content) if lines is None else lines.content
 
 
 class Document:
@@ -58,10 +60,11 @@ class Document:
         content: its mapping, which may be changed.
     """
 
-    def __init__(self, text: str, path: str) -> None:
+    def __init__(self, text: str, path: str, *, to_read: bool = False) -> None:
         """
         Args:
             path: names it in messages. A path that ends with ``.json`` makes it JSON.
+            to_read: whether its values are those that Ansible reads. Such a document cannot be written.
 
         Raises:
             InvalidOption: the text is not YAML or JSON, not a mapping, or has two sides of a merge.
@@ -76,7 +79,7 @@ class Document:
         if self._is_json:
             self._preamble, content = "", _load_json(text, path)
         else:
-            self._preamble, content = _load_yaml(text, path)
+            self._preamble, content = _load_yaml(text, path, _reader() if to_read else _yaml())
         if not isinstance(content, MutableMapping):
             raise InvalidOption(f"{path} is not a vars file: it must hold a mapping of names to ciphertexts.")
         self.content: MutableMapping[Any, Any] = content
@@ -221,8 +224,7 @@ def _is_deeper(value: Any, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(one, levels - 1) for one in inner)
 
 
-def _load_yaml(text: str, path: str) -> tuple[str, Any]:
-    yaml = _yaml()
+def _load_yaml(text: str, path: str, yaml: Any) -> tuple[str, Any]:
     from ruamel.yaml.comments import CommentedMap
     from ruamel.yaml.constructor import DuplicateKeyError
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -273,10 +275,122 @@ def _yaml(indent: int = 2) -> Any:
     return yaml
 
 
+# How PyYAML, and so Ansible, understands text without quotes: YAML 1.1, but without `y` and `n`. Kind, expression, and
+# the characters that one may begin with.
+_SCALARS = (
+    ("bool", r"yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
+    (
+        "float",
+        (
+            r"[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?"
+            r"|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+        ),
+        "-+0123456789.",
+    ),
+    (
+        "int",
+        r"[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+",
+        "-+0123456789",
+    ),
+    ("merge", r"<<", "<"),
+    ("null", r"~|null|Null|NULL|", ("~", "n", "N", "")),
+    (
+        "timestamp",
+        (
+            r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}"
+            r"(?:\.[0-9]*)?(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?"
+        ),
+        "0123456789",
+    ),
+    ("value", r"=", "="),
+)
+_TIME = re.compile(
+    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:(?:[Tt]|[ \t]+)([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]*))?"
+    r"(?:[ \t]*(Z|([-+])([0-9]{1,2})(?::([0-9]{2}))?))?)?"
+)
+
+
+def _reader() -> Any:
+    """Reads values as Ansible does. Everything else here writes, and leaves them as they are written."""
+    yaml = library("ruamel.yaml").YAML(typ="safe", pure=True)
+    yaml.Resolver, yaml.Constructor = _classes_to_read()
+    return yaml
+
+
+@lru_cache(maxsize=None)
+def _classes_to_read() -> tuple[Any, Any]:
+    from ruamel.yaml.constructor import SafeConstructor
+    from ruamel.yaml.resolver import VersionedResolver
+
+    rules: dict[str, list[Any]] = {}
+    for kind, expression, first in _SCALARS:
+        for char in first:
+            rules.setdefault(char, []).append((f"tag:yaml.org,2002:{kind}", re.compile(f"(?:{expression})\\Z")))
+    resolver = type("Resolver", (VersionedResolver,), {"versioned_resolver": rules})
+    constructor: Any = type("Constructor", (SafeConstructor,), {})
+    for kind, read in (("int", _integer), ("float", _decimal), ("timestamp", _time)):
+        constructor.add_constructor(f"tag:yaml.org,2002:{kind}", _construct(read))
+    constructor.add_constructor(None, lambda _self, _node: Tagged())
+    return resolver, constructor
+
+
+class Tagged:
+    """A value with a tag that is not one of YAML's own, such as ``!vault``."""
+
+
+def _construct(read: Callable[[str], Any]) -> Callable[[Any, Any], Any]:
+    from ruamel.yaml.constructor import ConstructorError
+
+    def construct(_self: Any, node: Any) -> Any:
+        try:
+            return read(node.value)
+        except ODD_TEXT_RAISES:
+            # Those of Python repeat the text.
+            raise ConstructorError(None, None, "not a value of its type", node.start_mark) from None
+
+    return construct
+
+
+def _integer(text: str) -> int:
+    digits = text.replace("_", "")
+    sign, digits = -1 if digits[0] == "-" else 1, digits.lstrip("+-")
+    if digits.startswith(("0b", "0x")):
+        return sign * int(digits, 0)
+    return sign * (int(digits, 8) if digits[0] == "0" else int(_of_base_60(digits, int)))
+
+
+def _decimal(text: str) -> float:
+    digits = text.replace("_", "").lower()
+    sign, digits = -1 if digits[0] == "-" else 1, digits.lstrip("+-")
+    # Python has the same names for these, without the point.
+    return sign * (float(digits[1:]) if digits in (".inf", ".nan") else float(_of_base_60(digits, float)))
+
+
+def _of_base_60(digits: str, read: Callable[[str], float]) -> float:
+    """The value of minutes and seconds, or degrees and minutes, with colons; that of a number without one."""
+    value = read("0")
+    for part in digits.split(":"):
+        value = value * 60 + read(part)
+    return value
+
+
+def _time(text: str) -> Any:
+    """A date, or the time of a day in the zone that it names."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
+    if found[4] is None:
+        return dt.date(year, month, day)
+    offset = dt.timedelta(hours=int(found[10] or 0), minutes=int(found[11] or 0))
+    zone = dt.timezone(-offset if found[9] == "-" else offset) if found[8] else None
+    return dt.datetime(year, month, day, hour, minute, second, int((found[7] or "")[:6].ljust(6, "0")), zone)
+
+
 def plain(value: Any) -> Any:
     """A loaded value as plain data, without what ruamel.yaml attaches to it."""
     if isinstance(value, Mapping):
         return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return [plain(inner) for inner in value]
     return value

@@ -73,7 +73,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
     path_problem,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import is_reserved
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Tagged, content_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
     KeyNotText,
     covers,
@@ -316,7 +316,9 @@ def _is_open(metadata: Mapping[str, Any], path: str) -> Callable[[str, Any], boo
     named = metadata.get("unencrypted") or []
     if not isinstance(named, list) or not all(is_path(name) for name in named):
         raise InvalidOption(f"{path}: {METADATA}.unencrypted must be a list of paths, such as providers.openai.region.")
-    return lambda name, value: value in ({}, []) or any(covers(one, name) for one in named)
+    return lambda name, value: (
+        value in ({}, []) or (not isinstance(value, Tagged) and any(covers(one, name) for one in named))
+    )
 
 
 def _entry(name: str, ciphertext: str, hmacs: Mapping[str, str], before: Mapping[str, Any], kind: int) -> Entry:

@@ -172,8 +172,10 @@ def open_content(secret: Secret) -> bytes:
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import NotEncryptable, encoded
 
     value = secret.file.open[secret.name]
+    if isinstance(value, bytes):
+        return value
     try:
-        return encoded(value)
+        return _in_json(encoded(value))
     except NotEncryptable:
         # A date, which programs take as text.
         return str(value).encode("utf-8", "replace")
@@ -202,9 +204,19 @@ def _opened(entry: Entry, content: bytes) -> bytes | str:
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import TypeUnknown
 
     try:
-        return entry.opened(content)
+        return _in_json(entry.opened(content))
     except TypeUnknown as problem:
         return problem.why
+
+
+def _in_json(content: bytes) -> bytes:
+    """A value as it is encrypted. A number that Python has and JSON has not is a text: nan, inf or -inf."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json
+
+    return _NO_JSON.get(content, content) if isinstance(content, Json) else content
+
+
+_NO_JSON = {b"NaN": b"nan", b"Infinity": b"inf", b"-Infinity": b"-inf"}
 
 
 def plaintexts(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes]:

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from mlkeys.runtime._errors import SecretsError
-from mlkeys.runtime._fields import NONE, converted, is_pydantic, is_union, takes_data, wrong_type
+from mlkeys.runtime._fields import NONE, converted, wrong_type
+from mlkeys.runtime._types import aliases_of, is_pydantic, is_scalar, is_union, takes_data, unwrapped
 
 
 def text_of(name: str, content: bytes) -> str:
@@ -37,7 +38,8 @@ def field_of(name: str, hint: Any, content: bytes) -> Any:
     Raises:
         SecretsError: it is none of the type. The message repeats no value.
     """
-    if hint is bytes or (is_union(hint) and bytes in get_args(hint)):
+    hint = unwrapped(hint)
+    if hint is bytes or (is_union(hint) and bytes in map(unwrapped, get_args(hint))):
         is_null = is_typed(content) and content == b"null"
         return None if is_null and type(None) in get_args(hint) else content
     found = converted(hint, decoded_of(name, content) if is_typed(content) else text_of(name, content))
@@ -51,22 +53,28 @@ def is_typed(content: bytes) -> bool:
     return type(content) is not bytes
 
 
-def fields_of(kind: type, known: Collection[str], as_bytes: Callable[[str], bytes]) -> dict[str, Any]:
+def fields_of(
+    kind: type, hints: Mapping[str, Any], known: Collection[str], as_bytes: Callable[[str], bytes]
+) -> dict[str, Any]:
     """The values of a class's fields that there are secrets for, or data below a name.
+
+    Args:
+        hints: the fields, with their types.
 
     Raises:
         SecretsError: one does not decrypt, or is none of its field's type.
     """
     found = {}
-    for name, hint in get_type_hints(kind).items():
-        if name not in known:
-            data = value_of(name, known, as_bytes) if has_below(name, known) else NONE
-            if data is not NONE:
-                found[name] = data if is_pydantic(kind) else _checked(name, hint, data)
-        elif is_pydantic(kind):
-            found[name] = _for_pydantic(name, hint, as_bytes(name))
-        else:
-            found[name] = field_of(name, hint, as_bytes(name))
+    for field, hint in hints.items():
+        # Models of pydantic may have names of their own for what others call by an alias.
+        names = [field, *filter(None, aliases_of(kind, field))]
+        name = next((one for one in names if one in known or has_below(one, known)), field)
+        if name in known:
+            content = as_bytes(name)
+            found[field] = _for_pydantic(hint, name, content) if is_pydantic(kind) else field_of(field, hint, content)
+        elif has_below(name, known):
+            data = value_of(name, known, as_bytes)
+            found[field] = data if is_pydantic(kind) else _checked(field, hint, data)
     return found
 
 
@@ -82,18 +90,23 @@ def _checked(name: str, hint: Any, data: Any) -> Any:
     return found
 
 
-def _for_pydantic(name: str, hint: Any, content: bytes) -> Any:
-    """A secret as pydantic takes it, which decides about types itself."""
-    if not is_typed(content):
+def _for_pydantic(hint: Any, name: str, content: bytes) -> Any:
+    """A secret as pydantic takes it, which decides about types itself. A strict field takes its own type alone."""
+    value: Any = content
+    if is_typed(content):
+        value = decoded_of(name, content)
+    else:
         with suppress(UnicodeDecodeError):
-            text = content.decode("utf-8")
-            with suppress(ValueError):
-                return json.loads(text) if takes_data(hint) else text
-            return text
-        return content
-    value = decoded_of(name, content)
-    # A field for text gets that of a number.
-    return value if value is None or takes_data(hint) or isinstance(value, bool) else content.decode("ascii")
+            value = content.decode("utf-8")
+    if is_scalar(hint) and value is not content:
+        found = converted(hint, value)
+        return value if found is NONE else found
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return json.loads(value) if takes_data(hint) else value
+        return value
+    # Types that take a text get that of a number.
+    return value if value is None or takes_data(hint) or isinstance(value, bool) else text_of(name, content)
 
 
 def value_of(name: str, known: Collection[str], as_bytes: Callable[[str], bytes]) -> Any:

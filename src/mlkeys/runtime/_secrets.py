@@ -9,12 +9,10 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 from mlkeys._errors import MlkeysError
-from mlkeys._model.attributes import unknown_problem
 from mlkeys._stored import secrets as stored
 from mlkeys._system import collection, core_dumps
 from mlkeys.runtime._data import content_of, fields_of, text_of, value_of
@@ -22,11 +20,10 @@ from mlkeys.runtime._errors import SecretsError, UnknownSecret, bare, without_va
 from mlkeys.runtime._fields import object_of
 from mlkeys.runtime._hangup import listen, received
 from mlkeys.runtime._held import Held, Marks, marks_of, with_those_kept
-from mlkeys.runtime._process import log, option_names, process
+from mlkeys.runtime._options import check_lifetime, check_options, digest_of, files_of_environment, names_in
+from mlkeys.runtime._process import is_refusal, log, process
+from mlkeys.runtime._types import check_fields, fields_in
 from mlkeys.runtime._work import PATIENCE, Work
-
-if TYPE_CHECKING:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 
 T = TypeVar("T")
 
@@ -60,7 +57,11 @@ class Secrets(Mapping[str, str]):
         self._keep_stale = keep_stale
         self._core_dumps = core_dumps
         self._held: Held | None = None
-        self._work: Work[Held | SecretsError] = Work()
+        # Before that of a login, and held until all is decrypted: one request is enough for all threads.
+        self._renewing = process.new_lock()
+        # When an attempt failed, and why.
+        self._failed = (0.0, "")
+        self._work: Work[Held | Exception] = Work()
 
     def __getitem__(self, name: str) -> str:
         return self._text(self._current(), name)
@@ -114,35 +115,47 @@ class Secrets(Mapping[str, str]):
     def into(self, kind: type[T]) -> T:
         """An object of a class with annotated fields, such as a dataclass, from the secrets of their names.
 
-        A field may be a `str`, `bytes`, `bool`, `Literal`, a list, mapping or class of these, any type that takes a
-        text, or one of several. Fields without a secret keep their defaults.
+        A field may be a `str`, `bytes`, `int`, `float`, `bool`, `Literal`, `Enum`, any type that takes a text, a list,
+        mapping or class of these, or one of several. Fields without a secret keep their defaults.
 
         Raises:
+            TypeError: a field has another type. No server is asked.
             SecretsError: a secret does not decrypt, is not a value of the field's type, or is missing.
         """
+        check_fields(kind)
+        hints = fields_in(kind)
         held = self._current()
-        found: T = object_of(kind, fields_of(kind, held.values, lambda name: _content(held, name)))
+        found: T = object_of(kind, fields_of(kind, hints, held.values, lambda name: _content(held, name)))
         return found
 
     @without_values
     def renew(self) -> None:
-        """Read and decrypt again now.
+        """Read and decrypt again now, for as long as a request may take.
 
         Raises:
-            SecretsError: that failed. The secrets stay as they were.
+            SecretsError: that failed, for all secrets or for the ones that it names. With ``keep_stale``, these stay as
+                they were, and the next attempt is that of the next renewal, 30 seconds later at the earliest.
         """
-        with process.lock:
-            self._held = self._decrypted(marks_of(self._paths))
+        with self._renewing.lock:
+            old, marks = self._held, marks_of(self._paths)
+            try:
+                new = self._decrypted(marks, old)
+            except SecretsError:
+                if old is not None and self._keep_stale and old.is_due(marks, received(), time.monotonic()):
+                    self._held = _put_off(old, marks)
+                raise
+            self._held, lost = self._merged(new, old)
+        if lost:
+            raise SecretsError(f"Some secrets do not decrypt any more: {', '.join(lost)}")
 
+    @without_values
     def close(self) -> None:
-        """Forget the secrets. When no others are in use, revoke the tokens of this process's logins."""
+        """Forget the secrets. When no others use their login, revoke its token, in a few seconds at most."""
         with process.state:
             self._held = None
             for known in [known for known, one in _open.items() if one is self]:
                 del _open[known]
-            is_last = not _open
-        if is_last:
-            process.log_out()
+        process.leave(self._renewing)
 
     def __enter__(self) -> Self:
         return self
@@ -192,22 +205,32 @@ class Secrets(Mapping[str, str]):
                 await asyncio.wait([asyncio.wrap_future(begun)], timeout=PATIENCE)
             return self._held or held
         outcome = await asyncio.wrap_future(self._work.joined(self._outcome))
-        if isinstance(outcome, SecretsError):
+        if isinstance(outcome, Exception):
             raise bare(outcome)
         return outcome
 
-    def _outcome(self) -> Held | SecretsError:
+    def _outcome(self) -> Held | Exception:
         try:
             return self._decrypted_if_due()
-        except SecretsError as problem:
-            return bare(problem)
+        except Exception as problem:  # noqa: BLE001  whoever waits gets it
+            return problem
 
+    @without_values
     def _decrypted_if_due(self) -> Held:
-        with process.lock:
+        wanted = time.monotonic()
+        with self._renewing.lock:
             held = self._held
             if held is not None and not self._is_due():
                 return held
-            new = self._renewed(held, marks_of(self._paths))
+            when, problem = self._failed
+            if when >= wanted:
+                # It has waited for this attempt, as others may wait for the next one.
+                raise SecretsError(problem)
+            try:
+                new = self._renewed(held, marks_of(self._paths))
+            except SecretsError as failed:
+                self._failed = (time.monotonic(), str(failed))
+                raise
             with process.state:
                 # It may have been closed meanwhile.
                 if self._held is held:
@@ -216,43 +239,72 @@ class Secrets(Mapping[str, str]):
 
     def _renewed(self, old: Held | None, marks: Marks) -> Held:
         try:
-            new = self._decrypted(marks)
+            new = self._decrypted(marks, old)
         except SecretsError as problem:
             if old is None or not self._keep_stale:
                 raise
             log.warning("The secrets could not be renewed, and stay as they are: %s", problem)
-            return replace(old, marks=marks, hangups=received(), until=time.monotonic() + _PAUSE)
-        if old is None or not self._keep_stale:
-            return new
-        values = with_those_kept(new.values, old.values)
-        kept = [name for name, value in new.values.items() if values[name] is not value]
-        if kept:
-            log.warning("Some secrets do not decrypt any more, and stay as they are: %s", ", ".join(kept))
-        return replace(new, values=values)
+            return _put_off(old, marks)
+        merged, lost = self._merged(new, old)
+        if lost and self._keep_stale:
+            log.warning("Some secrets do not decrypt any more, and stay as they are: %s", ", ".join(lost))
+        return merged
 
-    def _decrypted(self, marks: Marks) -> Held:
+    def _merged(self, new: Held, old: Held | None) -> tuple[Held, list[str]]:
+        """What is held now, and the secrets that do not decrypt any more."""
+        if old is None:
+            return new, []
+        values = with_those_kept(new.values, old.values)
+        lost = [name for name, value in new.values.items() if values[name] is not value]
+        return (replace(new, values=values) if self._keep_stale else new), lost
+
+    def _decrypted(self, marks: Marks, old: Held | None) -> Held:
         hangups = received()
         try:
-            with collection.in_plain_words():
-                found = stored.stored_secrets(self._client, stored.chosen_files(self._paths))
-                chosen = stored.only(found, self._names)
-                if chosen and not self._core_dumps:
-                    core_dumps.turn_off(for_good=False)
-                values = stored.results(self._client(), chosen) if chosen else {}
+            values = self._values()
         except MlkeysError as problem:
             raise SecretsError(str(problem)) from None
+        if old is not None and old.values and not values and self._keep_stale:
+            # Editors and deployments empty a file for a moment.
+            raise SecretsError(f"No secret is left in {', '.join(map(str, self._paths))}.")
         return Held(values, marks, hangups, time.monotonic() + self._lifetime)
 
-    def _client(self) -> Client:
-        return process.client(self._options)
+    def _values(self) -> Mapping[str, bytes | str]:
+        """What the files hold, with a new login where the server does not accept the token of the last one."""
+        refused = ""
+        try:
+            return self._read()
+        except MlkeysError as problem:
+            if not (is_refusal(problem) and process.forget(self._renewing)):
+                raise
+            refused = str(problem)
+        try:
+            return self._read()
+        except MlkeysError as problem:
+            raise MlkeysError(f"{refused} A new login did not help: {problem}") from None
+
+    def _read(self) -> Mapping[str, bytes | str]:
+        with collection.in_plain_words(), process.connecting(self._renewing, self._options) as connect:
+            found = stored.stored_secrets(connect, stored.chosen_files(self._paths))
+            chosen = stored.only(found, self._names)
+            if chosen and not self._core_dumps:
+                core_dumps.turn_off(for_good=False)
+            return stored.results(connect(), chosen) if chosen else {}
+
+
+def _put_off(held: Held, marks: Marks) -> Held:
+    """The same, to be decrypted again after a pause."""
+    return replace(held, marks=marks, hangups=received(), until=time.monotonic() + _PAUSE)
 
 
 def _content(held: Held, name: str) -> bytes:
     """
     Raises:
-        UnknownSecret: there is no secret of this name.
+        UnknownSecret: there is no secret of this name, or it is not a text.
         SecretsError: it does not decrypt.
     """
+    if not isinstance(name, str):
+        raise UnknownSecret(f"The name of a secret is a text, and not a value of the type {type(name).__name__}.")
     values = held.values
     if name not in values:
         try:
@@ -268,6 +320,7 @@ def _content(held: Held, name: str) -> bytes:
 _open: dict[object, Secrets] = {}
 
 
+@without_values
 def secrets(
     *files: str | os.PathLike[str],
     only: Collection[str] = (),
@@ -296,31 +349,15 @@ def secrets(
             over those of the environment.
 
     Raises:
-        TypeError: an option is unknown.
+        TypeError: an option is unknown, or has another type.
     """
-    names = (only,) if isinstance(only, str) else tuple(only)
-    paths = tuple(Path(file).absolute() for file in files or _files_of_environment())
-    known = (paths, names, lifetime, keep_stale, core_dumps, _digest(connection))
+    check_options(connection)
+    check_lifetime(lifetime)
+    names = names_in(only)
+    paths = tuple(Path(file).absolute() for file in files or files_of_environment())
+    known = (paths, names, lifetime, keep_stale, core_dumps, digest_of(connection))
     with process.state:
         if known not in _open:
-            _check_options(connection)
             _open[known] = Secrets(paths, names, lifetime, connection, keep_stale=keep_stale, core_dumps=core_dumps)
         listen(always=hangup)
         return _open[known]
-
-
-def _files_of_environment() -> list[str]:
-    """The files that `MLKEYS_FILES` names. An empty part stands for nothing, and alone for the current folder."""
-    named = os.environ.get("MLKEYS_FILES", "").split(os.pathsep)
-    return [name for name in named if name] or [""]
-
-
-def _digest(connection: Mapping[str, object]) -> str:
-    """What differs for other options, and shows no password."""
-    return sha256(repr(sorted(connection.items())).encode()).hexdigest()
-
-
-def _check_options(given: Collection[str]) -> None:
-    for name in given:
-        if name not in option_names:
-            raise TypeError(unknown_problem(name, option_names, "option"))

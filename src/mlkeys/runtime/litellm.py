@@ -8,13 +8,14 @@ from mlkeys.runtime.litellm import TransitSecretManager
 
 from __future__ import annotations
 
-import asyncio
 import os
+from contextlib import suppress
 from typing import Any
 
 from litellm.integrations.custom_secret_manager import CustomSecretManager
 
-from mlkeys.runtime._names import secret_named
+from mlkeys.runtime._errors import UnknownSecret
+from mlkeys.runtime._names import names_for, secret_named
 from mlkeys.runtime._secrets import secrets
 
 
@@ -40,5 +41,8 @@ class TransitSecretManager(CustomSecretManager):
         return os.environ.get(secret_name) if found is None else self._secrets[found]
 
     async def async_read_secret(self, secret_name: str, *_options: Any, **_others: Any) -> str | None:
-        """The same, without blocking the proxy while it is decrypted."""
-        return await asyncio.to_thread(self.sync_read_secret, secret_name)
+        """The same, without blocking the proxy while it is decrypted, or its end."""
+        for name in names_for(secret_name):
+            with suppress(UnknownSecret):
+                return await self._secrets.fetch(name)
+        return os.environ.get(secret_name)

@@ -161,6 +161,35 @@ def test_what_a_file_leaves_unencrypted_belongs_to_the_data(nested: Path, invoke
     assert b"Two secrets would be in PROVIDERS_OPENAI_REGION" in process("run", "--", "true", status=1).stderr
 
 
+OPEN = """
+retry: {on_error: yes, mode: 0644, wait: 1:30, since: 2026-01-31, most: .inf, ratio: .nan, tag: n}
+limits: !!binary aGk=
+"""
+
+
+def test_what_a_file_leaves_unencrypted_is_what_ansible_reads(nested: Path, invoke: Invoke) -> None:
+    stored = nested.read_text().replace("  format: 2\n", "  format: 2\n  unencrypted: [retry, limits]\n")
+    nested.write_text(stored.replace("_transit:", f"{OPEN.lstrip()}_transit:"))
+    with secrets(FILE) as found:
+        assert found.value("retry") == {
+            "on_error": True,
+            "mode": 420,
+            "wait": 90,
+            "since": "2026-01-31",
+            "most": "inf",
+            "ratio": "nan",
+            "tag": "n",
+        }
+        assert (found["retry.mode"], found.as_bytes("limits")) == ("420", b"hi")
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    shown = json.loads(invoke("show", FILE, "retry", "--json").output, parse_constant=refuse)
+    assert {one["name"]: one["value"] for one in shown}["retry.most"] == "inf"
+    assert {one["name"]: one["value"] for one in shown}["retry.on_error"] is True
+
+
 def test_leaves_are_renamed_and_removed_with_all_below(nested: Path, invoke: Invoke) -> None:
     invoke("rename", FILE, "providers.openai.retries", "limits.retries")
     assert secrets_of(invoke, "limits.retries") == "3"

@@ -75,6 +75,25 @@ def held_in(one: Any) -> bool:
     return "canary" in repr(one) or (isinstance(one, bytes) and b"canary" in one)
 
 
+def interrupted() -> Any:
+    """A class whose creation Ctrl-C ends."""
+
+    @dataclass
+    class Slow:
+        hf_token: str
+
+        def __post_init__(self) -> None:
+            raise KeyboardInterrupt
+
+    return Slow
+
+
+class Unreadable:
+    """Its annotation is evaluated when it is used."""
+
+    hf_token: Nothing  # type: ignore[name-defined]  # noqa: F821
+
+
 WAYS: dict[str, Callable[[Secrets], Any]] = {
     "a misspelt name": lambda keys: keys["openai_api_kye"],
     "misspelt bytes": lambda keys: keys.as_bytes("openai_api_kye"),
@@ -89,10 +108,19 @@ WAYS: dict[str, Callable[[Secrets], Any]] = {
     "a field without a secret": lambda keys: keys.into(Missing),
     "a class that refuses a value": lambda keys: keys.into(Particular),
     "a model that refuses a value": lambda keys: keys.into(Model),
+    "a class that cannot be evaluated": lambda keys: keys.into(Unreadable),
+    "an interrupt": lambda keys: keys.into(interrupted()),
+    "no name": lambda keys: keys[NOT_TEXT],
+    "no name of data": lambda keys: keys.value(NOT_TEXT),
+    "no name, asynchronously": lambda keys: asyncio.run(keys.fetch(NOT_TEXT)),
 }
+NOT_TEXT: Any = None
 
 
 SAID = {
+    "a class that cannot be evaluated": "The annotations of Unreadable cannot be read: name 'Nothing' is not defined.",
+    "no name": "The name of a secret is a text, and not a value of the type NoneType.",
+    "no name of data": "The name of a secret is a text, and not a value of the type NoneType.",
     "a field without a secret": "No secret for other_key of Missing.",
     "a class that refuses a value": "The secrets do not fit Particular: ValueError, whose message may repeat one.",
     "a model that refuses a value": "hf_token: value_error; openai_api_key: Input should be a valid integer",
@@ -116,7 +144,37 @@ def test_no_frame_of_an_error_holds_a_value(broken: Path, way: str, monkeypatch:
         held = keys._held
         assert held is not None
         monkeypatch.setattr(keys, "_held", replace(held, values={**held.values, "blob": b"canary\xff"}))
-    with pytest.raises(SecretsError) as caught:
+    with pytest.raises((SecretsError, TypeError, KeyboardInterrupt)) as caught:
         WAYS[way](keys)
     assert leaked(caught.value) == []
+    assert caught.value.__cause__ is caught.value.__context__ is None
     assert SAID.get(way, "") in str(caught.value)
+
+
+@pytest.mark.parametrize("use", ["read", "fetch", "renew"])
+def test_no_frame_of_an_unexpected_error_holds_a_value(file: Path, use: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    uses: dict[str, Callable[[Secrets], Any]] = {
+        "read": lambda keys: keys["hf_token"],
+        "fetch": lambda keys: asyncio.run(keys.fetch("hf_token")),
+        "renew": lambda keys: keys.renew(),
+    }
+
+    def fail(*_arguments: object) -> Any:
+        plaintext = VALUES["hf_token"]
+        raise ValueError(plaintext)
+
+    monkeypatch.setattr("mlkeys._stored.secrets.results", fail)
+    with pytest.raises(
+        SecretsError, match=r"ValueError in line \d+ of test_runtime_errors.py, whose message"
+    ) as caught:
+        uses[use](secrets(file))
+    assert leaked(caught.value) == []
+
+
+LOGIN: Any = {"role": "a", "password": "login-canary"}
+
+
+def test_a_refused_option_leaves_no_password_in_a_frame(file: Path) -> None:
+    with pytest.raises(TypeError, match="unknown option 'role'") as caught:
+        secrets(file, **LOGIN)
+    assert leaked(caught.value) == []

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mlkeys.runtime import _secrets, _tokens, _work, secrets
+from mlkeys.runtime import SecretsError, _logins, _secrets, _work, secrets
 from mlkeys.runtime._process import process
 from tests.cdk.secrets.conftest import VALUES
 from tests.integration.support.plays import approle, may_use
@@ -85,12 +85,23 @@ def test_a_server_that_hangs_keeps_no_event_loop_waiting(stuck: _secrets.Secrets
     assert time.monotonic() - begun < SOON
 
 
+def test_who_has_waited_for_an_attempt_that_failed_does_not_try_again(bao: Bao, file: Path) -> None:
+    ledger = Ledger(bao)
+    keys = secrets(file)
+    keys._failed = (time.monotonic() + SOON, "The server did not respond.")
+    with pytest.raises(SecretsError, match="did not respond"):
+        keys["hf_token"]
+    assert ledger.requests == []
+    keys._failed = (time.monotonic(), "The server did not respond.")
+    assert keys["hf_token"] == VALUES["hf_token"]
+
+
 def test_a_token_of_a_login_is_renewed_while_the_program_does_something_else(
     bao: Bao, mount: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("BAO_TOKEN")
     # So that a renewal is due a second after the login, and the token far from its end.
-    monkeypatch.setattr(_tokens, "LEFT", 0.95)
+    monkeypatch.setattr(_logins, "LEFT", 0.95)
     with approle(bao, may_use(mount), token_ttl="20s", secret_id_num_uses=1) as role:
         for name, value in role.environment.items():
             monkeypatch.setenv(name, value)
@@ -102,7 +113,7 @@ def test_a_token_of_a_login_is_renewed_while_the_program_does_something_else(
                 assert time.monotonic() < end
                 time.sleep(0.1)
             keys.renew()
-    assert process._logins.due_in(time.time()) is None
+        assert keys._renewing not in process._used
 
 
 def test_a_token_that_is_not_renewed_is_left_alone(
@@ -115,11 +126,14 @@ def test_a_token_that_is_not_renewed_is_left_alone(
             monkeypatch.setenv(name, value)
         with secrets(file) as keys:
             assert keys["hf_token"] == VALUES["hf_token"]
-            due = process._logins.due_in(time.time())
+            login = process._used[keys._renewing]
+            monkeypatch.setattr(login, "_warn", said.append)
+            due = login.due_in(time.time())
             assert due is not None
             assert 50 < due < 61
-            process._logins.renew_due(time.time() + 60, said.append)
-            assert process._logins.due_in(time.time()) is None
+            with login.lock.lock:
+                login.renew_due(time.time() + 60)
+            assert login.due_in(time.time()) is None
     assert ["not renewed and ends with its TTL" in text for text in said] == [True]
 
 

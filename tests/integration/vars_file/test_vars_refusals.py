@@ -23,7 +23,7 @@ SECRET = "sk-planted-secret"
     [
         (f"a: [{SECRET}", "is not YAML (line"),
         (f"openai_api_key: {SECRET}\n", "the value of openai_api_key is not ciphertext (vault:vN:...). If it is a"),
-        (f"openai_api_key: !!int {SECRET}\n", "is not YAML."),
+        (f"openai_api_key: !!int {SECRET}\n", "is not YAML (line 1)."),
         (f"OPENAI_API_KEY={SECRET}\n", "is not a vars file: it must hold a mapping of names to ciphertexts."),
         ("$ANSIBLE_VAULT;1.1;AES256\n3834\n", "is not a vars file: it must hold a mapping of names to ciphertexts."),
         ("a: vault:v1:QUJD\na: vault:v1:QUJD\n", "contains a duplicate entry (line 2)."),

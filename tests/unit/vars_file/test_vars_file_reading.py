@@ -5,8 +5,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+import yaml
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, bound, parse
 
 from tests.unit.vars_file.texts import PATH, changed, metadata, refusal, sealed
@@ -105,3 +109,32 @@ def test_a_fingerprint_says_which_ciphertext_it_is_for() -> None:
 @pytest.mark.parametrize("tail", [" sha256:xyz", " sha256:12", " x", " md5:" + 32 * "0"])
 def test_a_damaged_digest_is_refused(tail: str) -> None:
     assert "the hmac of a is damaged" in refusal(f"a: {sealed()}\n{metadata({'a': sealed() + tail})}")
+
+
+SCALARS = """
+yes no on off y n Y N Yes YES tRue true ~ null Null none 0644 0o644 0 08 -0 +12 0x1F 0b101 1_000 0_ 0b_ 1__2 -010
+99999999999999999999 1e3 1.5e3 1.5e+3 1. .5 1.e+1 -.5 12:30 190:20:30 1:2:3.5 .nan .NaN .inf -.inf +.inf .INF _1 '0' '='
+2026-01-31 2026-1-3 2026-13-01 2026-01-31T10:00:00Z 2001-12-14t21:59:43.10-05:00 2001-12-14T1:59:43.1234567+5 'yes'
+"""
+TAGGED = (
+    "!!str 5",
+    '!!int "0x1f"',
+    '!!float "3"',
+    "!!binary aGk=",
+    "!!timestamp '2026-01-31 10:00:00'",
+    "[yes, {on: 07}]",
+)
+
+
+@pytest.mark.parametrize("written", [*SCALARS.split(), *TAGGED])
+def test_values_are_those_that_ansible_reads(written: str) -> None:
+    text = f"a: {written}\n"
+    try:
+        expected: Any = yaml.load(text, Loader=yaml.CSafeLoader)["a"]
+    except (yaml.YAMLError, ValueError):
+        with pytest.raises(InvalidOption, match=r"is not YAML \(line 1\)"):
+            content_of(text, PATH)
+        return
+    found = content_of(text, PATH)["a"]
+    # What is not a number equals nothing.
+    assert (type(found), repr(found)) == (type(expected), repr(expected))
