@@ -44,7 +44,7 @@ _SIGNALS = {name.removeprefix("SIG"): number for name, number in signal.Signals.
     "-f",
     "files",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     metavar="FILE|DIR",
     help="Encrypted vars file, or a folder of them; repeatable. Default: those in the current folder.",
 )
