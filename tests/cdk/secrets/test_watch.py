@@ -160,6 +160,14 @@ def test_watching_goes_on_while_the_program_runs(stored: Path, invoke: Invoke, a
         assert started.stdout.read() + started.stderr.read() == ""
 
 
+def test_no_module_of_the_current_folder_gets_the_login(stored: Path, allow: Allow) -> None:
+    allow("decrypt")
+    assert stored.exists()
+    Path("click.py").write_text("raise SystemExit(9)")
+    own = [str(Path(sys.executable).parent / "mlkeys"), "run", "--watch", "--", "echo", "started"]
+    assert subprocess.run(own, stdout=subprocess.PIPE, check=True).stdout == b"started\n"
+
+
 def test_an_error_output_that_cannot_be_written_ends_nothing(stored: Path, invoke: Invoke, allow: Allow) -> None:
     allow("decrypt", "encrypt", "hmac", "verify")
     # A warning, which is not worth the program either.

@@ -66,7 +66,8 @@ class Watched:
 
     def command(self, paths: Sequence[Path]) -> list[str]:
         """The command line that runs the program once, with the secrets of these files."""
-        own = [sys.executable, "-m", "mlkeys", "run"]
+        # No module of the current folder takes the place of ours, and gets the login.
+        own = [sys.executable, "-P", "-m", "mlkeys", "run"]
         for path in paths:
             own += ["-f", str(path)]
         for name in self.options["names"]:
