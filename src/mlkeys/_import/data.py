@@ -7,23 +7,52 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isinf
 
-from mlkeys._import.values import NOTHING, NUMBER, OTHER_NUMBER, TRUTH, Index, Value
+from mlkeys._import.values import NOTHING, NUMBER, OTHER_DATE, OTHER_NUMBER, TRUTH, Index, Value
 
 
 def typed(value: Value) -> object:
-    """What a reader of the source gets for a value: a number, true or false, or null, or an empty mapping or list."""
+    """What a reader of the source gets for a value: a number, true or false, or null, or an empty mapping or list.
+
+    Dates, and what has a `type_problem`, are text as they are written.
+    """
     import yaml
 
     if value.kind == NOTHING:
         return yaml.safe_load(value.shape or "null")
-    if value.kind not in (NUMBER, OTHER_NUMBER, TRUTH):
-        return value.text
+    read = _read(value) if value.kind in _TYPED else value.text
+    return value.text if read is None else read
+
+
+def type_problem(value: Value) -> str:
+    """What a value is that cannot be stored as a reader of the source gets it; empty if it can."""
+    if value.kind == OTHER_DATE:
+        return value.kind
+    if value.kind in _TYPED and _read(value) is None:
+        return "a number that cannot be read, or is too large"
+    return ""
+
+
+_TYPED = (NUMBER, OTHER_NUMBER, TRUTH)
+
+
+def _read(value: Value) -> float | bool | None:
+    """A number, or true or false, ``None`` if it is too large or none at all, as with a tag that does not fit."""
+    import yaml
+
     try:
-        return json.loads(value.text)
+        read = json.loads(value.text)
     except ValueError:
-        # What YAML writes in more ways than JSON.
-        return yaml.safe_load(value.text)
+        # What YAML writes in more ways than JSON. On odd text, it raises errors of its internals.
+        try:
+            read = yaml.safe_load(value.text)
+        except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, ValueError):
+            return None
+    if not isinstance(read, (bool, int, float)):
+        return None
+    is_cut = isinstance(read, float) and isinf(read) and "inf" not in value.text.lower()
+    return None if is_cut else read
 
 
 def parts_of(value: Value) -> list[str | int]:

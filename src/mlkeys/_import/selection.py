@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlkeys._import.data import Nesting, parts_of, typed
+from mlkeys._import.data import Nesting, parts_of, type_problem, typed
 from mlkeys._import.values import NOTHING, OTHER_NUMBER, SCALARS, TEXT, Source, Value, on_one_line, refuse
 from mlkeys._shared.kept_sealed import holds_ciphertext
 from mlkeys._shared.schema import METADATA, did_you_mean
@@ -200,12 +200,13 @@ def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str, st
         outer = value.path[0]
         advice = f"use --flatten to import them as {_joined(value.path)} and so on, or --skip {outer}"
         return outer, _NESTED, f"{outer} contains nested values: {advice}"
-    if wishes.nested and value.kind in (*SCALARS, NOTHING):
+    unread = type_problem(value) if wishes.nested else ""
+    if wishes.nested and value.kind in (*SCALARS, NOTHING) and (wishes.as_text or not unread):
         return "", "", ""
     if value.kind in SCALARS and not wishes.as_text:
         advice = f"use --as-text to import it as it is written, or {skip}"
-        kind = _OTHER if value.kind == OTHER_NUMBER else _SCALAR
-        return value.place, kind, f"{value.place} is {value.kind}: {advice}"
+        kind = unread or (_OTHER if value.kind == OTHER_NUMBER else _SCALAR)
+        return value.place, kind, f"{value.place} is {unread or value.kind}: {advice}"
     if value.kind not in (TEXT, *SCALARS):
         kind = _NOTHING if value.kind == NOTHING else "unknown"
         return value.place, kind, f"{value.place} contains {value.kind}, which is not a secret: use {skip}"

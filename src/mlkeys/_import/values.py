@@ -17,11 +17,12 @@ NUMBER = "a number"
 OTHER_NUMBER = "a number that YAML reads in another form"
 TRUTH = "true or false"
 DATE = "a date"
+OTHER_DATE = "a date that YAML reads in another form"
 NOTHING = "nothing"
 SEALED = "a value that was not decrypted"
 
 #: The kinds that --as-text imports as they are written.
-SCALARS = (NUMBER, OTHER_NUMBER, TRUTH, DATE)
+SCALARS = (NUMBER, OTHER_NUMBER, TRUTH, DATE, OTHER_DATE)
 
 
 class Comment(str):

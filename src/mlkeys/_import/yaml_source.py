@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import commented_yaml
-from mlkeys._import.values import DATE, NOTHING, NUMBER, OTHER_NUMBER, SEALED, TEXT, TRUTH, Index, Value
+from mlkeys._import.values import DATE, NOTHING, NUMBER, OTHER_DATE, OTHER_NUMBER, SEALED, TEXT, TRUTH, Index, Value
 from mlkeys._shared.yaml_limits import yaml_problem
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 Decrypt = Callable[[str, tuple[str, ...], int], str | None]
 
 _KINDS = {"str": TEXT, "int": NUMBER, "float": NUMBER, "bool": TRUTH, "timestamp": DATE, "null": NOTHING}
+_OTHERS = {NUMBER: OTHER_NUMBER, DATE: OTHER_DATE}
 _VAULT_TAGS = ("!vault", "!vault-encrypted")
 # What no value without quotes begins with, and what it does not contain.
 _SPECIAL = "@`%*,[]{}|>!&"
@@ -135,17 +136,17 @@ def _scalar(node: ScalarNode, path: tuple[str, ...], decrypt: Decrypt, encrypted
     if node.tag == "!unsafe":
         return Value(path, node.value, TEXT, line, encrypted)
     kind = _KINDS.get(node.tag.removeprefix("tag:yaml.org,2002:"), f"something tagged {node.tag}")
-    if kind == NUMBER and _is_shown_otherwise(node):
-        kind = OTHER_NUMBER
+    if kind in _OTHERS and _is_shown_otherwise(node):
+        kind = _OTHERS[kind]
     return Value(path, "" if kind == NOTHING else node.value, kind, line, encrypted)
 
 
 def _is_shown_otherwise(node: ScalarNode) -> bool:
-    """Whether Ansible shows another text for a number: 420 for 0644."""
+    """Whether Ansible shows another text for a number, 420 for 0644, or for a date, or cannot read it."""
     from yaml.constructor import SafeConstructor
 
     # On odd text such as `!!int ""`, PyYAML raises errors of its internals.
-    with suppress(ArithmeticError, LookupError, ValueError):
+    with suppress(ArithmeticError, AttributeError, LookupError, ValueError):
         return bool(str(SafeConstructor().construct_object(node)) != node.value)
     return True
 

@@ -39,7 +39,7 @@ def choice_problem(name: str, value: object, choices: Sequence[str]) -> str | No
 
 
 def _hint(word: str, known: Sequence[str]) -> str:
-    return did_you_mean(word, known) or f" Choices: {', '.join(known)}."
+    return did_you_mean(word, known) or (f" Choices: {', '.join(known)}." if known else "")
 
 
 def _text(name: str, value: object) -> str:

@@ -49,38 +49,88 @@ class Secret:
         return "" if self.is_open else f"{self.file.backend}/{self.file.key}"
 
 
-def chosen_files(named: Sequence[Path], *, below: bool = False) -> list[Path]:
-    """The encrypted vars files that were named, those in folders that were named, or those of the current folder.
+@dataclass(frozen=True)
+class FileProblem:
+    """Why the secrets of a file, or of the files in a folder, are not known."""
 
-    Args:
-        below: whether to take those in folders of folders too, except for hidden ones.
+    path: Path
+    problem: str
+
+
+def chosen_files(named: Sequence[Path]) -> list[Path]:
+    """The encrypted vars files that were named, those in folders that were named, or those of the current folder.
 
     Raises:
         MlkeysError: one does not exist or has another name, or a folder has none.
     """
     found: list[Path] = []
     for path in named or [Path()]:
-        try:
-            is_folder = stat.S_ISDIR(path.stat().st_mode)
-            inside = sorted(_below(path) if below else _inside(path)) if is_folder else [path]
-        except FileNotFoundError:
-            raise MlkeysError(f"{path} does not exist.") from None
-        except OSError as error:
-            raise MlkeysError(f"{path}: {error.strerror or 'it cannot be read'}.") from None
-        if not inside:
-            raise MlkeysError(f"No encrypted vars file (*{VARS_FILE_SUFFIXES[0]}) in {path.absolute()}.")
-        found += inside
+        found += _chosen(path, _inside)
     return list(dict.fromkeys(found))
 
 
+def files_below(named: Sequence[Path]) -> tuple[list[Path], list[FileProblem]]:
+    """The same, also in folders of folders except for hidden ones; and what could not be searched, or has no file."""
+    found: list[Path] = []
+    problems: list[FileProblem] = []
+
+    def below(folder: Path) -> Iterator[Path]:
+        def note(error: OSError) -> None:
+            # That of the folder itself is reported where it was named.
+            where = Path(error.filename)
+            if where == folder:
+                raise error
+            problems.append(FileProblem(where, _unreadable(where, error)))
+
+        for place, folders, names in os.walk(folder, onerror=note):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            yield from (one for one in (Path(place, name) for name in names) if _is_vars_file(one))
+
+    for path in named or [Path()]:
+        try:
+            found += _chosen(path, below)
+        except MlkeysError as error:
+            problems.append(FileProblem(path, str(error)))
+    return list(dict.fromkeys(found)), problems
+
+
+def _chosen(path: Path, inside: Callable[[Path], Iterable[Path]]) -> list[Path]:
+    """The files that a path stands for.
+
+    Raises:
+        MlkeysError: there is none.
+    """
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+        found = sorted(inside(path)) if is_folder else [path]
+    except FileNotFoundError:
+        raise MlkeysError(f"{path} does not exist.") from None
+    except OSError as error:
+        raise MlkeysError(_unreadable(path, error)) from None
+    if not found:
+        raise MlkeysError(f"No encrypted vars file (*{VARS_FILE_SUFFIXES[0]}) in {path.absolute()}.")
+    return found
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"{path}: {error.strerror or 'it cannot be read'}."
+
+
 def _inside(folder: Path) -> Iterator[Path]:
-    return (one for one in folder.iterdir() if one.name.endswith(VARS_FILE_SUFFIXES) and one.is_file())
+    return (one for one in folder.iterdir() if _is_vars_file(one))
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for place, folders, _files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from _inside(Path(place))
+def _is_vars_file(path: Path) -> bool:
+    """Whether it is a file of such a name, or should be one, so that reading it says what is wrong."""
+    if not path.name.endswith(VARS_FILE_SUFFIXES):
+        return False
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        # Editors mark files that they have open with hidden links that lead nowhere.
+        return not path.name.startswith(".")
+    except OSError:
+        return True
 
 
 def stored_secrets(connect: Callable[[], Client], paths: Iterable[Path]) -> list[Secret]:
@@ -107,18 +157,28 @@ def secrets_of_each(connect: Callable[[], Client], paths: Iterable[Path]) -> lis
     """The same, where files may hold the same names, as those of several groups do.
 
     Raises:
-        MlkeysError: a file is not valid, or holds values that are not encrypted.
+        MlkeysError: as for `secrets_of`.
+    """
+    return [secret for path in paths for secret in secrets_of(connect, path)]
+
+
+def secrets_of(connect: Callable[[], Client], path: Path) -> list[Secret]:
+    """The secrets of one file, at least one.
+
+    Raises:
+        MlkeysError: it is not valid, holds values that are not encrypted, or holds nothing, as after a write that was
+            cut short. Whoever uses it would go on without what it held.
     """
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import load
 
-    found = []
-    for path in paths:
-        with collection.in_plain_words():
-            file = load(str(path), connect)
-        if file.plain:
-            names = ", ".join(one_line(str(name)) for name in file.plain)
-            raise MlkeysError(f"{path} has values that are not encrypted: {names}.")
-        found += [Secret(name, path, file) for name in file.order or file.entries]
+    with collection.in_plain_words():
+        file = load(str(path), connect)
+    if file.plain:
+        names = ", ".join(one_line(str(name)) for name in file.plain)
+        raise MlkeysError(f"{path} has values that are not encrypted: {names}.")
+    found = [Secret(name, path, file) for name in file.order or file.entries]
+    if not found:
+        raise MlkeysError(f"{file.path} holds no secrets. Restore it, or remove it if it is not needed.")
     return found
 
 

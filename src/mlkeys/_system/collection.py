@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlkeys._carried import carry
 from mlkeys._errors import MlkeysError
+from mlkeys._system.terminal import notice
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -276,6 +277,4 @@ def health(connection: Connection) -> Mapping[str, Any]:
 
 
 def _warn(message: str) -> None:
-    import click
-
-    click.secho(f"Warning: {message}", fg="yellow", err=True)
+    notice(f"Warning: {message}", "yellow")

@@ -107,6 +107,15 @@ def _end_in_time(command: int) -> None:
             time.sleep(_INTERVAL)
 
 
+def _pass_on(number: int, command: int) -> None:
+    # It may have ended, or have become somebody else.
+    with suppress(ProcessLookupError, PermissionError):
+        if os.getpgid(command) == command:
+            os.killpg(command, number)
+        elif number != signal.SIGINT:  # the terminal sends Ctrl-C to the command itself
+            os.kill(command, number)
+
+
 class Settings(TypedDict, total=False):
     """What a command is started with, as `subprocess.Popen` has it."""
 
@@ -124,15 +133,16 @@ class ChildProcess:
 
     Attributes:
         received: the last signal that arrived while the command ran.
+        is_asked_to_end: whether a SIGTERM was among them, which a command may take its time to follow.
     """
 
     def __init__(self, *, orphans: bool = False) -> None:
         self.received: int | None = None
+        self.is_asked_to_end = False
         self._orphans = orphans
         self._spared: set[int] = set()
         self._ending: threading.Thread | None = None
-        self._commands: list[subprocess.Popen[str]] = []
-        self._group = False
+        self._command: subprocess.Popen[str] | None = None
         self._over = False
         self._before: dict[signal.Signals, Any] = {}
 
@@ -171,16 +181,21 @@ class ChildProcess:
         self,
         command: Sequence[str],
         environment: Mapping[str, str],
+        *,
+        aside: bool = False,
         **settings: Unpack[Settings],
     ) -> subprocess.Popen[str]:
-        """Start a command, which may run beside another. The caller waits for its end.
+        """Start a command. The caller waits for its end.
+
+        Args:
+            aside: whether it runs beside the one that gets the signals, and gets none before `pass_signals_to`.
 
         Raises:
             OSError: it cannot be started.
         """
         # On a terminal the command must stay in our process group, the one that may use the terminal.
         # Elsewhere it leads its own group, so that a signal also reaches its children.
-        self._group = not in_foreground()
+        leads = not in_foreground()
         with holding_signals() as before_exec:
             started = subprocess.Popen(
                 command,
@@ -188,35 +203,33 @@ class ChildProcess:
                 **settings,
                 encoding="utf-8",
                 errors="replace",
-                process_group=0 if self._group else None,
+                process_group=0 if leads else None,
                 preexec_fn=ending_with_parent(before_exec),  # noqa: PLW1509  one thread
             )
-            self._commands.append(started)
+            if not aside:
+                self.pass_signals_to(started)
         return started
+
+    def pass_signals_to(self, command: subprocess.Popen[str]) -> None:
+        """Let this command get the signals from now on, and no other."""
+        self._command = command
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._over:
             return  # the clean-up has begun
-        if not self._commands:
+        command = self._command
+        if command is None:
             self._over = True
             sys.exit(128 + number)
         if self._orphans and self.received is None:
             # In a thread, since an orphan may hold the pipes that the caller reads to their end.
-            pid = self._commands[-1].pid
-            self._ending = threading.Thread(target=self._end_what_is_left, args=(pid,), daemon=True)
+            self._ending = threading.Thread(target=self._end_what_is_left, args=(command.pid,), daemon=True)
             self._ending.start()
         self.received = number
-        for command in self._commands:
-            # The number of one that has ended may be that of another process.
-            if command.returncode is None:
-                self._pass_on(number, command.pid)
-
-    def _pass_on(self, number: int, pid: int) -> None:
-        with suppress(ProcessLookupError):
-            if self._group:
-                os.killpg(pid, number)
-            elif number != signal.SIGINT:  # the terminal sends Ctrl-C to the command itself
-                os.kill(pid, number)
+        self.is_asked_to_end |= number == signal.SIGTERM
+        # The number of one that has ended may be that of another process.
+        if command.returncode is None:
+            _pass_on(number, command.pid)
 
     def _end_what_is_left(self, command: int) -> None:
         _end_in_time(command)

@@ -35,7 +35,7 @@ def test_a_given_variable_wins() -> None:
         (["a"], "APP", {}, "must contain"),
         (["a"], "1{name}", {}, "'1a', for the secret 'a', is not a name"),
         (["a"], "{name}", {"a": "A B"}, "'A B', for the secret 'a', is not a name"),
-        (["a", "A"], "{NAME}", {}, "Two secrets would be in A. Set another one with --env A=VARIABLE."),
+        (["a", "A"], "{NAME}", {}, "Two secrets would be in A: a and A. Set another one with --env A=VARIABLE."),
         (["a", "b"], "{name}", {"b": "a"}, "Two secrets would be in a"),
     ],
 )

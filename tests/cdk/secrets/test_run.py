@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -14,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from mlkeys._commands.secrets import run
 from mlkeys._errors import MlkeysError
 from mlkeys._system.memory_files import link
-from tests.cdk.secrets.conftest import SECRETS, Invoke, Process, command_line
+from tests.cdk.secrets.conftest import SECRETS, Process, command_line
 from tests.integration.support.plays import approle, live_tokens, may_use
 from tests.integration.support.runs import Ledger
 from tests.support.server import Bao
@@ -70,6 +72,10 @@ def test_variables_are_named_as_asked(stored: Path, process: Process, allow: All
         (["--", "/no/such/program"], 127, "/no/such/program: command not found."),
         (["--", "/etc"], 126, "/etc: "),
         (["--", "sh", "-c", "exit 7"], 7, ""),
+        (["--watch", "--", "/no/such/program"], 127, "/no/such/program: command not found."),
+        (["--watch", "--", "sh", "-c", "kill -HUP $$"], 128 + signal.SIGHUP, ""),
+        (["-f", "empty", "--", "true"], 1, "No encrypted vars file (*.transit.yml) in "),
+        (["--watch", "-f", "empty", "--", "true"], 1, "No encrypted vars file (*.transit.yml) in "),
     ],
 )
 def test_the_status_is_that_of_the_program_or_says_why_there_is_none(
@@ -83,8 +89,29 @@ def test_the_status_is_that_of_the_program_or_says_why_there_is_none(
 ) -> None:
     allow("decrypt")
     monkeypatch.setenv("MY_GCP", "of the shell")
+    Path("empty").mkdir()
     assert stored.exists()
     assert words in process("run", *arguments, status=status).stderr.decode()
+
+
+def test_a_program_that_is_not_found_has_the_status_of_a_shell(tmp_path: Path) -> None:
+    refused, missing = PermissionError(errno.EACCES, "Permission denied"), FileNotFoundError(errno.ENOENT, "Missing")
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/interpreter\n")
+    search = {"PATH": str(tmp_path)}
+    # A folder of the PATH that may not be searched refuses any name.
+    assert run._failure("other", search, refused) == (127, "command not found")
+    assert run._failure("script", search, refused) == (126, "Permission denied")
+    assert run._failure("/root/other", search, refused) == (126, "Permission denied")
+    assert run._failure("script", search, missing) == (127, "the interpreter that it names was not found")
+    assert run._failure(f"{script}s", search, missing) == (127, "command not found")
+    for name in ("script", "other", str(tmp_path)):
+        with pytest.raises(MlkeysError, match="command not found"):
+            run._check_runnable(name, search)
+    script.chmod(0o755)
+    run._check_runnable("script", search)
+    with pytest.raises(MlkeysError, match="GCP: an environment variable holds less"):
+        run._check_runnable("script", {**search, "GCP": "y" * 131072})
 
 
 def test_a_secret_that_no_environment_can_hold_is_for_a_file() -> None:
@@ -204,92 +231,6 @@ def test_what_a_process_was_started_with_can_be_blanked() -> None:
     if os.geteuid() == 0:
         assert {"A_TOKEN=", "B_TOKEN=kept"} <= set(shown)
     assert "canary-token" not in shown
-
-
-@pytest.fixture
-def started_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what each Python program that starts was started with, by its process ID."""
-    folder = tmp_path / "site"
-    (folder / "seen").mkdir(parents=True)
-    code = f"import os; open(f'{folder}/seen/{{os.getpid()}}', 'ab').write(open('/proc/self/environ', 'rb').read())"
-    (folder / "sitecustomize.py").write_text(code)
-    before = os.environ.get("PYTHONPATH")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), before))))
-    return folder / "seen"
-
-
-@pytest.mark.parametrize("number", [None, "HUP"])
-def test_a_changed_file_starts_the_program_again_or_sends_a_signal(
-    stored: Path, invoke: Invoke, allow: Allow, number: str | None, started_with: Path
-) -> None:
-    allow("decrypt", "encrypt", "hmac", "verify")
-    program = (
-        "import os, signal, time\n"
-        "signal.signal(signal.SIGHUP, lambda *a: (print('hup', flush=True), os._exit(3)))\n"
-        "print(os.environ['OPENAI_API_KEY'], flush=True)\n"
-        "time.sleep(60)"
-    )
-    own = ["run", "--watch", *(["--signal", number] if number else []), "--", sys.executable, "-c", program]
-    with subprocess.Popen(command_line(own), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as started:
-        assert started.stdout is not None
-        assert started.stdout.readline().decode().strip() == SECRETS["openai_api_key"]
-        environment = Path(f"/proc/{started.pid}/environ").read_bytes()
-        assert b"BAO_TOKEN=" in environment
-        assert not [
-            text for text in (SECRETS["openai_api_key"], os.environ["BAO_TOKEN"]) if text.encode() in environment
-        ]
-        invoke("set", str(stored), "openai_api_key", stdin="sk-second")
-        if number:
-            assert started.stdout.readline() == b"hup\n"
-            assert started.wait(20) == 3
-        else:
-            assert started.stdout.readline() == b"sk-second\n"
-            started.send_signal(signal.SIGTERM)
-            assert started.wait(20) == 128 + signal.SIGTERM
-        inner = [path.read_bytes() for path in started_with.iterdir() if path.name != str(started.pid)]
-        assert inner
-        assert not [seen for seen in inner if os.environ["BAO_TOKEN"].encode() in seen]
-
-
-# Names what it has, ignores the signal to end, and names its file again on another signal.
-STUBBORN = (
-    "import os, signal, time\n"
-    "shown = lambda *_: print(os.getpid(), os.environ['OPENAI_API_KEY'], open(os.environ['F']).read(), flush=True)\n"
-    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    "signal.signal(signal.SIGHUP, shown)\n"
-    "shown()\n"
-    "time.sleep(60)"
-)
-
-
-@pytest.mark.parametrize("number", [None, "HUP"])
-def test_what_cannot_be_decrypted_ends_no_program(
-    stored: Path, invoke: Invoke, allow: Allow, number: str | None
-) -> None:
-    allow("decrypt", "encrypt", "hmac", "verify")
-    invoke("set", str(stored), "gcp", stdin="a long first file")
-    right, other = stored.read_text(), Path("other") / stored
-    other.parent.mkdir()
-    other.write_text(right)
-    for name in SECRETS:
-        invoke("set", str(other), name, stdin="second")
-    how = ["--signal", number] if number else ["--stop-timeout", "0"]
-    own = ["run", "--watch", *how, "--file", "gcp=F", "--", sys.executable, "-c", STUBBORN]
-    with subprocess.Popen(command_line(own), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
-        assert started.stdout is not None
-        assert started.stderr is not None
-        assert started.stdout.readline().split(" ", 1)[1] == f"{SECRETS['openai_api_key']} a long first file\n"
-        stored.write_text("<<<<<<< HEAD\n" + right)
-        said = started.stderr.readline()
-        assert "the program stays as it is, until this is fixed: keys.transit.yml is not YAML" in said
-        other.replace(stored)
-        process, *shown = started.stdout.readline().split()
-        assert shown == [SECRETS["openai_api_key"] if number else "second", "second"]
-        os.kill(int(process), signal.SIGKILL)
-        rest = started.stderr.read()
-        assert started.wait(20) == 128 + signal.SIGKILL
-    assert ("did not end within 0 seconds: killing it" in rest) is (number is None)
-    assert "stays as it is" not in rest
 
 
 def test_a_program_gets_the_signals_of_pipes_as_from_a_shell(stored: Path, process: Process, allow: Allow) -> None:

@@ -277,6 +277,91 @@ def test_files_of_several_groups_may_hold_the_same_names(stored: Path, invoke: I
     assert [bool(row["warning"]) for row in json.loads(invoke("check", str(again), "--json").output)] == [False, True]
 
 
+def test_a_bad_file_keeps_no_other_from_being_checked(stored: Path, invoke: Invoke, allow: Allow) -> None:
+    allow("decrypt")
+    right = stored.read_text()
+    for name, text in {
+        "a/conflict": "<<<<<<< HEAD\n" + right,
+        "a/empty": "# nothing\n",
+        "a/other-key": right.replace(f"key: {KEY}", "key: other"),
+        "b/good": right,
+    }.items():
+        file = Path(f"{name}.transit.yml")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    Path("b/lost.transit.yml").symlink_to("nowhere")
+    # Editors mark files that they have open so.
+    Path("b/.#good.transit.yml").symlink_to("someone@somewhere")
+    os.mkfifo("b/pipe.transit.yml")
+    os.mkfifo("pipe.transit.yml")
+    given = ["nowhere", "pipe.transit.yml", "a", "b"]
+    shown = invoke("check", *given, status=1).output
+    assert "a/other-key.transit.yml: openai_api_key, gcp: The key for " in shown
+    for words in (
+        "nowhere does not exist.",
+        "pipe.transit.yml: it is not a regular file.",
+        "a/conflict.transit.yml is not YAML",
+        "a/empty.transit.yml holds no secrets.",
+        "b/lost.transit.yml: No such file or directory.",
+    ):
+        assert f"\n{words}" in shown
+    assert shown.endswith("2 of 4 secrets decrypt. 5 files or folders could not be checked.\n")
+    rows = json.loads(invoke("check", "--json", *given, status=1).output)
+    assert [(row["file"], row["name"]) for row in rows if row["problem"]] == [
+        ("a/other-key.transit.yml", "openai_api_key"),
+        ("a/other-key.transit.yml", "gcp"),
+        ("nowhere", None),
+        ("pipe.transit.yml", None),
+        ("a/conflict.transit.yml", None),
+        ("a/empty.transit.yml", None),
+        ("b/lost.transit.yml", None),
+    ]
+    assert len(rows) == 9
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop rights")
+def test_what_the_user_may_not_read_is_named(stored: Path, allow: Allow) -> None:
+    allow("decrypt")
+    for name in ("good", "closed"):
+        Path(name).mkdir()
+        (Path(name) / stored).write_bytes(stored.read_bytes())
+    Path("closed").chmod(0)
+    stored.chmod(0)
+
+    def without_rights(words: str) -> tuple[int, str, str]:
+        drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
+        done = subprocess.run([*drop, *command_line(words.split())], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    status, shown, _ = without_rights("check --json")
+    assert status == 1
+    assert [(row["file"], row["problem"]) for row in json.loads(shown)] == [
+        *[("good/keys.transit.yml", "")] * 2,
+        ("closed", "closed: Permission denied."),
+        (str(stored), f"{stored}: Permission denied."),
+    ]
+    for words in ("show {}", "run -f {} -- true", "unset {} gcp"):
+        assert without_rights(words.format(stored)) == (1, "", f"Error: {stored}: Permission denied.\n"), words
+
+
+@pytest.mark.parametrize("text", ["# nothing\n", "_transit: {format: 1, backend: transit, key: k}\n"])
+def test_a_file_without_secrets_is_named(
+    stored: Path, invoke: Invoke, process: Process, allow: Allow, text: str
+) -> None:
+    allow("decrypt")
+    stored.write_text(text)
+    said = f"{stored} holds no secrets. Restore it, or remove it if it is not needed.\n"
+    for words in ("show {}", "check {}"):
+        assert said in invoke(*words.format(stored).split(), status=1).output
+    for words in ("run -- touch ran", "run --watch -- touch ran"):
+        assert process(*words.split(), status=1).stderr.decode() == f"Error: {said}"
+    assert not Path("ran").exists()
+    for words in ("unset {} gcp", "rename {} gcp g"):
+        shown = invoke(*words.format(stored).split(), status=1).output
+        assert ("unknown secret 'gcp'.\n" if "key" in text else f"{stored} holds no secrets and names no key.") in shown
+    assert stored.read_text() == text
+
+
 def test_without_either_right_nothing_is_checked(stored: Path, invoke: Invoke) -> None:
     assert "Permission denied" in invoke("check", str(stored), status=1).output
 
@@ -286,7 +371,7 @@ def test_without_either_right_nothing_is_checked(stored: Path, invoke: Invoke) -
     [
         (["check", "nowhere"], "nowhere does not exist"),
         (["check", "x" * 300], "File name too long."),
-        (["check", "empty"], "Error: No encrypted vars file (*.transit.yml) in "),
+        (["check", "empty"], "No encrypted vars file (*.transit.yml) in "),
         (["show", "plain.transit.yml"], "plain.transit.yml has values that are not encrypted: a."),
         (["show", "keys.transit.yml", "gpc"], "Did you mean 'gcp'"),
     ],

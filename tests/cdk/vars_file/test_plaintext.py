@@ -8,11 +8,16 @@ import contextlib
 
 import pytest
 import yaml
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded, encoded
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkeys import MlkeysError
 from mlkeys._commands.vars_file.plaintext import merged, parsed, parsed_leaves, rendered, swallowed
+from mlkeys._import.data import Nesting
+from mlkeys._import.selection import Wishes, select
+from mlkeys._import.values import Source
+from mlkeys._import.yaml_source import yaml_values
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,20}", fullmatch=True)
 # All that the server can give: UTF-8 has no halves of characters.
@@ -148,3 +153,47 @@ def test_entries_that_became_lines_of_another_are_seen(after: dict[str, str], go
     assert swallowed(BEFORE, after) == gone
     # What was in a value before says nothing.
     assert swallowed({**after, "c": "3"}, after) == []
+
+
+#: Values without quotes that YAML 1.1 reads as something else than they look like, or that Python cannot hold.
+ODD = [
+    *("2024-01-02", "2024-01-02T03:04:05Z", "2024-01-02 03:04:05.5 +2", "2024-01-02 03:04:05", "2024-13-45"),
+    *(".inf", "-.INF", ".nan", "1.0e+400", "-1.0e+400", "1e400", "1" * 5000, "0x_", "0b_", "0x1F", "0b101"),
+    *("1:30", "1:30.5", "1:60", "0644", "0o644", "08", "1_000", "+5", "5.", "-0.0", "1e3", "1.5e+3", "yes", "off", "~"),
+    *('!!int "x"', '!!int "[1"', '!!float ""', '!!timestamp "x"', '!!bool "x"', '!!int "2024-01-02"'),
+]
+
+
+@pytest.mark.parametrize("written", ODD)
+def test_what_is_imported_with_its_type_is_what_the_source_shows(written: str) -> None:
+    path = "top.value"
+    values = tuple(yaml_values(f"top: {{value: {written}}}", "source.yml", lambda *_: None, encrypted=True))
+    source, nesting = Source("source.yml", values), Nesting(lambda parts: ".".join(map(str, parts)), lambda _path: "")
+    stored: object = None
+    refused = ""
+    try:
+        stored = select(source, Wishes(nested=nesting)).secrets[path]
+    except MlkeysError as problem:
+        refused = str(problem)
+    if refused:
+        assert "top.value (line 1) is a " in refused
+        # As it is written, it is text, for who wants that.
+        assert select(source, Wishes(nested=nesting, as_text=True)).secrets[path] == values[0].text
+    else:
+        assert str(decoded(encoded(stored))) == str(yaml.safe_load(written))
+
+
+@pytest.mark.parametrize("written", ODD)
+def test_what_is_edited_is_what_the_editor_shows(written: str) -> None:
+    stored: object = None
+    refused = ""
+    try:
+        stored = parsed_leaves(f"top: {{value: {written}}}", lambda _paths: [])["top.value"]
+    except MlkeysError as problem:
+        refused = str(problem)
+    if refused:
+        assert "top.value is a number that cannot be read" in refused or "begins with !" in refused
+        return
+    again = parsed_leaves(rendered({"top": {"value": decoded(encoded(stored))}}, "file"), lambda _paths: [])
+    assert repr(again["top.value"]) == repr(stored)
+    assert isinstance(stored, str) or str(stored) == str(yaml.safe_load(written))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ import click
 
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._errors import MlkeysError
-from mlkeys._stored.secrets import Secret, chosen_files, results_of_each, secrets_of_each
+from mlkeys._shared.printable import printable
+from mlkeys._stored.secrets import FileProblem, Secret, files_below, results_of_each, secrets_of
 from mlkeys._system import collection
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("check")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|DIR]...")
+@click.argument("files", nargs=-1, type=click.Path(readable=False, path_type=Path), metavar="[FILE|DIR]...")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @failing_plainly
 def command(files: tuple[Path, ...], *, as_json: bool) -> None:
@@ -32,23 +34,36 @@ def command(files: tuple[Path, ...], *, as_json: bool) -> None:
 
     Without permission to decrypt, the ciphertexts are rewrapped instead, and the result is discarded: the server
     decrypts them for that, but does not return the plaintext. So the token needs the capability update on decrypt or on
-    rewrap of the keys. Exits with 1 if a secret does not decrypt.
+    rewrap of the keys. Exits with 1 if a secret does not decrypt, or a file cannot be read or holds no secrets. All
+    others are checked nevertheless.
 
     \b
     Examples:
       mlkeys check group_vars
     """
     with collection.connected_to_read() as client:
-        found = secrets_of_each(lambda: client, chosen_files(files, below=True))
+        found, unread = _read(client, files)
         secrets = [secret for secret in found if not secret.is_open]
         problems = _problems(client, secrets)
     if as_json:
         rows = [_row(one, problem) for one, problem in zip(secrets, problems, strict=True)]
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps([*rows, *map(_row_of_file, unread)], indent=2))
     else:
-        _show(secrets, problems)
-    if any(problems):
+        _show(secrets, problems, unread)
+    if any(problems) or unread:
         sys.exit(1)
+
+
+def _read(client: Client, files: Sequence[Path]) -> tuple[list[Secret], list[FileProblem]]:
+    """The secrets of all files that can be read, and why others cannot."""
+    paths, problems = files_below(files)
+    found = []
+    for path in paths:
+        try:
+            found += secrets_of(lambda: client, path)
+        except MlkeysError as error:
+            problems.append(FileProblem(path, str(error)))
+    return found, problems
 
 
 def _row(one: Secret, problem: str) -> dict[str, Any]:
@@ -62,14 +77,35 @@ def _row(one: Secret, problem: str) -> dict[str, Any]:
     }
 
 
-def _show(secrets: list[Secret], problems: list[str]) -> None:
+def _row_of_file(one: FileProblem) -> dict[str, Any]:
+    return {
+        "name": None,
+        "file": str(one.path),
+        "key": None,
+        "version": None,
+        "problem": printable(one.problem),
+        "warning": "",
+    }
+
+
+def _show(secrets: list[Secret], problems: list[str], unread: list[FileProblem]) -> None:
+    for one, problem in zip(secrets, problems, strict=True):
+        if not problem and (warning := _warning(one)):
+            click.secho(f"{one.path}: {one.name}: {warning}", fg="yellow")
+    # A key that is gone, and a missing right, are the same problem for each of its secrets.
+    groups: dict[tuple[Path, str], list[str]] = {}
     for one, problem in zip(secrets, problems, strict=True):
         if problem:
-            click.secho(f"{one.path}: {one.name}: {problem}", fg="red")
-        elif warning := _warning(one):
-            click.secho(f"{one.path}: {one.name}: {warning}", fg="yellow")
+            groups.setdefault((one.path, problem), []).append(one.name)
+    for (path, problem), names in groups.items():
+        click.secho(f"{path}: {', '.join(names)}: {problem}", fg="red")
+    for file in unread:
+        named = file.problem if str(file.path) in file.problem else f"{file.path}: {file.problem}"
+        click.secho(printable(named), fg="red")
     good = problems.count("")
-    click.echo(f"{good} of {len(secrets)} {'secret decrypts' if len(secrets) == 1 else 'secrets decrypt'}.")
+    decrypting = f"{good} of {len(secrets)} {'secret decrypts' if len(secrets) == 1 else 'secrets decrypt'}."
+    others = "file or folder" if len(unread) == 1 else "files or folders"
+    click.echo(decrypting + (f" {len(unread)} {others} could not be checked." if unread else ""))
 
 
 def _warning(one: Secret) -> str:
@@ -80,29 +116,46 @@ def _warning(one: Secret) -> str:
 
 
 def _problems(client: Client, secrets: list[Secret]) -> list[str]:
-    """For each secret why it does not decrypt, empty where it does."""
+    """For each secret why it does not decrypt, empty where it does.
+
+    Raises:
+        MlkeysError: the server does not answer, or not with this token.
+    """
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
-        PermissionDenied,
-        TransitError,
+        NotReady,
+        ServerError,
+        Unauthenticated,
     )
 
     found = [""] * len(secrets)
     for key in dict.fromkeys(secret.key for secret in secrets):
         places = [place for place, secret in enumerate(secrets) if secret.key == key]
         group = [secrets[place] for place in places]
-        try:
-            answers = _decrypting(client, group)
-        except PermissionDenied:
-            answers = _rewrapping(client, group)
-        except TransitError as error:
-            raise MlkeysError(error.message) from None
+        with collection.in_plain_words():
+            try:
+                answers = _checked(client, group)
+            except (NotReady, Unauthenticated):
+                raise
+            except ServerError as error:
+                # That of one key, such as one that was deleted.
+                answers = [error.message] * len(group)
         for place, answer in zip(places, answers, strict=True):
             found[place] = answer
     return found
 
 
-def _decrypting(client: Client, group: list[Secret]) -> list[str]:
-    return [result if isinstance(result, str) else "" for result in results_of_each(client, group)]
+def _checked(client: Client, group: list[Secret]) -> list[str]:
+    """The same for the secrets of one key.
+
+    Raises:
+        TransitError: the server refuses a whole request.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
+
+    try:
+        return [result if isinstance(result, str) else "" for result in results_of_each(client, group)]
+    except PermissionDenied:
+        return _rewrapping(client, group)
 
 
 def _rewrapping(client: Client, group: list[Secret]) -> list[str]:
@@ -111,5 +164,4 @@ def _rewrapping(client: Client, group: list[Secret]) -> list[str]:
 
     file = group[0].file
     items = [stored_item(secret.file.entries[secret.name]) for secret in group]
-    with collection.in_plain_words():
-        return [answer.reason for answer in Transit(client, file.backend).rewrap_each(file.key, items)]
+    return [answer.reason for answer in Transit(client, file.backend).rewrap_each(file.key, items)]

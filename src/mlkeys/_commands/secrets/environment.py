@@ -82,10 +82,12 @@ def variables(names: Iterable[str], template: str, given: Mapping[str, str]) -> 
                 f"{problem}. Leave out the secret '{name}' with --only, or set another variable with "
                 f"--env {name}=VARIABLE."
             )
-        if variable in found.values():
-            raise MlkeysError(f"Two secrets would be in {variable}. Set another one with --env {name}=VARIABLE.")
-        found[name] = variable
-    return found
+        first = found.setdefault(variable, name)
+        if first != name:
+            raise MlkeysError(
+                f"Two secrets would be in {variable}: {first} and {name}. Set another one with --env {name}=VARIABLE."
+            )
+    return {name: variable for variable, name in found.items()}
 
 
 def check_unused(

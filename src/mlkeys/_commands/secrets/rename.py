@@ -18,7 +18,7 @@ from mlkeys._system import collection
 
 
 @click.command("rename")
-@click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, exists=True, readable=False, path_type=Path))
 @click.argument("old", shell_complete=complete)
 @click.argument("new")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")

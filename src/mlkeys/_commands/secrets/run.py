@@ -32,6 +32,7 @@ from mlkeys._stored.secrets import check_known, chosen_files, only, plaintexts, 
 from mlkeys._system import collection, core_dumps
 from mlkeys._system.memory_files import fill, link, memory_files
 from mlkeys._system.own_memory import Parent, close_to_others, take_over
+from mlkeys._system.terminal import notice
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option
@@ -44,7 +45,7 @@ _SIGNALS = {name.removeprefix("SIG"): number for name, number in signal.Signals.
     "-f",
     "files",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     metavar="FILE|DIR",
     help="Encrypted vars file, or a folder of them; repeatable. Default: those in the current folder.",
 )
@@ -139,7 +140,7 @@ def command(
     parent = take_over()
     if watch:
         number = _SIGNALS[signal_name] if signal_name else None
-        given = Watched(chosen_files(files), argv, options, number, stop_timeout)
+        given = Watched(files, argv, options, number, stop_timeout)
         sys.exit(watch_files(given, login_variables))
     core_dumps.turn_off(for_good=True)
     _run(files, argv, options, parent)
@@ -148,8 +149,14 @@ def command(
 def _run(files: Sequence[Path], argv: Sequence[str], options: Options, parent: Parent | None) -> None:
     """Decrypt, and become the program, when the process that watches lets it. Returns never."""
     orders = parent.orders if parent else {}
+    shared: Mapping[str, int] = orders.get("files", {})
+    environment: dict[str, str] = {}
     try:
         prepared = _prepared(chosen_files(files), options)
+        if not orders.get("refresh"):
+            environment = {**prepared.environment, **_file_variables(prepared, options, shared)}
+        if orders.get("replaces"):
+            _check_runnable(argv[0], environment)
     except MlkeysError as problem:
         if parent is None:
             raise
@@ -157,12 +164,11 @@ def _run(files: Sequence[Path], argv: Sequence[str], options: Options, parent: P
         sys.exit(1)
     if parent and not parent.lets_go():
         sys.exit(0)
-    shared: Mapping[str, int] = orders.get("files", {})
     if orders.get("refresh"):
         for name, descriptor in shared.items():
             fill(descriptor, prepared.files[name])
         sys.exit(0)
-    _become(argv, {**prepared.environment, **_file_variables(prepared, options, shared)})
+    _become(argv, environment)
 
 
 @dataclass(frozen=True)
@@ -212,10 +218,9 @@ def _warn_about_sealed(values: Mapping[str, bytes]) -> None:
 
     sealed = [name for name, value in values.items() if ciphertext_version(os.fsdecode(value).strip()) is not None]
     if sealed:
-        click.echo(
+        notice(
             f"Warning: {', '.join(sealed)}: what it decrypts to is a ciphertext, so it was encrypted twice. Set the "
-            "plaintext anew with 'mlkeys set'.",
-            err=True,
+            "plaintext anew with 'mlkeys set'."
         )
 
 
@@ -252,14 +257,37 @@ def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
         signal.signal(number, signal.SIG_DFL)
     try:
         os.execvpe(argv[0], list(argv), environment)  # noqa: S606  that is what the command is for
-    except FileNotFoundError:
-        status, problem = 127, "command not found"
     except OSError as error:
-        status, problem = 126, error.strerror or "it cannot be run"
-        if error.errno == errno.E2BIG:
-            problem = _too_long(environment) or problem
+        status, problem = _failure(argv[0], environment, error)
     click.echo(f"Error: {argv[0]}: {problem}.", err=True)
     sys.exit(status)
+
+
+def _failure(name: str, environment: Mapping[str, str], error: OSError) -> tuple[int, str]:
+    """The exit status that a shell has for a program that cannot be run, and why it cannot."""
+    is_there = any(map(os.path.isfile, _places(name, environment)))
+    # Folders of the PATH that may not be searched refuse any name.
+    if isinstance(error, FileNotFoundError) or not (is_there or "/" in name):
+        return 127, "the interpreter that it names was not found" if is_there else "command not found"
+    too_long = _too_long(environment) if error.errno == errno.E2BIG else ""
+    return 126, too_long or error.strerror or "it cannot be run"
+
+
+def _check_runnable(name: str, environment: Mapping[str, str]) -> None:
+    """Check that a program can take the place of one that runs, before that is ended.
+
+    Raises:
+        MlkeysError: it is not there, may not be run, or would get a variable that is too long.
+    """
+    if not any(os.access(place, os.X_OK) for place in filter(os.path.isfile, _places(name, environment))):
+        raise MlkeysError(f"{name}: command not found.")
+    if problem := _too_long(environment):
+        raise MlkeysError(f"{problem}.")
+
+
+def _places(name: str, environment: Mapping[str, str]) -> list[Path]:
+    """Where a program is searched."""
+    return [Path(name)] if "/" in name else [Path(folder, name) for folder in os.get_exec_path(environment)]
 
 
 def _too_long(environment: Mapping[str, str]) -> str:

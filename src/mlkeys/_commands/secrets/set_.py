@@ -36,7 +36,7 @@ class _Flags(TypedDict):
 
 
 @click.command("set")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, readable=False, path_type=Path))
 @click.argument("name", shell_complete=complete)
 @click.option("--from-env", metavar="VARIABLE", help="Take the value from this environment variable.")
 @click.option("--key", metavar="NAME", help="Key for a new file.")

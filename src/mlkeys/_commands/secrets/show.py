@@ -25,7 +25,7 @@ _MASK = "********"
 
 
 @click.command("show")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|DIR")
+@click.argument("file", type=click.Path(readable=False, path_type=Path), metavar="FILE|DIR")
 @click.argument("name", required=False, shell_complete=complete)
 @click.option("--reveal", is_flag=True, help="Decrypt, and show the values.")
 @click.option("--force", is_flag=True, help="Write values although the output is not a terminal.")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("unset")
-@click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, exists=True, readable=False, path_type=Path))
 @click.argument(
     "names",
     nargs=-1,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`mlkeys run --watch`: this process never holds a secret, since those that it starts decrypt them. It has the login.
 
-When a file changes, another process decrypts it first. The program stays as it is until that has succeeded.
+When a file changes, another process decrypts all of them first. The program stays as it is until that has succeeded.
 """
 
 from __future__ import annotations
@@ -13,24 +13,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-import click
-
 from mlkeys._commands.secrets.environment import is_credential, pairs
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import printable
+from mlkeys._stored.secrets import chosen_files
 from mlkeys._system import collection
 from mlkeys._system.memory_files import shared_file
 from mlkeys._system.own_memory import ENDED, HandOver, blank
 from mlkeys._system.processes import ChildProcess, exit_status
+from mlkeys._system.terminal import in_foreground, notice
 
 # Seconds between two looks at the files, and between two attempts to decrypt what could not be decrypted.
 _POLL = 0.5
 _RETRY = 5.0
+
+
+Mark = tuple[int, int, int]
+Marks = dict[Path, Mark | None]
 
 
 class Options(TypedDict):
@@ -49,21 +53,22 @@ class Watched:
     """What to run, and what to do when a file changes.
 
     Attributes:
+        named: files, and folders of them. Empty for those of the current folder.
         number: of the signal to send, ``None`` for starting again.
         stop_timeout: seconds that the program has to end.
     """
 
-    paths: Sequence[Path]
+    named: Sequence[Path]
     argv: Sequence[str]
     options: Options
     number: int | None
     stop_timeout: int
 
-    @property
-    def command(self) -> list[str]:
-        """The command line that runs the program once."""
-        own = [sys.executable, "-m", "mlkeys", "run"]
-        for path in self.paths:
+    def command(self, paths: Sequence[Path]) -> list[str]:
+        """The command line that runs the program once, with the secrets of these files."""
+        # No module of the current folder takes the place of ours, and gets the login.
+        own = [sys.executable, "-P", "-m", "mlkeys", "run"]
+        for path in paths:
             own += ["-f", str(path)]
         for name in self.options["names"]:
             own += ["--only", name]
@@ -122,10 +127,11 @@ class _Watcher:
         self._said = ""
         # Of a program that only gets a signal: its environment cannot change, but its files can.
         self._files = _shared_files(given)
+        # The program has the secrets of these. Without one of them, it does not start again.
+        self._used: Marks = {path: _mark(path) for path in chosen_files(given.named)}
 
     def run(self) -> int:
-        marks = _marks(self._given.paths)
-        program = self._begun(refresh=False)
+        program = self._begun(list(self._used))
         while (problem := program.channel.answer(_POLL)) is None:
             pass
         if problem:
@@ -134,68 +140,115 @@ class _Watcher:
                 return status
             raise MlkeysError(problem)
         program.channel.let_go()
-        retry: float | None = None
+        last = tried = self._used
+        retry = 0.0
         while not program.has_ended():
             time.sleep(_POLL)
-            now = _marks(self._given.paths)
-            is_due = now != marks or (retry is not None and time.monotonic() > retry)
-            if not is_due or self._child.received is not None:
+            now = self._marks()
+            # What differs between two looks may be half of what somebody is just writing.
+            is_settled, last = now == last, now
+            if not is_settled or self._child.is_asked_to_end:
                 continue
-            marks = now
-            fresh, retry = self._renewed(program)
-            program = fresh or program
+            if now == self._used:
+                self._said = ""
+            elif now != tried or time.monotonic() > retry:
+                program = self._renewed(program, now)
+                retry = time.monotonic() + _RETRY
+            tried = now
         return exit_status(program.process.returncode)
 
-    def _begun(self, *, refresh: bool) -> _Inner:
-        """Start a process that decrypts."""
+    def _marks(self) -> Marks:
+        """Marks of the files that are used, and of those that are new in a folder."""
+        found = list(self._used)
+        for place in self._given.named or [Path()]:
+            with suppress(MlkeysError):
+                found += chosen_files([place])
+        return {path: _mark(path) for path in found}
+
+    def _begun(self, paths: Sequence[Path], *, aside: bool = False) -> _Inner:
+        """Start a process that decrypts.
+
+        Args:
+            aside: whether it runs beside the program.
+
+        Raises:
+            OSError: it cannot be started.
+        """
         files: Mapping[str, int] = self._files
-        channel = HandOver(os.environ, self._hidden, {"files": files, "refresh": refresh})
+        refresh = aside and self._given.number is not None
+        orders = {"files": files, "refresh": refresh, "replaces": aside and not refresh}
+        channel = HandOver(os.environ, self._hidden, orders)
         numbers = [channel.theirs.fileno(), *files.values()]
-        process = self._child.start(self._given.command, channel.environment, pass_fds=numbers)
+        try:
+            process = self._child.start(self._given.command(paths), channel.environment, aside=aside, pass_fds=numbers)
+        except OSError:
+            channel.theirs.close()
+            channel.close()
+            raise
         channel.give()
         return _Inner(process, channel)
 
-    def _renewed(self, program: _Inner) -> tuple[_Inner | None, float | None]:
-        """Decrypt, then send the signal, or replace the program.
-
-        Returns:
-            The program that replaces it, and when to try again.
-        """
-        refresh = self._given.number is not None
-        fresh = self._begun(refresh=refresh)
+    def _renewed(self, program: _Inner, marks: Marks) -> _Inner:
+        """Decrypt, then send the signal to the program, or replace it; the program that runs afterwards."""
+        self._child.received = None
+        try:
+            fresh = self._begun(list(marks), aside=True)
+        except OSError as error:
+            self._say(f"mlkeys cannot be started: {error.strerror}.")
+            return program
         with closing(fresh.channel):
-            problem = None
-            while problem is None and not program.has_ended():
-                problem = fresh.channel.answer(_POLL)
-            if problem or program.has_ended():
-                self._say(problem)
-                return None, time.monotonic() + _RETRY
-            self._said = ""
-            if self._given.number is not None:
-                fresh.channel.let_go()
-                fresh.process.wait()
-                program.process.send_signal(self._given.number)
-                return None, None
-            self._stop(program)
-            if self._child.received is not None:
-                return None, None
-            fresh.channel.let_go()
-        return fresh, None
+            try:
+                after = self._handed_over(fresh, program)
+            except PermissionError:
+                self._say("the program belongs to another user by now, and gets no signals from mlkeys.")
+                after = None
+        if after is not None:
+            self._said, self._used = "", marks
+        elif not program.has_ended():
+            # It ends, since nobody lets it go.
+            fresh.process.wait()
+        return after or program
 
-    def _say(self, problem: str | None) -> None:
-        if problem and problem != self._said and self._child.received is None:
+    def _handed_over(self, fresh: _Inner, program: _Inner) -> _Inner | None:
+        """What `_renewed` does once a process has begun to decrypt. ``None`` if it cannot, or a signal came meanwhile.
+
+        Raises:
+            PermissionError: the program cannot get signals.
+        """
+        problem = None
+        while problem is None and not program.has_ended():
+            problem = fresh.channel.answer(_POLL)
+        if problem:
+            # It has said why, and ends.
+            fresh.process.wait()
+            self._say(problem)
+        if problem or program.has_ended() or self._child.received is not None:
+            return None
+        if self._given.number is not None:
+            fresh.channel.let_go()
+            if fresh.process.wait():
+                return None
+            program.process.send_signal(self._given.number)
+            return program
+        self._stop(program)
+        self._child.pass_signals_to(fresh.process)
+        if self._child.received is not None and (self._child.received != signal.SIGHUP or in_foreground()):
+            return None
+        fresh.channel.let_go()
+        return fresh
+
+    def _say(self, problem: str) -> None:
+        if problem != self._said and self._child.received is None:
             self._said = problem
-            click.echo(
-                f"A file changed, but the program stays as it is, until this is fixed: {printable(problem)}", err=True
-            )
+            notice(f"A file changed, but the program stays as it is, until this is fixed: {printable(problem)}")
 
     def _stop(self, program: _Inner) -> None:
-        click.echo("A file changed: starting again.", err=True)
+        notice("A file changed: starting again.")
         program.process.terminate()
         try:
             program.process.wait(self._given.stop_timeout)
         except subprocess.TimeoutExpired:
-            click.echo(f"It did not end within {self._given.stop_timeout} seconds: killing it.", err=True)
+            notice(f"It did not end within {self._given.stop_timeout} seconds: killing it.")
             program.process.send_signal(signal.SIGKILL)
             program.process.wait()
 
@@ -207,13 +260,10 @@ def _shared_files(given: Watched) -> dict[str, int]:
     return {name: shared_file(name) for name in pairs(given.options["file"], "--file")}
 
 
-def _marks(paths: Sequence[Path]) -> list[tuple[int, int, int] | None]:
-    """Marks of the files, which differ when one changes. A file that is just being replaced has none."""
-    marks: list[tuple[int, int, int] | None] = []
-    for path in paths:
-        try:
-            status = path.stat()
-            marks.append((status.st_mtime_ns, status.st_size, status.st_ino))
-        except OSError:
-            marks.append(None)
-    return marks
+def _mark(path: Path) -> Mark | None:
+    """What differs when a file changes. One that is just being replaced has none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -45,7 +45,7 @@ _RETURNED = (
 
 
 @click.command("edit")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, readable=False, path_type=Path))
 @click.option("--key", metavar="NAME", help="Key for a new file.")
 @click.option("--backend", metavar="PATH", help="Path of the Transit engine for a new file. Default: transit.")
 @click.option(
@@ -63,7 +63,7 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     tmpfs). The file is then overwritten and removed, even if a signal ends this command. Memory may be swapped to disk,
     so encrypt the swap space. Only changed values are encrypted. The other ciphertexts, the comments and the order of
     FILE are kept. Removing half of the entries or more needs a confirmation. In a file of format 2, nested data and the
-    types of YAML are kept. A new file is of format 2 if you enter nested data.
+    types of YAML are kept; a date is text. A new file is of format 2 if you enter nested data.
 
     Set the editor with VISUAL or EDITOR. It must wait until you close the file: graphical editors often have the option
     --wait for that. Vim runs without swap, backup, undo and viminfo files. Files that other

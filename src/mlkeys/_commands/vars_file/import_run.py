@@ -63,7 +63,11 @@ _OPTIONS = (
         is_flag=True,
         help="Import nested values, numbers and booleans as they are, into a file of format 2.",
     ),
-    click.option("--as-text", is_flag=True, help="Import numbers, booleans and dates as text."),
+    click.option(
+        "--as-text",
+        is_flag=True,
+        help="Import numbers, booleans and dates as text; with --nested, only those that cannot be kept.",
+    ),
     click.option("--skip-empty", is_flag=True, help="Skip values that are empty."),
     click.option("--literal", is_flag=True, help="Import references, templates and ciphertexts as literal text."),
     click.option("--comments", is_flag=True, help="Also write the comments of the source, in plain text."),

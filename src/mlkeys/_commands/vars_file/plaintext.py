@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from mlkeys._errors import MlkeysError
-from mlkeys._import.data import parts_of, typed
-from mlkeys._import.values import NOTHING, SCALARS, TEXT, Value
+from mlkeys._import.data import parts_of, type_problem, typed
+from mlkeys._import.values import NOTHING, OTHER_DATE, SCALARS, TEXT, Value
 from mlkeys._import.yaml_source import yaml_values
 from mlkeys._shared.printable import one_line
 
@@ -115,6 +115,9 @@ def parsed_leaves(text: str, name_problems: NameProblems) -> dict[str, object]:
             wrong = [f"{path} is already defined in line {found[path].line}"]
         if not wrong and value.kind not in (TEXT, NOTHING, *SCALARS):
             wrong = [f"{path} must be text (quote it)"]
+        # A date is text as the editor shows it.
+        if not wrong and value.kind != OTHER_DATE and (unread := type_problem(value)):
+            wrong = [f"{path} is {unread} (quote it)"]
         problems += [f"  line {value.line}: {problem}" for problem in wrong[:1]]
         found.setdefault(path, value)
     problems += [f"  line {line}: {problem}" for line, problem in _lost(text)]

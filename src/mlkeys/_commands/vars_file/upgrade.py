@@ -13,7 +13,7 @@ from mlkeys._commands.vars_file.writes import Target, in_turn, target
 
 
 @click.command("upgrade")
-@click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, exists=True, readable=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @failing_plainly
 def command(file: Path, *, as_json: bool) -> None:

@@ -252,10 +252,18 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
         # A document does not choose its key: what points to it does, or the user.
         chosen_key, chosen_backend = key or named.key, (backend or named.backend or "transit").strip("/")
         if not chosen_key:
-            why = "does not name its key" if before else "does not exist yet"
-            raise MlkeysError(f"{path} {why}: name the key with --key.")
+            raise MlkeysError(_no_key(path, before, file))
         check_ownership(file, chosen_backend, chosen_key, named.fingerprint_key or chosen_key, str(path))
     return Target(path, before, file, chosen_backend, chosen_key, stored)
+
+
+def _no_key(path: Path, before: str | None, file: VarsFile) -> str:
+    if before is None:
+        return f"{path} does not exist yet: name the key with --key."
+    if file.entries:
+        return f"{path} does not name its key: name the key with --key."
+    # Not all commands that change a file have --key.
+    return f"{path} holds no secrets and names no key. Restore it, or set a secret with 'mlkeys set' and --key."
 
 
 def refuse_ciphertext(secrets: Mapping[str, object]) -> None:
