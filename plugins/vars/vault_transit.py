@@ -21,7 +21,9 @@ description:
     2.19, a variable is undefined as a whole if one of its leaves does not decrypt.
   - Lookups and modules share the plugin's login for the whole run.
   - List it after P(ansible.builtin.host_group_vars#vars) in C(vars_plugins_enabled), because that plugin reads the same
-    files and returns the ciphertext. The plugin warns if it is listed before.
+    files and returns the ciphertext. The plugin warns if it is listed before. The other plugin also ends the run for
+    a file with an unresolved merge conflict, without a word of that. So this one warns of such files when it is loaded,
+    with the lines of both sides.
   - Without this plugin, the variables hold ciphertext. M(mlkeys.transit.vault_transit_file) and the filters
     P(mlkeys.transit.quoted#filter) and P(mlkeys.transit.shaped#filter) then refuse to write them.
 author:
@@ -180,6 +182,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable i
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import below
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import plain_names_problem
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.conflicts import conflicts
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.decrypted_files import (
     Decrypted,
     DecryptedFiles,
@@ -209,6 +212,12 @@ class VarsModule(BaseVarsPlugin):
     is_stateless = True
 
     _asked: tuple[bool, bool] | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Ansible makes its plugins before one of them reads a file. The display shows the same warning once.
+        for problem in conflicts(context.CLIARGS):
+            display.warning(one_line(problem))
 
     def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
         super().get_vars(loader, path, entities)

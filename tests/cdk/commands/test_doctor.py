@@ -507,6 +507,15 @@ def test_the_attributes_are_held_against_the_merge_driver(
     assert all(said in text for _level, text in found)
 
 
+def test_a_merge_conflict_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "keys.transit.yml").write_text(f"<<<<<<< HEAD\n{VARS_FILE}=======\n{VARS_FILE}>>>>>>> new-key\n")
+    [found] = merges.conflicts(tmp_path, ["gone.transit.yml", "keys.transit.yml"])
+    assert found.level == "wrong"
+    assert (
+        "one side is at keys.transit.yml:1 (HEAD) and the other side is at keys.transit.yml:6 (new-key)" in found.found
+    )
+
+
 def test_a_file_that_is_to_come_is_merged_too(tmp_path: Path, doctor: Doctor, bao: Bao) -> None:
     git(tmp_path, "init", "--quiet")
     (tmp_path / ".gitattributes").write_text("*.transit.* merge=mlkeys\n")

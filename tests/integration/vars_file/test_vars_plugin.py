@@ -748,6 +748,18 @@ def test_decryption_can_be_switched_off_for_a_run(bao: Bao, project: Project, pu
     assert ledger.requests == []
 
 
+def test_a_merge_conflict_is_explained_although_another_plugin_reads_the_file_first(
+    project: Project, tmp_path: Path
+) -> None:
+    path = tmp_path / "group_vars/all/keys.transit.yml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"<<<<<<< HEAD\n{text}\n=======\n{text}\n>>>>>>> topic\n", encoding="utf-8")
+    project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
+    shown = " ".join(project.run("--limit", "gateway1", env=VARS_PLUGIN, status=4).stderr.split())
+    assert shown.count("has an unresolved merge conflict") == 1
+    assert re.search(r"yml:1 \(HEAD\) and the other side is at .*yml:3 \(topic\)", shown)
+
+
 def test_templates_are_evaluated_if_that_is_configured(
     bao: Bao, project: Project, mount: str, put: Callable[..., Path], tmp_path: Path
 ) -> None:
