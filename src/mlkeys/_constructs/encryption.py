@@ -20,9 +20,9 @@ from mlkeys._providers.literals import shown
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _NESTED = (
-    "A program encrypts single texts. Give each a variable of its own, such as openai_api_key, and nest it where it is "
-    "used, as in HostConfig(json={'openai': {'api_key': file['openai_api_key']}}). Nested variables of Ansible are kept "
-    "in a vars file beside the program: mlkeys set FILE openai.api_key"
+    "A program encrypts single texts. Give each a variable of its own, such as openai_api_key, and nest it where it "
+    "is used, as in HostConfig(json={'openai': {'api_key': file['openai_api_key']}}). Nested variables of Ansible are "
+    "kept in a vars file beside the program: mlkeys set FILE openai.api_key"
 )
 
 
