@@ -86,8 +86,8 @@ _raw:
   contains:
     files:
       description:
-        - The encrypted vars files, each with C(path), C(backend), C(key), the C(names) of its entries and the C(oldest)
-          of their versions.
+        - The encrypted vars files, each with C(path), C(backend), C(key), the C(names) of its entries, the C(oldest)
+          of their versions, and whether it is C(mixed), that is, also has values that are not encrypted but should be.
       type: list
       elements: dict
     others:
@@ -125,6 +125,7 @@ _raw:
           key: ml-api-key
           names: [openai_api_key]
           oldest: 1
+          mixed: false
       others: []
       texts: [/srv/project/inventory.yml]
       elsewhere: []
@@ -325,7 +326,8 @@ def _read(
             oldest = min(entry.version for entry in file.entries.values())
             # Searches report real paths.
             path = os.path.realpath(one.path) if one.path else ""
-            files.append(FoundFile(path, file.backend, file.key, file.fingerprint_key, names, oldest, one.place))
+            about = (file.backend, file.key, file.fingerprint_key, names, oldest, one.place)
+            files.append(FoundFile(path, *about, mixed=bool(file.plain)))
     return files, unread
 
 

@@ -37,6 +37,11 @@ options:
       - Set by the controller only.
     type: json
     default: "{}"
+  fingerprints:
+    description:
+      - Set by the controller only, for values that may have changed.
+    type: json
+    default: "{}"
   parts:
     description:
       - Filled in by the controller, with the places of the ciphertexts in the files.
@@ -73,7 +78,9 @@ attributes:
 notes:
   - The token needs C(update) on C(transit/rewrap/KEY), and C(read) on C(transit/keys/KEY) or C(update) on
     C(transit/hmac/KEY).
-  - For encrypted vars files, use M(mlkeys.transit.vault_transit_vars), which also renews their fingerprints.
+  - For encrypted vars files, use M(mlkeys.transit.vault_transit_vars), which also renews their fingerprints. In copies
+    of them, whatever else these files hold, the digests behind the fingerprints follow the ciphertexts. Where a value
+    is replaced, its fingerprint comes from O(vars_files); a copy with a value that is not there stays as it is.
   - More than 10,000 ciphertexts are rewrapped in parts, so that memory stays small. After each part, a line on standard
     error shows the progress.
   - The server cannot rewrap ciphertexts with associated data. Such a ciphertext is unknown.

@@ -13,14 +13,17 @@ description:
     C(*.transit.json), in C(group_vars) and C(host_vars) beside inventory and playbook. C(group_vars/NAME/*.transit.yml)
     and C(group_vars/NAME.transit.yml) are both read.
   - Files are decrypted once per run, in the process that runs the play, with one request for each key. A file that
-    changes during the run is read again.
+    changes during the run is read again. A policy for single secrets allows no request for several, so with such a
+    token there is one request for each name.
   - A file can also point to a document in a KV engine (O(mlkeys.transit.vault_transit_vars#module:store=kv)), which is
     read once per run.
   - Files of nested data (format 2) become nested variables with the types that the values had. Before ansible-core
     2.19, a variable is undefined as a whole if one of its leaves does not decrypt.
   - Lookups and modules share the plugin's login for the whole run.
   - List it after P(ansible.builtin.host_group_vars#vars) in C(vars_plugins_enabled), because that plugin reads the same
-    files and returns the ciphertext. The plugin warns if it is listed before.
+    files and returns the ciphertext. The plugin warns if it is listed before. The other plugin also ends the run for
+    a file with an unresolved merge conflict, without a word of that. So this one warns of such files when it is loaded,
+    with the lines of both sides.
   - Without this plugin, the variables hold ciphertext. M(mlkeys.transit.vault_transit_file) and the filters
     P(mlkeys.transit.quoted#filter) and P(mlkeys.transit.shaped#filter) then refuse to write them.
 author:
@@ -49,7 +52,8 @@ options:
     description:
       - What to do with a variable that does not decrypt.
       - With V(undefined), the variable is undefined, with the reason as a hint. Only what uses it fails, so a run that
-        uses no secret needs neither the server nor permission to decrypt. One warning for each file names the reason.
+        uses no secret needs neither the server nor permission to decrypt. One warning for each file names the reason,
+        and how many variables it is for.
         Tests and filters such as C(is defined) and C(default) take the variable as undefined, too.
       - V(error) ends the run. V(warn) warns and returns the ciphertext. V(ciphertext) returns the ciphertext silently.
       - A file that is not a valid encrypted vars file ends the run with V(undefined), too.
@@ -162,7 +166,7 @@ EXAMPLES = r"""
 import contextlib
 import json
 import os
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Mapping, Sequence
 
 from ansible import constants, context
 from ansible.errors import AnsibleError, AnsibleParserError
@@ -178,6 +182,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable i
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import below
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import plain_names_problem
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.conflicts import conflicts
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.decrypted_files import (
     Decrypted,
     DecryptedFiles,
@@ -207,6 +212,12 @@ class VarsModule(BaseVarsPlugin):
     is_stateless = True
 
     _asked: tuple[bool, bool] | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Ansible makes its plugins before one of them reads a file. The display shows the same warning once.
+        for problem in conflicts(context.CLIARGS):
+            display.warning(one_line(problem))
 
     def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
         super().get_vars(loader, path, entities)
@@ -300,8 +311,9 @@ class VarsModule(BaseVarsPlugin):
         how = self.get_option("on_error")
         if how == "undefined" and not decrypted.is_valid:
             how = "error"
-        for name, problem in decrypted.problems.items():
-            self._report(f"{problem} {_consequence(name)}" if how == "undefined" else problem, how)
+        if decrypted.problems:
+            about = decrypted.summary(path)
+            self._report(f"{about} {_consequence(list(decrypted.problems))}" if how == "undefined" else about, how)
         if decrypted.plain:
             self._report(plain_names_problem(decrypted.plain, path), self.get_option("unencrypted"))
         template = bool(self.get_option("template"))
@@ -323,9 +335,11 @@ class VarsModule(BaseVarsPlugin):
             display.warning(one_line(problem))
 
 
-def _consequence(name: str) -> str:
-    if name:
-        return f"{name} is undefined: what uses it fails."
+def _consequence(names: Sequence[str]) -> str:
+    if len(names) > 1:
+        return "They are undefined: what uses one fails."
+    if names[0]:
+        return f"{names[0]} is undefined: what uses it fails."
     return "Its variables are undefined: what uses one fails."
 
 

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import bound
 
 from tests.e2e.fleets import DONE, HOSTS, KEY, VALUES, Fleet, account_in
 from tests.integration.support.backups import age_holder
 from tests.integration.support.runs import Ledger, run
+from tests.integration.support.vars_files import VarsFile
 
 
 def rotations(ledger: Ledger) -> int:
@@ -210,3 +212,23 @@ def test_a_key_that_cannot_be_backed_up_is_not_rotated(fleet: Fleet, variables: 
 def test_a_key_that_is_not_there_is_said_so(fleet: Fleet) -> None:
     shown = fleet.run(status=2, vault_transit_rotate_key="nothing")
     assert f"The key nothing does not exist in the engine {fleet.mount}." in shown
+
+
+def test_types_stay_in_files_that_nothing_writes_as_a_whole(fleet: Fleet) -> None:
+    """A copy on a host, and a file of the project with a value that is not encrypted and not named."""
+    data = {"limits": {"retries": 3, "beta": True, "digits": "3"}}
+    nested = VarsFile(fleet.bao, fleet.mount, fleet.folder / "nested.transit.yml")
+    assert nested.run(data, key=KEY).changed
+    beside = fleet.folder / "group_vars/gateways/beside.transit.yml"
+    beside.parent.mkdir(parents=True)
+    beside.write_text(nested.text().replace("---\n", "---\nregion: eu\n"), encoding="utf-8")
+    copy = fleet.folder / HOSTS[0] / "srv/keys.yml"
+    copy.write_text(nested.text(), encoding="utf-8")
+    fleet.run(vault_transit_rotate_vars_files=[str(fleet.file.path), str(nested.path)])
+    assert fleet.key() == DONE
+    for path in (nested.path, beside, copy):
+        content = VarsFile(fleet.bao, fleet.mount, path).variables()
+        for name, kind in (("retries", True), ("beta", True), ("digits", False)):
+            ciphertext = content["limits"][name]
+            assert ciphertext.startswith("vault:v2:")
+            assert content["_transit"]["hmac"][f"limits.{name}"].endswith(bound("", ciphertext, is_json=kind))

@@ -16,7 +16,8 @@ from time import process_time
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.policy import policy_request
 from ansible_collections.mlkeys.transit.plugins.module_utils._backup.file import facts_of_backup, read_file
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Sizes
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import RewriteError, rewrite
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.replacements import RewriteError
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import rewrite
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import Scan
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import adapter, transport, unwrap
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError

@@ -15,7 +15,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     InvalidOption,
     MountNotFound,
     NotFound,
-    PermissionDenied,
     ServerError,
     UnexpectedAnswer,
 )
@@ -142,11 +141,7 @@ class AppRoles:
     def denied(self, role: str) -> list[str]:
         """Where the token may not create, look up and destroy secret IDs. Nothing if it may not ask what it may do."""
         paths = [f"{self._role(role)}/{what}" for what in _FOR_SECRET_IDS]
-        try:
-            reply = self._client.post("sys/capabilities-self", {"paths": paths}, writes=False)
-        except PermissionDenied:
-            return []
-        granted = {path: reply.texts(path) for path in paths}
+        granted = self._client.capabilities(paths) or {}
         return [path for path, may in granted.items() if may and not {"update", "root"}.intersection(may)]
 
     def wrapped_secret_id(self, role: str, body: Mapping[str, Any], wrap_ttl: int) -> Reply:

@@ -12,9 +12,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Mapping, Sequence, Union
+from typing import Sequence, Union
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needles import BREAK
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.replacements import (
+    Replacements,
+    with_digests,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import CONTROLS, Direct, Token
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.written import (
     PAD,
@@ -55,7 +59,7 @@ class Contained:
         """Give the tokens that have no name inside a name."""
         self.tokens = tuple(token if token.name else token._replace(name=name) for token in self.tokens)
 
-    def written(self, replacements: Mapping[str, str]) -> tuple[bytes, list[str]]:
+    def written(self, replacements: Replacements) -> tuple[bytes, list[str]]:
         """What takes its place, and the forms of what was replaced in it."""
         parts: list[bytes] = []
         forms: list[str] = []
@@ -67,7 +71,9 @@ class Contained:
             end = one.end
         if not forms:
             return self._written, []
-        return encoded_like(self._written, b"".join([*parts, self._text[end:]])), forms
+        chosen = replacements.only(token.text for token in self.tokens if not token.problem)
+        text = with_digests(b"".join([*parts, self._text[end:]]), chosen)
+        return encoded_like(self._written, text), forms
 
 
 Occurrence = Union[Direct, Contained]

@@ -170,14 +170,16 @@ def _name_before(line: bytes) -> str:
 BLOCK_WORD = b"_transit"
 # No step looks further ahead.
 _AHEAD = 384
-_BLANKS = rb"(?:[ \t\r\n]|\\{1,8}[nr]){0,100}"
+# Git's marks of a conflict are of neither side.
+_CONFLICT_MARK = rb"(?:<{7}|\|{7}|={7}|>{7})(?:[ \t][^\r\n]{0,200})?(?=\r?\n|\Z)"
+_BLANKS = rb"(?:[ \t\r\n]|\\{1,8}[nr]|(?<=\n)%b){0,100}" % _CONFLICT_MARK
 _LINE_ENDS = rb"(?=[ \t]*(?:[ \t]#|\r?\n|\Z))"
 # That of a variable, or the path of a leaf below it.
 _NAME = rb"[A-Za-z_][A-Za-z0-9_.%-]{0,199}"
 # An HMAC with SHA-256, the digest of the ciphertext that it belongs to, and the kind of its value.
 _STORED = rb"vault:v[1-9][0-9]{0,17}:(?:[A-Za-z0-9+]|\\{0,8}/){43}=(?:[ \t\r\n]{1,100}sha256:[0-9a-f]{32}(?: json)?)?"
 
-_NO_CONTENT = re.compile(rb" *(?=#|\r?\n|\Z)")
+_NO_CONTENT = re.compile(rb" *(?=#|\r?\n|\Z)|(?<![^\n])" + _CONFLICT_MARK)
 _BLOCK_HEADER = re.compile(rb"_transit([\"']?) *:" + _LINE_ENDS)
 _BLOCK_CHILD = re.compile(rb" *([\"']?)hmac\1 *:" + _LINE_ENDS)
 _BLOCK_FLOW = re.compile(rb" *([\"']?)hmac\1 *:[ \t]*\{")

@@ -36,6 +36,7 @@ SIGN_ESCAPE = _escapes(rb"2[bBfF]", rb"4[37]", rb"(?:plus|sol)", rb"[+/]")
 COLON = b"(?::|" + _COLON_ESCAPE + b")"
 PAD = b"(?:=|" + _PAD_ESCAPE + b")"
 PAYLOAD = b"(?:[A-Za-z0-9+/]+|" + _PAYLOAD_ESCAPE + b")+"
+PAYLOAD_CHARACTER = b"(?:[A-Za-z0-9+/]|" + _PAYLOAD_ESCAPE + b")"
 
 # Line ends and quotes inside of a token that its reader drops.
 _SPACE = rb"[ \t]{0,200}"

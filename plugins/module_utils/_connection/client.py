@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator, Mapping, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple, Type, TypeVar, Union
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import (
@@ -21,6 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     MountNotFound,
     NotFound,
+    PermissionDenied,
     ServerError,
     TransitError,
     Unauthenticated,
@@ -175,6 +176,14 @@ class Client:
         )
         self._wrote = self._wrote or writes
         return reply
+
+    def capabilities(self, paths: Sequence[str]) -> dict[str, list[str]] | None:
+        """What the token may do at paths; ``None`` if it may not ask."""
+        try:
+            reply = self.post("sys/capabilities-self", {"paths": list(paths)}, writes=False)
+        except PermissionDenied:
+            return None
+        return {path: reply.texts(path) for path in paths}
 
     def delete(self, path: str) -> Reply:
         reply = self._patiently(lambda: self.request("DELETE", path))

@@ -22,14 +22,17 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
     FileResult,
     Unread,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.replacements import (
     Replacements,
     RewriteError,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import (
     Rewritten,
+    Spots,
     rewrite,
+    splice,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import scan_file
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.splice import Spots, splice
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.walk import Places, Walk, walk
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.flushing import Flusher
@@ -121,6 +124,7 @@ def rewrap_spec() -> Spec:
         "replacements": {"type": "dict", "default": {}},
         "strict": {"type": "bool", "default": False},
         "texts": {"type": "json", "default": "{}"},
+        "fingerprints": {"type": "json", "default": "{}"},
         "parts": {"type": "json", "default": "{}"},
     }
 
@@ -287,11 +291,11 @@ def run_replacing(module: AnsibleModule) -> None:
     replaced: dict[str, int] = {}
     problems: dict[str, str] = {}
     moved: dict[str, Any] = {}
-    texts: dict[str, str] = {}
+    texts = Replacements({})
     parts: dict[str, Any] = json.loads(module.params["parts"])
     paths: list[str] = module.params["paths"]
     try:
-        texts = Replacements(json.loads(module.params["texts"]))
+        texts = Replacements(json.loads(module.params["texts"]), json.loads(module.params["fingerprints"]))
     except RewriteError as error:
         problems = dict.fromkeys(paths, error.args[0])
         paths = []
@@ -322,9 +326,7 @@ def _flush(module: AnsibleModule, flusher: Flusher) -> None:
     cannot_write(module, str(problem.filename), problem, changed=True)
 
 
-def _replaced(
-    path: str, texts: Mapping[str, str], part: Mapping[str, Any], flusher: Flusher, *, dry_run: bool
-) -> Rewritten:
+def _replaced(path: str, texts: Replacements, part: Mapping[str, Any], flusher: Flusher, *, dry_run: bool) -> Rewritten:
     """Replace ciphertexts in one file.
 
     Raises:
@@ -344,7 +346,7 @@ def _replaced(
 
 
 def _replaced_once(
-    path: str, texts: Mapping[str, str], part: Mapping[str, Any], flusher: Flusher, *, dry_run: bool
+    path: str, texts: Replacements, part: Mapping[str, Any], flusher: Flusher, *, dry_run: bool
 ) -> Rewritten:
     with contextlib.ExitStack() as opened:
         file = reached(opened, path, dry_run=dry_run)
@@ -354,7 +356,7 @@ def _replaced_once(
         return done
 
 
-def _rewritten(file: File, texts: Mapping[str, str], part: Mapping[str, Any], *, dry_run: bool) -> Rewritten:
+def _rewritten(file: File, texts: Replacements, part: Mapping[str, Any], *, dry_run: bool) -> Rewritten:
     with file.stream() as source:
         if dry_run:
             with open(os.devnull, "wb") as nowhere:
@@ -369,7 +371,7 @@ def _rewritten(file: File, texts: Mapping[str, str], part: Mapping[str, Any], *,
             return done
 
 
-def _written(source: BinaryIO, target: BinaryIO, texts: Mapping[str, str], part: Mapping[str, Any]) -> Rewritten:
+def _written(source: BinaryIO, target: BinaryIO, texts: Replacements, part: Mapping[str, Any]) -> Rewritten:
     """Write a copy with other ciphertexts, at the places where they were found or wherever they are now."""
     done = splice(source, target, texts, Spots.from_result(part["spots"])) if part.get("spots") else None
     if done is not None:

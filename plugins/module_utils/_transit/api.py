@@ -308,6 +308,12 @@ class Transit:
         results = self._batches.results("decrypt", key, items, ciphertext_field, each_by_itself)
         return [_plaintext(result) for result in results]
 
+    def may_decrypt(self, key: str) -> bool:
+        """Whether the token may decrypt something with a key, as far as it may ask that."""
+        path = f"{self.backend}/decrypt/{checked_name(key)}"
+        granted = self._client.capabilities([path])
+        return granted is None or bool({"update", "root"}.intersection(granted[path]))
+
     def decrypt_each(self, key: str, items: Sequence[Item]) -> list[bytes | str]:
         """For each item its plaintext, or as text the reason why it has none."""
         results = self._batches.answers("decrypt", key, items, ciphertext_field, each_by_itself)

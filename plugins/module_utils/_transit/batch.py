@@ -24,7 +24,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_error
     HTTP_TOO_LARGE,
     NOT_GRANTED,
     OF_ALL,
-    TOO_LONG,
+    is_for_halves,
+    is_of_size,
     meaning,
     missing_operation,
     too_large,
@@ -137,8 +138,9 @@ def checked_sealed(path: str, name: str, text: str) -> str:
 
 Fields = Callable[[Item], Dict[str, Any]]
 
-# After so many refusals the policy is not one for single secrets.
+# After so many refusals the policy is not one for single secrets, where the token may not ask whether it is.
 _MAX_REFUSALS = 10
+_USING = frozenset({"create", "root", "update"})
 
 
 class BatchRequests:
@@ -242,7 +244,7 @@ class BatchRequests:
         of_all = next((words for words in OF_ALL if refused.says(words)), "")
         if of_all:
             return [ItemResult(path, {"error": of_all})] * len(bodies)
-        if len(bodies) > 1 and _is_for_halves(refused):
+        if len(bodies) > 1 and is_for_halves(refused):
             half = len(bodies) // 2
             return self._send_chunk(path, bodies[:half], facts) + self._send_chunk(path, bodies[half:], facts)
         advice = explained(path, refused, bodies)
@@ -253,29 +255,35 @@ class BatchRequests:
     def _one_by_one(
         self, path: str, bodies: Sequence[Mapping[str, Any]], refused: PermissionDenied
     ) -> list[ItemResult]:
-        """What the server answers for each item by itself: a policy for single secrets allows no batch."""
+        """What the server answers for each item by itself: a policy for single secrets allows no batch.
+
+        It is for contexts, so the server is asked once about one that it does not grant.
+        """
+        granted = self._client.capabilities([path])
+        if granted is not None and not _USING.intersection(granted[path]):
+            raise refused
         answers: list[ItemResult] = []
         allowed = False
+        denied: set[str] = set()
         for body in bodies:
+            if body["context"] in denied:
+                answers.append(ItemResult(path, {"error": NOT_GRANTED}))
+                continue
             try:
                 answers.append(ItemResult(path, self._client.post(path, body, writes=False).data))
                 allowed = True
             except PermissionDenied:
+                denied.add(body["context"])
                 answers.append(ItemResult(path, {"error": NOT_GRANTED}))
             except ServerError as error:
                 words = "" if is_of_size(error) else "; ".join(error.reasons)
                 answers.append(ItemResult(path, {"error": words or explained(path, error, [body]).message.rstrip(".")}))
                 allowed = True
-            if not allowed and len(answers) == _MAX_REFUSALS:
+            if granted is None and not allowed and len(answers) == _MAX_REFUSALS:
                 break
         if not allowed:
             raise refused
         return answers
-
-
-def is_of_size(refused: ServerError) -> bool:
-    """Whether the server, or what is before it, refused a request for the size of one of its values."""
-    return refused.status == HTTP_TOO_LARGE or refused.says(TOO_LONG)
 
 
 def explained(path: str, refused: ServerError, bodies: Sequence[Mapping[str, Any]]) -> ServerError:
@@ -286,12 +294,6 @@ def explained(path: str, refused: ServerError, bodies: Sequence[Mapping[str, Any
     if refused.status == HTTP_TOO_LARGE and refused.reasons:
         advice = too_large(path, sum(_weight(body)[1] for body in bodies))
     return ServerError(advice, refused.status, refused.reasons) if advice else refused
-
-
-def _is_for_halves(refused: ServerError) -> bool:
-    """Whether parts of the request may succeed. The server refuses before it does anything."""
-    # Its limit was set lower than the default, or one item fails all.
-    return refused.says("JSON input due to high complexity") or is_of_size(refused) or refused.says(FAILS_ALL)
 
 
 def _of_one(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Mapping
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
+
 NOT_GRANTED = "permission denied"
 
 # With a key such as RSA the server answers so for a whole batch, if one item is not of the key.
@@ -173,3 +175,14 @@ def meaning(words: str, operation: str = "") -> str:
 def is_foreign(words: str) -> bool:
     """Whether the item may belong to another key or context."""
     return any(sign in words for sign in _FOREIGN)
+
+
+def is_of_size(refused: ServerError) -> bool:
+    """Whether the server, or what is before it, refused a request for the size of one of its values."""
+    return refused.status == HTTP_TOO_LARGE or refused.says(TOO_LONG)
+
+
+def is_for_halves(refused: ServerError) -> bool:
+    """Whether parts of the request may succeed. The server refuses before it does anything."""
+    # Its limit was set lower than the default, or one item fails all.
+    return refused.says("JSON input due to high complexity") or is_of_size(refused) or refused.says(FAILS_ALL)

@@ -29,13 +29,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch impo
     each_by_itself,
     explained,
     input_field,
-    is_of_size,
     plaintext_field,
     verify_fields,
     version_field,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import (
     NOT_A_SIGNATURE,
+    is_of_size,
     meaning,
     wrong_type,
 )

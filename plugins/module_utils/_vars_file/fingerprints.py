@@ -106,16 +106,23 @@ def stale_entries(file: VarsFile, request: VarsRequest, latest: int) -> list[Ent
 
 
 def fingerprints_anew(
-    transit: Transit, request: VarsRequest, entries: list[Entry]
+    transit: Transit, request: VarsRequest, entries: list[Entry], dry_run: bool
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """New fingerprints of entries, as far as the token may decrypt these."""
-    values = _decrypt_if_allowed(transit, request.key, entries, {})
+    """New fingerprints of entries, as far as the token may decrypt these.
+
+    Args:
+        dry_run: whether it is enough to know which there will be. Nothing is decrypted then.
+    """
+    if not dry_run:
+        values = _decrypt_if_allowed(transit, request.key, entries, {})
+    else:
+        values = dict.fromkeys((entry.name for entry in entries), b"") if transit.may_decrypt(request.key) else {}
     missing = [entry.name for entry in entries if entry.name not in values]
     misbound = [entry.name for entry in entries if entry.name in missing and entry.is_misbound]
     expiring = [name for name in missing if name not in misbound]
     warnings = (*([_not_refreshed(expiring)] if expiring else ()), *([_not_healed(misbound)] if misbound else ()))
-    if not values:
-        return {}, warnings
+    if not values or dry_run:
+        return dict.fromkeys(values, ""), warnings
     return fingerprints_of(transit, request.fingerprint_key, values), warnings
 
 

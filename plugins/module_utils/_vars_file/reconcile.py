@@ -202,7 +202,7 @@ def _reconcile(client: Client, request: VarsRequest, file: VarsFile, run: RunCon
         if not run.dry_run or file.entries:
             raise
         return _predicted(request), None
-    plan = _planned(transit, request, file, fingerprints)
+    plan = _planned(transit, request, file, fingerprints, dry_run=run.dry_run)
     changed = any(change.action != KEPT for change in plan.changes)
     edits = carry_out(plan) if changed and not run.dry_run else None
     result: dict[str, Any] = {"entries": [_entry_result(change) for change in plan.changes]}
@@ -319,11 +319,13 @@ def _check_ungiven(request: VarsRequest, file: VarsFile) -> None:
         )
 
 
-def _planned(transit: Transit, request: VarsRequest, file: VarsFile, fingerprints: Mapping[str, str]) -> VarsPlan:
+def _planned(
+    transit: Transit, request: VarsRequest, file: VarsFile, fingerprints: Mapping[str, str], *, dry_run: bool = False
+) -> VarsPlan:
     same = compare(transit, request, file, fingerprints)
     latest_fingerprint = max(ciphertext_version(text) or 0 for text in fingerprints.values())
     stale = stale_entries(file, request, latest_fingerprint)
-    refreshed, warnings = fingerprints_anew(transit, request, stale) if stale else ({}, ())
+    refreshed, warnings = fingerprints_anew(transit, request, stale, dry_run) if stale else ({}, ())
     same.update(dict.fromkeys(refreshed))
     version = _wanted_version(transit, request, latest_fingerprint)
     changes = decide(

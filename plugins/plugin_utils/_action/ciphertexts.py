@@ -58,12 +58,14 @@ class Origin:
     Attributes:
         known: names of the ciphertexts.
         successors: what took the place of ciphertexts, by the digests of these.
+        fingerprints: what the files store as the fingerprints of the ciphertexts; empty for those of other values.
     """
 
     backend: str
     key: str
     known: Mapping[str, str]
     successors: Mapping[str, str]
+    fingerprints: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -264,6 +266,7 @@ def _origin(place: tuple[str, str], files: Sequence[VarsFile]) -> Origin:
         *place,
         {entry.ciphertext: entry.name for entry in entries},
         {entry.before: entry.ciphertext for entry in entries if entry.before},
+        {entry.ciphertext: "" if entry.is_misbound else entry.stored_fingerprint for entry in entries},
     )
 
 

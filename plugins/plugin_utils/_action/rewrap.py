@@ -169,6 +169,16 @@ def _place(part: Part, path: str, offsets: Sequence[int | None]) -> dict[str, An
     return {}
 
 
+def _fingerprints(texts: Mapping[str, str], matcher: KeyMatcher) -> dict[str, str]:
+    """What is stored as the fingerprints of ciphertexts that may hold other values than those that they replace.
+
+    A ciphertext that the server rewrapped just now is none of them. Of others the vars files know the value.
+    """
+    known, wanted = matcher.origin.fingerprints, matcher.wanted
+    given = {*wanted.successors.values(), *wanted.replaced.values()}
+    return {new: known.get(new, "") for new in texts.values() if new in given} if given else {}
+
+
 class RewrapAction(CiphertextAction):
     """Finds ciphertexts, has the server rewrap them, and puts them back, a part of the files at a time."""
 
@@ -231,7 +241,7 @@ class RewrapAction(CiphertextAction):
             results = others.place(candidates, decide(matcher.transit, candidates, wanted, matcher.key, unproven))
             report.unread += part.unread
             report.not_searched += part.not_searched
-            self._put(part, results, report, variables)
+            self._put(part, results, matcher, report, variables)
             if not part.alone:
                 _show_progress(variables, report, part)
             if wanted.limit is not None:
@@ -240,7 +250,14 @@ class RewrapAction(CiphertextAction):
             # Two parts at once would need twice the memory.
             del part, candidates, results, unproven
 
-    def _put(self, part: Part, results: Mapping[str, RewrapResult], report: _Report, variables: dict[str, Any]) -> None:
+    def _put(
+        self,
+        part: Part,
+        results: Mapping[str, RewrapResult],
+        matcher: KeyMatcher,
+        report: _Report,
+        variables: dict[str, Any],
+    ) -> None:
         chosen: dict[str, list[int | None]] = {}
         for one in part.found:
             if results[one["text"]].successor and not one.get("problem"):
@@ -250,7 +267,13 @@ class RewrapAction(CiphertextAction):
         if expected:
             texts = {text: result.successor for text, result in results.items() if result.successor}
             parts = {path: place for path, offsets in chosen.items() if (place := _place(part, path, offsets))}
-            arguments = {"paths": list(expected), "texts": json.dumps(texts), "parts": json.dumps(parts)}
+            prints = _fingerprints(texts, matcher)
+            arguments = {
+                "paths": list(expected),
+                "texts": json.dumps(texts),
+                "fingerprints": json.dumps(prints),
+                "parts": json.dumps(parts),
+            }
             done = self._on_host(REWRAP, arguments, variables)
             report.changed = report.changed or bool(done.get("changed"))
             refused = texts_in(REWRAP, done, "problems")

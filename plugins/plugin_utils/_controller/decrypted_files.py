@@ -25,6 +25,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import value_of
 
+# So many variables are named in a message.
+_NAMED = 3
+
 
 @dataclass
 class Decrypted:
@@ -52,9 +55,27 @@ class Decrypted:
         """The variables with these leaves."""
         return dict(leaves) if self.file is None else assembled(self.file, leaves)
 
+    def summary(self, path: str) -> str:
+        """The problems as one: of each reason the number of variables, and the first of them."""
+        if len(self.problems) == 1:
+            return next(iter(self.problems.values()))
+        names: dict[str, list[str]] = {}
+        for name, problem in self.problems.items():
+            about = f"{path}: {name}"
+            reason = problem[len(about) :].lstrip(": ") if problem.startswith(about) else problem
+            names.setdefault(reason, []).append(name)
+        total = len(self.file.entries) if self.file else len(self.problems)
+        reasons = [f"{_some(found)}: {reason}" for reason, found in names.items()]
+        return f"{path}: {len(self.problems)} of {total} entries do not decrypt: {' '.join(reasons)}"
+
     def problem_of(self, name: str) -> str:
         """Why a variable did not decrypt, with its name."""
         return self.problems.get(name) or f"{name}: {self.problems['']}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class FoundFile:
     Attributes:
         path: empty for a document of a KV engine to which no file points.
         oldest: the lowest key version of its entries.
+        mixed: whether it also has values that are not encrypted and need it. Nothing writes such a file as a whole.
     """
 
     path: str
@@ -46,10 +47,12 @@ class FoundFile:
     names: Sequence[str]
     oldest: int
     place: tuple[str, str] = ("", "")
+    mixed: bool = False
 
     def as_result(self) -> dict[str, Any]:
         return {
             "path": self.path,
+            "mixed": self.mixed,
             "backend": self.backend,
             "key": self.key,
             "fingerprint_key": self.fingerprint_key,
@@ -100,8 +103,15 @@ def of_key(files: Iterable[FoundFile], backend: str, key: str) -> list[FoundFile
 
 def replace_problem(files: Sequence[FoundFile], names: Iterable[str], key: str) -> str:
     """The message about secrets to replace that no file holds, empty if all are there."""
+    wanted = list(names)
+    mixed = [file.path for file in files if file.mixed and not set(wanted).isdisjoint(file.names)]
+    if mixed:
+        return (
+            f"Nothing can be replaced: {', '.join(mixed)} also holds values that are not encrypted. Encrypt them, or "
+            "name them in unencrypted. The key was not rotated."
+        )
     known = sorted({name for file in files for name in file.names})
-    wrong = [name for name in names if name not in known]
+    wrong = [name for name in wanted if name not in known]
     if not wrong:
         return ""
     hints = [f"'{name}'.{did_you_mean(name, known)}" for name in wrong]

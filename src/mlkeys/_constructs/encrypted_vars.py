@@ -21,7 +21,8 @@ from mlkeys._shared.schema import did_you_mean
 class EncryptedVars(Element):
     """A vars file of the Ansible project with ciphertexts of one key, under the names of variables.
 
-    `file[name]` is the ciphertext of a secret.
+    `file[name]` is the ciphertext of a secret. The file holds texts, each under the name of a variable. Nest them where
+    they are used, as in `HostConfig(json={"openai": {"api_key": file["openai_api_key"]}})`.
 
     Args:
         key: the key to encrypt with.

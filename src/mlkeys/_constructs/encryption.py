@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from mlkeys._constructs.key_resource import KeyResource
@@ -18,6 +18,12 @@ from mlkeys._model.types import TEXT, TEXTS, all_now, now, optional, taken
 from mlkeys._providers.literals import shown
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+_NESTED = (
+    "A program encrypts single texts. Give each a variable of its own, such as openai_api_key, and nest it where it "
+    "is used, as in HostConfig(json={'openai': {'api_key': file['openai_api_key']}}). Nested variables of Ansible are "
+    "kept in a vars file beside the program: mlkeys set FILE openai.api_key"
+)
 
 
 class Encrypted(Element):
@@ -159,10 +165,15 @@ def plaintext_problems(plaintext: object) -> list[str]:
         if any(targets(plaintext)):
             return []
         return [f"the plaintext is a literal, which would be written to disk. {advice}"]
+    if isinstance(plaintext, (Mapping, list, tuple)):
+        kind = "mapping" if isinstance(plaintext, Mapping) else "list"
+        return [f"the plaintext is a {kind}. {_NESTED}"]
     return [f"the plaintext is a {type(plaintext).__name__}. {advice}"]
 
 
 def _name_problems(name: str) -> list[str]:
+    if name.partition(".")[2] and VARIABLE.fullmatch(name.partition(".")[0]):
+        return [f"{shown(name)} is the path of nested data. {_NESTED}"]
     if not VARIABLE.fullmatch(name):
         return [f"{shown(name)} is not a variable name (letters, digits and '_'): set one with encrypt(…, name='…')"]
     return []

@@ -20,10 +20,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
 from click.testing import CliRunner
 
 from mlkeys._cli import main
-from mlkeys._commands.doctor import environment, machine, server
+from mlkeys._commands.doctor import environment, machine, merges, server
 from mlkeys._commands.doctor.check import Check
 from mlkeys._shared.policy import grant_rules, hcl
 from mlkeys._system import collection
+from mlkeys._system.git import git
 from tests.cdk.command import plain
 from tests.integration.conftest import SecureBao
 from tests.integration.support.plays import approle, live_tokens
@@ -480,3 +481,43 @@ def test_the_setting_of_the_vars_plugin_is_held_against_the_files(
     (tmp_path / "ansible.cfg").write_text(f"[defaults]\nvars_plugins_enabled = {listed}\n")
     found = doctor(status=level == "wrong", BAO_ADDR=bao.addr, BAO_TOKEN=bao.token)
     assert said in shown(found, "vars plugin", level)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "driver", "level", "said"),
+    [
+        ("*.transit.yml merge=mlkeys\n", "", "remark", "git config merge.mlkeys.driver 'mlkeys merge %O %A %B %P'"),
+        ("*.transit.json merge=mlkeys\n", "mlkeys merge", "remark", "name it for group_vars/all/keys.transit.yml"),
+        ("", "mlkeys merge", "remark", "mlkeys init --ansible"),
+        ("*.transit.yml merge=mlkeys\n", "mlkeys merge", "ok", "entry by entry"),
+        ("", "", "", ""),
+    ],
+)
+def test_the_attributes_are_held_against_the_merge_driver(
+    tmp_path: Path, attributes: str, driver: str, level: str, said: str
+) -> None:
+    files = ["group_vars/all/keys.transit.yml"]
+    assert list(merges.check(tmp_path, files)) == [], "no work tree"
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / ".gitattributes").write_text(attributes)
+    if driver:
+        git(tmp_path, "config", "merge.mlkeys.driver", driver)
+    found = [(check.level, f"{check.found} {check.advice}") for check in merges.check(tmp_path, files)]
+    assert [one for one, _text in found] == ([level] if level else [])
+    assert all(said in text for _level, text in found)
+
+
+def test_a_merge_conflict_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "keys.transit.yml").write_text(f"<<<<<<< HEAD\n{VARS_FILE}=======\n{VARS_FILE}>>>>>>> new-key\n")
+    [found] = merges.conflicts(tmp_path, ["gone.transit.yml", "keys.transit.yml"])
+    assert found.level == "wrong"
+    assert (
+        "one side is at keys.transit.yml:1 (HEAD) and the other side is at keys.transit.yml:6 (new-key)" in found.found
+    )
+
+
+def test_a_file_that_is_to_come_is_merged_too(tmp_path: Path, doctor: Doctor, bao: Bao) -> None:
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / ".gitattributes").write_text("*.transit.* merge=mlkeys\n")
+    found = doctor(BAO_ADDR=bao.addr, BAO_TOKEN=bao.token)
+    assert "this clone does not define it" in shown(found, "merge driver", "remark")

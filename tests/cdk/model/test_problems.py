@@ -60,6 +60,32 @@ def test_all_problems_come_at_once_with_construct_and_line() -> None:
     assert len(found) == 5
 
 
+@pytest.mark.parametrize(
+    ("secrets", "said"),
+    [
+        ({"providers": {"openai": Secret.env("A")}}, "the plaintext is a mapping. A program encrypts single texts."),
+        ({"keys": [Secret.env("A"), Secret.env("B")]}, "the plaintext is a list. A program encrypts single texts."),
+        ({"providers.openai": Secret.env("A")}, "'providers.openai' is the path of nested data. A program encrypts"),
+        ({"providers": {"openai": CANARY}}, "HostConfig(json={'openai': {'api_key': file['openai_api_key']}})"),
+    ],
+)
+def test_nested_secrets_are_refused_with_the_way_to_do_it(secrets: dict[str, Any], said: str) -> None:
+    s = stack()
+    EncryptedVars(s, "v", key=key_in(s), secrets=secrets)
+    [found] = problems(s)
+    assert said in found
+    assert CANARY not in found
+
+
+def test_secrets_are_nested_where_they_are_used() -> None:
+    s = stack()
+    file = EncryptedVars(s, "v", key=key_in(s), secrets={"openai_api_key": Secret.env("A")})
+    web = Inventory(s, "inventory").group("web", ["web-1"])
+    nested = {"openai": {"api_key": file["openai_api_key"]}}
+    HostConfig(s, "config", hosts=web, json=nested, dest="/etc/app.json")
+    assert "openai_api_key" in files(s)["ansible/s/site.yml"]
+
+
 def test_the_place_is_the_line_of_the_program_not_of_the_package() -> None:
     s = stack()
     key = key_in(s)

@@ -21,6 +21,7 @@ import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import ciphertexts as _module_ciphertexts
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import reached
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import bound
 
 from tests.integration.support.plays import Project, encrypted, make_key
 from tests.integration.support.runs import Ledger
@@ -735,6 +736,9 @@ def test_of_several_keys_each_gets_its_own(bao: Bao, fleet: Fleet, old: dict[str
 def test_hosts_that_are_reached_otherwise_need_nothing_but_python(fleet: Fleet, old: dict[str, str]) -> None:
     """The modules are sent, with neither a token nor an address."""
     file = fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    keys = VarsFile(fleet.bao, fleet.mount, fleet.folder.parent / "keys.transit.yml")
+    keys.run({"limits": {"retries": 3}}, key="ml")
+    copy = fleet.write("keys.yml", f"region: eu\n{keys.text()[4:]}")
     fleet.rotate()
     project = Project(fleet.folder.parent, {"BAO_ADDR": fleet.bao.addr, "BAO_TOKEN": fleet.bao.token})
     # Ansible's own folder has the arguments for as long as a module runs.
@@ -746,11 +750,11 @@ def test_hosts_that_are_reached_otherwise_need_nothing_but_python(fleet: Fleet, 
             exclude: ["{old["openai_api_key"]}"]
             key: ml
             backend: {fleet.mount}
-            contexts: [openai_api_key]
+            contexts: [openai_api_key, limits.retries]
           environment: {{ELSEWHERE: "yes", BAO_ADDR: "{fleet.bao.addr}"}}
           register: done
         - ansible.builtin.assert:
-            that: [done is changed, done.totals.rewrapped == 1]
+            that: [done is changed, done.totals.rewrapped == 2]
         """
     )
     shown = project.run("-vvvv", "--diff", env={"ANSIBLE_INJECT_INVOCATION": "true"}).stdout
@@ -758,6 +762,8 @@ def test_hosts_that_are_reached_otherwise_need_nothing_but_python(fleet: Fleet, 
     assert fleet.bao.token not in shown
     assert "line 1 openai_api_key: v1" in shown
     assert "vault:v2:" in file.read_text()
+    content = VarsFile(fleet.bao, fleet.mount, copy).variables()
+    assert bound("", content["limits"]["retries"], is_json=True) in content["_transit"]["hmac"]["limits.retries"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 
+from tests.integration.support.runs import Ledger
 from tests.integration.support.vars_files import KEY, VarsFile, actions
 
 
@@ -24,7 +25,8 @@ def merged(vars_file: VarsFile) -> VarsFile:
 
 
 def policy(file: VarsFile, *rights: str) -> str:
-    return "".join(f'path "{file.mount}/{one}/{KEY}" {{ capabilities = ["update"] }}\n' for one in rights)
+    may_ask = 'path "sys/capabilities-self" { capabilities = ["update"] }\n'
+    return may_ask + "".join(f'path "{file.mount}/{one}/{KEY}" {{ capabilities = ["update"] }}\n' for one in rights)
 
 
 MERGED = "fingerprint of another ciphertext"
@@ -54,6 +56,16 @@ def test_without_a_value_it_is_healed_or_warned_of(merged: VarsFile, mint_token:
     before = merged.ciphertexts()
     assert actions(merged.converge()) == {"a": ("refreshed", MERGED), "b": ("kept", "")}
     assert merged.ciphertexts() == before
+
+
+def test_a_prediction_decrypts_nothing(merged: VarsFile) -> None:
+    """One digest shows the latest version of the key to tokens that may not read it."""
+    merged.rotate()
+    ledger = Ledger(merged.bao)
+    predicted = merged.run(check=True, refresh_fingerprints=True)
+    assert merged.requests(ledger) == ["hmac"]
+    done = merged.run(refresh_fingerprints=True)
+    assert actions(predicted) == actions(done) == dict.fromkeys("ab", ("rewrapped", "behind version 2"))
 
 
 def test_a_rotation_hides_no_merge(merged: VarsFile, mint_token: Callable[[str], str]) -> None:

@@ -27,6 +27,7 @@ from ansible.plugins.loader import vars_loader
 from ansible.plugins.vars import BaseVarsPlugin
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -443,6 +444,55 @@ def test_a_damaged_value_stays_ciphertext_if_that_is_configured(
     assert capsys.readouterr().err.count("WARNING") == warnings
 
 
+# As the policy `default` says.
+MAY_ASK = '\npath "sys/capabilities-self" { capabilities = ["update"] }'
+
+
+def test_what_a_policy_does_not_grant_is_one_warning_and_few_requests(
+    bao: Bao,
+    mount: str,
+    get_vars: GetVars,
+    put: Callable[..., Path],
+    mint_token: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A policy for single secrets allows no batch."""
+    names = [f"key_{number:02}" for number in range(14)]
+    for group in ("all", "gateways"):
+        put(f"group_vars/{group}/keys.transit.yml", **dict.fromkeys(names, SECRET))
+    monkeypatch.setenv("BAO_TOKEN", mint_token(hcl(grant_rules("decrypt", mount, "ml", [names[-1]])) + MAY_ASK))
+    ledger = Ledger(bao)
+    for group in ("all", "gateways"):
+        found = get_vars(Group(group))
+        assert found[names[-1]] == SECRET
+        assert "policies do not allow it for this name" in used(found, "{{ key_03 }}")
+        if hasattr(ansible_template, "trust_as_template"):
+            assert used(found, f"{{{{ {names[-1]} }}}}") == ""
+    asked = [path.split("/")[-2] for _operation, path in ledger.requests]
+    # Together, then each name once, and the granted one of the other file.
+    assert sorted(asked) == ["decrypt"] * (1 + len(names) + 1) + ["sys"]
+    shown = " ".join(capsys.readouterr().err.split())
+    assert shown.count("WARNING") == 2
+    assert shown.count("13 of 14 entries do not decrypt: key_00, key_01, key_02 and 10 more: the token's policies") == 2
+    assert "They are undefined: what uses one fails." in shown
+
+
+def test_a_token_without_rights_is_refused_once(
+    bao: Bao,
+    mount: str,
+    get_vars: GetVars,
+    put: Callable[..., Path],
+    mint_token: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put("group_vars/all/keys.transit.yml", **{f"key_{number}": SECRET for number in range(14)})
+    monkeypatch.setenv("BAO_TOKEN", mint_token(f'path "{mount}/encrypt/ml" {{ capabilities = ["update"] }}' + MAY_ASK))
+    ledger = Ledger(bao)
+    assert "Permission denied" in used(get_vars(Group("all")), "{{ key_0 }}")
+    assert [path for _operation, path in ledger.requests] == [f"{mount}/decrypt/ml", "sys/capabilities-self"]
+
+
 @pytest.fixture(params=["denied", "unreachable", "no key", "no login"])
 def trouble(
     request: pytest.FixtureRequest,
@@ -696,6 +746,18 @@ def test_decryption_can_be_switched_off_for_a_run(bao: Bao, project: Project, pu
     done = project.run("--limit", "gateway1", env={**VARS_PLUGIN, "MLKEYS_TRANSIT_VARS_DECRYPT": "never"})
     assert [text.startswith("vault:v1:") for text in messages(done.stdout)] == [True]
     assert ledger.requests == []
+
+
+def test_a_merge_conflict_is_explained_although_another_plugin_reads_the_file_first(
+    project: Project, tmp_path: Path
+) -> None:
+    path = tmp_path / "group_vars/all/keys.transit.yml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"<<<<<<< HEAD\n{text}\n=======\n{text}\n>>>>>>> topic\n", encoding="utf-8")
+    project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
+    shown = " ".join(project.run("--limit", "gateway1", env=VARS_PLUGIN, status=4).stderr.split())
+    assert shown.count("has an unresolved merge conflict") == 1
+    assert re.search(r"yml:1 \(HEAD\) and the other side is at .*yml:3 \(topic\)", shown)
 
 
 def test_templates_are_evaluated_if_that_is_configured(

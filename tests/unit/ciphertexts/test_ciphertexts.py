@@ -10,7 +10,7 @@ import json
 import pytest
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import FoundCiphertext, version_of
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import RewriteError
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.replacements import RewriteError
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -14,11 +14,8 @@ import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import FoundCiphertext, is_ciphertext
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needles import NEEDLES, SIEVES, WIDE_PARTS
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Sizes
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import (
-    RewriteError,
-    Rewritten,
-    rewrite,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.replacements import RewriteError
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import Rewritten, rewrite
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.runs import UNCLEAR
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import Scan
 from hypothesis import given, settings

@@ -30,7 +30,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
     version_of,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Sizes
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import RewriteError, rewrite
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.replacements import RewriteError
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import rewrite
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import Scan, scan_file
 
 from tests.support.ciphertext_forms import FORMS, token
@@ -302,10 +303,15 @@ class Generated(io.RawIOBase):
 
     def __init__(self, line: bytes, count: int) -> None:
         self._line = line * 1000
-        self._left = count // 1000
+        self._left = self._all = count // 1000
 
     def readable(self) -> bool:
         return True
+
+    def seek(self, _place: int, _whence: int = 0) -> int:
+        """Go to the beginning."""
+        self._left = self._all
+        return 0
 
     def read(self, size: int = -1) -> bytes:
         lines = min(self._left, max(1, size // len(self._line)))

@@ -9,9 +9,9 @@ import io
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import is_ciphertext
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import WINDOW, Sizes
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import RewriteError, rewrite
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.replacements import Replacements, RewriteError
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import Spots, rewrite, splice
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import Scan
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.splice import Spots, splice
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +28,7 @@ def searched(content: bytes) -> tuple[Scan, list[str]]:
 
 def spliced(content: bytes, replacements: dict[str, str], spots: Spots) -> bytes | None:
     target = io.BytesIO()
-    done = splice(io.BytesIO(content), target, replacements, spots)
+    done = splice(io.BytesIO(content), target, Replacements(replacements), spots)
     if done is None:
         assert target.getvalue() == b""
         return None
@@ -94,8 +94,8 @@ def test_what_was_appended_is_not_lost() -> None:
     content = f"A='{OLD}'\n".encode()
     scan, _texts = searched(content)
     spots = Spots(scan.digest, scan.offsets)
-    assert splice(InPieces(content + b"B=c\n"), io.BytesIO(), {OLD: UNPADDED}, spots) is None
-    assert splice(InPieces(content), io.BytesIO(), {OLD: UNPADDED}, spots) is not None
+    assert splice(InPieces(content + b"B=c\n"), io.BytesIO(), Replacements({OLD: UNPADDED}), spots) is None
+    assert splice(InPieces(content), io.BytesIO(), Replacements({OLD: UNPADDED}), spots) is not None
 
 
 @pytest.mark.parametrize("offsets", [[0], [4], [3, 3], [10**9]])

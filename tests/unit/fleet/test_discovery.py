@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,12 @@ def test_a_secret_that_no_file_holds_cannot_be_replaced() -> None:
     text = replace_problem(files, ["hf_token", "openia_api_key"], "transit/k")
     assert "'openia_api_key'. Did you mean 'openai_api_key'?" in text
     assert "hf_token'" not in text
+
+
+def test_in_a_file_that_nothing_writes_as_a_whole_nothing_is_replaced() -> None:
+    files = [file("/a", "openai_api_key"), replace(file("/b", "hf_token"), mixed=True)]
+    assert not replace_problem(files, ["openai_api_key"], "transit/k")
+    assert "/b also holds values that are not encrypted" in replace_problem(files, ["hf_token"], "transit/k")
 
 
 def test_files_are_found_beside_inventories_and_below_their_folders(tmp_path: Path) -> None:

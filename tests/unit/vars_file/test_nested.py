@@ -8,7 +8,6 @@ import base64
 import json
 import subprocess
 import tempfile
-from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     FLAT,
     NESTED,
     TypeUnknown,
-    VarsFile,
-    assembled,
-    bound,
     fingerprint_input,
     parse,
 )
@@ -41,68 +37,15 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import fitted
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import vars_request
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, decoded, encoded, is_same
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded, encoded, is_same
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.unit.vars_file.nested_data import DATA, PATHS, changed, decrypted, opened, typed
 from tests.unit.vars_file.texts import said_of, sealed
 
-PATHS = ["keys.transit.yml", "keys.transit.json"]
 WHOLE = "vault:v2:" + "QUJD" * 12
 FINGERPRINT = "vault:v1:" + base64.b64encode(b"f" * 32).decode()
-
-KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.sampled_from(
-    ["yes", "null", "0", "080", "1:30", "<<", "a.b", "a%2Eb", "%", "=", "-", "hmac", "_transit", "true", "1e3", "~"]
-)
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-)
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4))
-NAMES = st.sampled_from(["a", "b", "providers", "n", "_x9"])
-DATA = st.dictionaries(NAMES, VALUES, min_size=1, max_size=3)
-
-
-def encrypted(values: Mapping[str, bytes], version: int = 1) -> dict[str, str]:
-    """Texts that look like ciphertexts, and hold what is encrypted."""
-    return {
-        name: f"vault:v{version}:{base64.b64encode(name.encode() + bytes(1) + value).decode()}"
-        for name, value in values.items()
-    }
-
-
-def changed(
-    file: VarsFile,
-    data: Mapping[str, Any],
-    removed: tuple[str, ...] = (),
-    version: int = 1,
-    same: Collection[str] = (),
-) -> str:
-    """The text with other data; what is the same is not encrypted anew."""
-    values = {path: encoded(value) for path, value in flattened(data).items() if path not in same}
-    texts = encrypted(values, version)
-    prints = {
-        name: bound(fingerprint_of(name, values[name]), texts[name], is_json=isinstance(values[name], Json))
-        for name in texts
-    }
-    return update(file, Edits("transit", "ml", "ml", texts, prints, removed, NESTED))
-
-
-def fingerprint_of(name: str, value: bytes) -> str:
-    return "vault:v1:" + base64.b64encode(str(hash(fingerprint_input(name, value))).encode().ljust(32)[:32]).decode()
-
-
-def decrypted(file: VarsFile) -> dict[str, Any]:
-    """The data of a file."""
-    opened = {}
-    for entry in file.entries.values():
-        name, _nul, content = base64.b64decode(entry.ciphertext.split(":")[2]).partition(b"\0")
-        assert name.decode() == entry.name, "under a derived key this does not decrypt"
-        opened[entry.name] = entry.opened(content)
-    return assembled(file, {**file.open, **{name: decoded(content) for name, content in opened.items()}})
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -114,7 +57,7 @@ def test_a_type_is_that_of_the_ciphertext_or_not_known(path: str) -> None:
     def kinds(text: str) -> dict[str, str]:
         found = {}
         for name, entry in parse(text, path).entries.items():
-            content = base64.b64decode(entry.ciphertext.split(":")[2]).partition(b"\0")[2]
+            _name, content = opened(entry.ciphertext)
             try:
                 found[name] = type(decoded(entry.opened(content))).__name__
             except TypeUnknown:
@@ -142,13 +85,6 @@ def test_a_type_is_that_of_the_ciphertext_or_not_known(path: str) -> None:
     assert kinds(merged) == {**right, "flag": "unknown"}
     without = {name: value for name, value in content_of(text, path).items() if name != "_transit"}
     assert kinds(json.dumps({**without, "_transit": {"format": 2, "key": "ml"}})) == {**lost, "digits": "unknown"}
-
-
-def typed(value: Any) -> Any:
-    """A value that differs from those that are only equal to it, such as 1 from 1.0 and from true."""
-    if isinstance(value, dict):
-        return {key: typed(inner) for key, inner in value.items()}
-    return [typed(inner) for inner in value] if isinstance(value, list) else (type(value), value)
 
 
 @given(DATA, st.sampled_from(PATHS))
@@ -353,8 +289,8 @@ def test_lines_that_git_merged_hold_what_each_side_meant_or_it_is_noticed(
         return
     before, mine, other = (flattened({**side, "z": "z"}) for side in (base, ours, theirs))
     for entry in file.entries.values():
-        name, _nul, content = base64.b64decode(entry.ciphertext.split(":")[2]).partition(b"\0")
-        if name.decode() != entry.name or entry.is_misbound or not entry.fingerprint:
+        name, content = opened(entry.ciphertext)
+        if name != entry.name or entry.is_misbound or not entry.fingerprint:
             continue
         sides = [side.get(entry.name) for side in (mine, other) if side.get(entry.name) != before.get(entry.name)]
         assert decoded(entry.opened(content)) in (sides or [before[entry.name]])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlkeys._commands.deployment.state import states_of
-from mlkeys._commands.doctor import environment, machine, parity, server, variables
+from mlkeys._commands.doctor import environment, machine, merges, parity, server, variables
 from mlkeys._commands.doctor.check import Check
 from mlkeys._commands.errors import failing_plainly, show_json
 from mlkeys._commands.project import (
@@ -50,7 +50,8 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, as_json
 
     Checks what is installed, PROGRAM (app.py) if it exists, the settings, the server, the login, and whether the token
     has the capabilities that deploying PROGRAM needs. In an Ansible project, it also checks whether Ansible decrypts
-    the encrypted vars files (vars_plugins_enabled in ansible.cfg). Says where bao, in the same environment, would use
+    the encrypted vars files (vars_plugins_enabled in ansible.cfg), and in a clone of Git whether Git merges them with
+    'mlkeys merge'. Says where bao, in the same environment, would use
     another server or other settings. Logs in as a deployment does, changes nothing, and
     shows no secrets. Exits with 1 if something is wrong. A remark points out something that works but may be
     unexpected.
@@ -95,12 +96,15 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
     yield from machine.libraries()
     yield machine.collection()
     yield from machine.programs(oldest_terraform)
+    files = variables.encrypted_files(Path())
+    yield from merges.conflicts(Path(), [*files.named, *files.misnamed])
+    yield from merges.check(Path(), files.named)
     try:
         collection.load()
     except MlkeysError:
         yield Check("server", "remark", "not checked: this needs Ansible and the collection")
         return
-    yield from variables.check(variables.encrypted_files(Path()), *collection.vars_plugins())
+    yield from variables.check(files, *collection.vars_plugins())
     yield from _settings_and_servers(stacks)
 
 

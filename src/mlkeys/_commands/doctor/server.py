@@ -120,8 +120,6 @@ def token_state(token: Mapping[str, Any], method: str) -> Iterator[Check]:
 
 
 def _rights(client: Client, stack: Stack) -> Iterator[Check]:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
-
     view = View(root_of(stack))
     dangers = dangers_of(view, stack)
     found = needs_of(view, stack)
@@ -129,13 +127,12 @@ def _rights(client: Client, stack: Stack) -> Iterator[Check]:
     paths = sorted({need.path for need in needs} | set(dangers))
     if not paths:
         return
-    try:
-        answer = client.post("sys/capabilities-self", {"paths": paths}, writes=False).data
-    except PermissionDenied:
+    capabilities = client.capabilities(paths)
+    if capabilities is None:
         denied = "the token may not query its own capabilities"
         yield Check("rights", "remark", denied, "The policy 'default' allows it.", stack.node.id)
         return
-    granted = {path: frozenset(answer.get(path) or ()) for path in paths}
+    granted = {path: frozenset(found) for path, found in capabilities.items()}
     present = {need.path: _is_there(client, need.path) for need in needs if need.to_make}
     yield from verdicts(needs, dangers, granted, present, stack.node.id)
 

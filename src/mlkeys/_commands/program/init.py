@@ -9,19 +9,15 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import cannot_write, failing_plainly, show_json
+from mlkeys._commands.merge_driver import ATTRIBUTES, DEFINE, MERGED
 from mlkeys._commands.project import json_option
 from mlkeys._commands.vars_plugins import CONFIGURATION
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.enabled import with_plugin
-from mlkeys._shared.schema import VARS_FILE_SUFFIXES
 from mlkeys._system import replacing
 
 _TEMPLATES = Path(__file__).parents[2] / "_templates"
 _NAMES = ("seed", "llm-gateway", "multi-env")
-
-_ATTRIBUTES = ".gitattributes"
-_MERGED = "".join(f"*{suffix} merge=mlkeys\n" for suffix in VARS_FILE_SUFFIXES)
-_DRIVER = "mlkeys merge %O %A %B %P"
 
 #: What a folder may have in it.
 _OF_GIT = frozenset({".git", ".gitignore"})
@@ -86,11 +82,11 @@ def _enable(folder: Path, *, as_json: bool) -> None:
     except ValueError as problem:
         raise MlkeysError(f"{path} is unchanged: {problem}. Correct it first.") from None
     written = [CONFIGURATION] if _write(path, before, text) else []
-    attributes = folder / _ATTRIBUTES
+    attributes = folder / ATTRIBUTES
     known = replacing.read(attributes)
     if not any(line.split()[1:] == ["merge=mlkeys"] for line in (known or "").splitlines()):
-        _write(attributes, known, _appended(known or "", _MERGED))
-        written.append(_ATTRIBUTES)
+        _write(attributes, known, _appended(known or "", MERGED))
+        written.append(ATTRIBUTES)
     if as_json:
         show_json({"folder": str(folder), "files": written})
         return
@@ -98,8 +94,8 @@ def _enable(folder: Path, *, as_json: bool) -> None:
         click.echo(f"Wrote {path}. Ansible reads it in this folder only, or where ANSIBLE_CONFIG names it.")
     else:
         click.echo(f"{path} enables the vars plugin already.")
-    if _ATTRIBUTES in written:
-        click.echo(f"Wrote {attributes}. In each clone: git config merge.mlkeys.driver '{_DRIVER}'")
+    if ATTRIBUTES in written:
+        click.echo(f"Wrote {attributes}. In each clone: {DEFINE}")
 
 
 def _write(path: Path, before: str | None, text: str) -> bool:
