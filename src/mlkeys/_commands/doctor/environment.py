@@ -45,7 +45,7 @@ def connection(settings: Connection, source: str) -> Iterator[Check]:
 
 def origin(option: Option, environ: Mapping[str, str]) -> str:
     """The source of an option's value that no program sets."""
-    return next((name for name in option.all_environment if environ.get(name)), "ansible.cfg")
+    return option.variable_in(environ) or "ansible.cfg"
 
 
 def _is_loopback(host: str) -> bool:
