@@ -82,11 +82,13 @@ def login_step(address: str, namespace: str) -> str:
     return f" Asked: {without_login(address)}, {_named(namespace)}. Check: {_command('auth list', namespace)}."
 
 
-def no_token_sent(path: str) -> str:
+def no_token_sent(path: str, address: str, namespace: str) -> str:
     """For a refused request to an agent that was sent without a token."""
     return (
         f"Refused at '{path}': there is no token, and what listens at url adds none. Set token, BAO_TOKEN or "
-        "VAULT_TOKEN, log in with mlkeys login, bao or vault, or let the agent use its own token (use_auto_auth_token)."
+        "VAULT_TOKEN, log in with mlkeys login, bao or vault, or let the agent use its own token "
+        "(use_auto_auth_token). "
+        f"Asked: {without_login(address)}, {_named(namespace)}."
     )
 
 

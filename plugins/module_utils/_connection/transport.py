@@ -250,9 +250,11 @@ class Transport:
         status = response.status_code
         reasons = [messages.scrubbed(reason, request.body) for reason in messages.reasons_in(content.get("errors"))]
         error = messages.from_answer(request.method, request.path, status, reasons, self._namespace_of(request))
+        where = (self.members.address, self._namespace_of(request))
         if isinstance(error, Unauthenticated) and not (self.token or request.login):
-            error = Unauthenticated(messages.no_token_sent(request.path), status, reasons)
-        error.message += messages.next_step(error, request.path, self.members.address, self._namespace_of(request))
+            error = Unauthenticated(messages.no_token_sent(request.path, *where), status, reasons)
+        else:
+            error.message += messages.next_step(error, request.path, *where)
         error.item_errors = _item_errors(content, request.body)
         error.version = _version(content)
         error.not_applied = certainly_not_applied(status, reasons)

@@ -69,6 +69,10 @@ def with_token(arguments: Mapping[str, Any]) -> dict[str, Any]:
         token = run_sessions().lease(settings, Display().warning).token
     except TransitError:
         return dict(arguments)
+    if not token:
+        # An agent adds one. At a socket, the host's own client would send its own token before.
+        is_socket = settings.connection.url.startswith("unix:")
+        return dict(arguments) if is_socket else {**arguments, "auth_method": "none"}
     kept = {name: value for name, value in arguments.items() if name not in _CREDENTIALS}
     return {**kept, "auth_method": "token", "token": token}
 

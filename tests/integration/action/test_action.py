@@ -231,6 +231,22 @@ def test_the_target_logs_in_if_the_controller_cannot(arguments: dict[str, Any], 
     assert with_token(given) == given
 
 
+def test_a_host_needs_no_token_where_an_agent_adds_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_of_this_run", [session.Sessions()])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BAO_AGENT_ADDR", "http://127.0.0.1:1")
+    given = with_configuration({"name": "ml"}, {})
+    assert with_token(given) == {**given, "auth_method": "none"}
+    monkeypatch.setenv("BAO_AGENT_ADDR", "unix:///run/agent.sock")
+    # The host may have a token of its own.
+    given = with_configuration({"name": "ml"}, {})
+    assert with_token(given) == given
+    monkeypatch.delenv("BAO_AGENT_ADDR")
+    monkeypatch.setenv("BAO_ADDR", "http://127.0.0.1:1")
+    given = with_configuration({"name": "ml"}, {})
+    assert with_token(given) == given
+
+
 def test_an_alias_sets_the_option(arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAO_CACERT", "/other.pem")
     completed = with_configuration({"cacert": "/mine.pem"}, {"ca_cert": "/variable.pem", "timeout": 5})
