@@ -106,8 +106,9 @@ def test_a_server_is_ended_by_timeout_where_no_thread_starts(
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
     with server(lambda send: send(GOOD)) as url:
         assert Client(Connection(url=url, timeout=1), print).request("GET", "a").data == {"a": 1}
-        threads = ThreadPool(1)
-        assert threads.apply(Client(Connection(url=url, timeout=1), print).request, ("GET", "a")).data == {"a": 1}
+        with ThreadPool(1) as threads:
+            got = threads.apply(Client(Connection(url=url, timeout=1), print).request, ("GET", "a"))
+        assert got.data == {"a": 1}
 
 
 def test_the_next_request_has_time_of_its_own() -> None:
