@@ -219,6 +219,11 @@ def test_what_bao_would_use_instead_is_remarked_on(doctor: Doctor, bao: Bao) -> 
     assert text.count("bao would use") == 3
 
 
+def test_an_empty_variable_that_hides_another_one_is_remarked_on(doctor: Doctor, bao: Bao) -> None:
+    found = doctor(status=0, BAO_ADDR=bao.addr, BAO_TOKEN=bao.token, BAO_NAMESPACE="", VAULT_NAMESPACE="nowhere")
+    assert "BAO_NAMESPACE is empty, and hides VAULT_NAMESPACE" in shown(found, "environment", "remark")
+
+
 def test_blanks_around_a_value_are_found(doctor: Doctor, bao: Bao) -> None:
     found = doctor(status=1, BAO_ADDR=bao.addr, BAO_TOKEN=f"{bao.token}\n")
     assert wrong(found) == ["environment: BAO_TOKEN has whitespace around its value"]

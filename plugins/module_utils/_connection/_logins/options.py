@@ -64,7 +64,11 @@ class Option:
 
         An empty variable sets nothing. As for the server's own client, an empty one of OpenBao's hides Vault's.
         """
-        return next((name for name in self.all_environment if set_in(environment, name)), "")
+        return next(iter(self.variables_in(environment)), "")
+
+    def variables_in(self, environment: Mapping[str, str]) -> list[str]:
+        """All variables that could set it, the one that does first."""
+        return [name for name in self.all_environment if set_in(environment, name)]
 
     def accepts(self, value: Any, source: str = "") -> bool:
         """Whether it can have this value, as far as that is a question of words.
@@ -95,8 +99,8 @@ _BOOLEAN = "true or false"
 
 
 def set_in(environment: Mapping[str, str], name: str) -> str:
-    """The value of a variable, empty where it is empty, not set, or one of Vault's that one of OpenBao's hides."""
-    if name.startswith("VAULT_") and environment.get(f"BAO_{name[len('VAULT_') :]}") is not None:
+    """The value of a variable, empty where it is not set, or is one of Vault's that an empty one of OpenBao's hides."""
+    if name.startswith("VAULT_") and environment.get(f"BAO_{name[len('VAULT_') :]}") == "":
         return ""
     return str(environment.get(name) or "")
 
