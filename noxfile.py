@@ -612,7 +612,7 @@ def between(session: nox.Session, core: str) -> None:
     install(session, "tests-2.19", package=True)
     session.run("uv", "pip", "install", "--quiet", f"ansible-core=={core}")
     quicken(session)
-    session.run("pytest", "-n", str(os.cpu_count() or 1), "--dist=worksteal", *(session.posargs or OF_CORE))
+    session.run("pytest", "-n", str(os.cpu_count() or 1), "--dist=worksteal", *tests_of(session.posargs or OF_CORE))
 
 
 def define_between(core: str, pythons: tuple[str, ...]) -> None:

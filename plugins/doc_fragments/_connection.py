@@ -67,12 +67,13 @@ options:
   validate_certs:
     description:
       - Whether to verify the server's certificate, also for logins. Certificates are verified by default.
-      - If unset, E(BAO_SKIP_VERIFY) or E(VAULT_SKIP_VERIFY) turn verification off when their value is true.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_VALIDATE_CERTS).
+      - If unset, E(BAO_SKIP_VERIFY) or E(VAULT_SKIP_VERIFY) turn verification off when their value is V(true) or V(1).
     type: bool
   timeout:
     description:
       - Seconds in which a response must be complete, and the longest pause before a retry. Defaults to V(30).
-      - Also a duration such as V(90s).
+      - Also a duration such as V(90s) or V(500ms). V(0) means the default.
       - Can also be set by E(ANSIBLE_HASHI_VAULT_TIMEOUT), E(BAO_CLIENT_TIMEOUT) or E(VAULT_CLIENT_TIMEOUT).
     type: raw
   retries:
@@ -97,7 +98,7 @@ options:
   rate_limit:
     description:
       - Send at most this many requests for each second, or at most that many with a burst, such as V(10:20).
-      - By default, there is no limit.
+      - By default, or with V(0), there is no limit.
       - Can also be set by E(ANSIBLE_HASHI_VAULT_RATE_LIMIT), E(BAO_RATE_LIMIT) or E(VAULT_RATE_LIMIT).
     type: str
   proxies:
@@ -184,6 +185,8 @@ options:
     vars:
       - name: ansible_hashi_vault_tls_server_name
   validate_certs:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_VALIDATE_CERTS
     vars:
       - name: ansible_hashi_vault_validate_certs
   timeout:

@@ -193,7 +193,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.invento
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import problem_of
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import problem_of, refuse_misspelt
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
 
@@ -272,6 +272,7 @@ class VarsModule(BaseVarsPlugin):
             # The error of one is Ansible's own; below it is found once more, and named.
             with contextlib.suppress(AnsibleError, KeyError):
                 return connection_options(self.get_option)
+        refuse_misspelt(variables)
         found = {}
         for option in OPTIONS:
             try:

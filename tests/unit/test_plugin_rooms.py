@@ -54,7 +54,7 @@ OUTSIDE: dict[str, set[str]] = {
     "module_utils/_connection/limits": {"requests", "urllib3"},
     "module_utils/_connection/plain": {"certifi"},
     "module_utils/_connection/transport": {"requests", "urllib3"},
-    "module_utils/_connection/unix_sockets": {"requests", "urllib3"},
+    "module_utils/_connection/_ways/unix_sockets": {"requests", "urllib3"},
     "module_utils/_vars_file/document": {"ruamel"},
     "module_utils/_backup/sealing": {"pyrage"},
     "module_utils/_material/material": {"cryptography"},

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import Watch, watched_adapter
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unix_sockets import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import (
     SCHEME,
     base_of,
     socket_adapter,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import Watch, watched_adapter
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,6 @@ def session_adapter(connection: Connection, watch: Watch) -> Any:
         cert=connection.client_certificate,
         verify=connection.verify,
         timeout=connection.timeout,
-        proxies=connection.proxies,
         namespace=connection.namespace or None,
         allow_redirects=False,
     )
@@ -83,14 +82,14 @@ def _unchanged(request: Any) -> Any:
 def _before_tls(connection: Connection) -> Callable[[Any], None]:
     """What requests cannot set: it is set on each of urllib3's connections before they are made."""
 
-    folders, texts = authorities_in_folders(connection)
+    folders, texts = authorities_beside(connection)
 
     def prepare(made: Any) -> None:
         if connection.server_name:
             made.server_hostname = connection.server_name
         if connection.ca_data:
-            made.ca_certs, made.ca_cert_data = None, connection.ca_data
-        elif connection.verify is True:
+            made.ca_certs = None
+        if connection.verify is True and not connection.ca_data:
             # The certificates that requests brings do not have those that the system trusts in addition.
             made.ca_cert_dir = ssl.get_default_verify_paths().capath
         elif folders or texts:
@@ -103,14 +102,18 @@ def _before_tls(connection: Connection) -> Callable[[Any], None]:
 _PREPARED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
-def authorities_in_folders(connection: Connection) -> tuple[str, str]:
-    """The folders with CA certificates that OpenSSL finds its way in, and the certificates of all others as text.
+def authorities_beside(connection: Connection) -> tuple[str, str]:
+    """The folders with CA certificates that OpenSSL finds its way in, and all other certificates as text.
 
-    The server's own client reads all files of a folder. OpenSSL reads those that are named by a hash.
+    Not those of the file that a connection has for them. The server's own client reads all files of a folder. OpenSSL
+    reads those that are named by a hash.
     """
     named = [connection.verify] if isinstance(connection.verify, str) and os.path.isdir(connection.verify) else []
-    prepared, texts = [], []
-    for folder in dict.fromkeys((*named, *connection.ca_folders)):
+    prepared, texts = [], [connection.ca_data] if connection.ca_data else []
+    for folder in dict.fromkeys((*named, *connection.ca_beside)):
+        if os.path.isfile(folder):
+            texts.append(_text_of(folder))
+            continue
         names = _names_in(folder)
         if any(map(_PREPARED.fullmatch, names)):
             prepared.append(folder)
@@ -153,8 +156,8 @@ def check_files(connection: Connection) -> None:
         try:
             # Without a password, an encrypted key would make it prompt on the terminal.
             context.load_cert_chain(certificate, key, password="")
-        except OSError:
-            problems.append(messages.unreadable_certificate(certificate, key))
+        except OSError as error:
+            problems.append(messages.unreadable_certificate(certificate, key, error))
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")
 

@@ -9,18 +9,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Mapping, Tuple
 from urllib.parse import quote
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.aws import signed_request
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.azure import access_token
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.gcp import signed_token
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.job_token import job_token
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Auth
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.token_helper import (
+    NoToken,
     stored_token,
     text_of,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Warn
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     MountNotFound,
+    NamespaceNotFound,
     ServerError,
     TransitError,
     Unauthenticated,
@@ -66,10 +69,9 @@ def log_in(client: Client, auth: Auth, now: float) -> Lease:
     """
     if auth.method == "none":
         return Lease()
-    given = auth.method == "token"
-    lease = Lease(auth.token or stored_token(auth, client.url)) if given else _login(client, auth, now)
+    lease = _given(client, auth) if auth.method == "token" else _login(client, auth, now)
     client.token = lease.token
-    if not auth.token_validate:
+    if not (auth.token_validate and lease.token):
         return lease
     try:
         client.get("auth/token/lookup-self", login=True)
@@ -78,6 +80,15 @@ def log_in(client: Client, auth: Auth, now: float) -> Lease:
             revoke(client, lambda _problem: None)
         raise
     return lease
+
+
+def _given(client: Client, auth: Auth) -> Lease:
+    try:
+        return Lease(auth.token or stored_token(auth, client.url))
+    except NoToken:
+        if not auth.by_agent:
+            raise
+        return Lease()
 
 
 def renew(client: Client, now: float) -> Lease:
@@ -111,20 +122,31 @@ def _login(client: Client, auth: Auth, now: float) -> Lease:
     path = f"auth/{mount}/{below}"
     try:
         lease = _lease(client.post(path, body, login=True).auth, now)
-    except MountNotFound:
-        raise Unauthenticated(f"No auth method is mounted at 'auth/{mount}'. Check mount_point.") from None
+    except NamespaceNotFound:
+        raise
     except ServerError as error:
         if error.status not in (400, 403, 404):
             raise
-        reason = "; ".join(" ".join(words.split()) for words in error.reasons) or "no reason given"
-        raise Unauthenticated(
-            f"The login with {auth.method} at '{path}' was refused: {reason}. Check the credentials and mount_point."
-        ) from None
+        raise Unauthenticated(refusal_of(client, auth.method, path, error, "the credentials and mount_point")) from None
     if not lease.token:
         raise Unauthenticated(
             f"The login with {auth.method} at '{path}' returned no token. Does it require multi-factor authentication?"
         )
     return replace(lease, index=client.index)
+
+
+def refusal_of(client: Client, method: str, path: str, error: ServerError, suspects: str) -> str:
+    """What a refused login means, where it was sent, and the command that shows more.
+
+    Args:
+        suspects: what to check.
+    """
+    if isinstance(error, MountNotFound):
+        said = f"No auth method is mounted at '{path.rpartition('/login')[0]}'. Check mount_point."
+    else:
+        reason = messages.words_of(error.reasons) or "no reason given"
+        said = f"The login with {method} at '{path}' was refused: {reason}. Check {suspects}."
+    return said + messages.login_step(client.url, client.login_namespace)
 
 
 def _lease(answer: Mapping[str, Any], now: float) -> Lease:

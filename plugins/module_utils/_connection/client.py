@@ -123,6 +123,12 @@ class Client:
         return self._connection.addresses[0]
 
     @property
+    def login_namespace(self) -> str:
+        """The namespace of the login, empty for the root namespace."""
+        inner, of_login = self._connection.namespace, self._connection.auth_namespace
+        return inner if of_login is None else of_login
+
+    @property
     def index(self) -> str | None:
         """Of the state that no answer may be older than: that after the last write, where the server names it."""
         return self._transport.index

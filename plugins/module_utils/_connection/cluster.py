@@ -114,13 +114,14 @@ def forbids_forwarding(reasons: Sequence[str]) -> bool:
 
 
 def is_temporary(status: int, reasons: Sequence[str]) -> bool:
-    """Whether a response means that the same request may succeed later."""
-    return status in (412, 429, 502, 503) or _changes_leader(reasons) or is_conflict(reasons)
+    """Whether a response means that the same request may succeed later, as for the server's own client."""
+    may_pass = status in (412, 429) or (status >= 500 and status != 501)
+    return may_pass or _changes_leader(reasons) or is_conflict(reasons)
 
 
 def may_serve_elsewhere(status: int, reasons: Sequence[str]) -> bool:
     """Whether another member may succeed now. A rate limit holds for all of them."""
-    return status in (502, 503) or _changes_leader(reasons)
+    return status in (502, 503, 504) or _changes_leader(reasons)
 
 
 def certainly_not_applied(status: int, reasons: Sequence[str]) -> bool:

@@ -73,8 +73,12 @@ class LibraryMissing(TransitError):
 
     @property
     def remedy(self) -> str:
-        """A sentence that says what to install, with a blank before it; empty if the name says it all."""
-        return f" Install it: pip install {self.library}, or pip install 'mlkeys[{self.extra}]'." if self.extra else ""
+        """A sentence that says what to install, with a blank before it."""
+        beside = f", or pip install 'mlkeys[{self.extra}]'" if self.extra else ""
+        return (
+            f" Install it: pip install {self.library}{beside}; in an execution environment, add {self.library} to its "
+            "Python dependencies."
+        )
 
 
 class InvalidOption(TransitError):

@@ -33,7 +33,7 @@ def from_answer(
 
     The server's texts were read off OpenBao 2.7 and Vault's source; both share the code that writes them.
     """
-    words = _words(reasons)
+    words = words_of(reasons)
     if status == 403:
         return _denied(method, path, reasons, words)
     if "namespace not found" in words:
@@ -68,10 +68,28 @@ def next_step(error: ServerError, path: str, address: str, namespace: str) -> st
         return f"{asked} Check: {_command('token lookup', namespace)}."
     if isinstance(error, PermissionDenied):
         return f"{asked} Policies are case-sensitive. Check: {_command('token capabilities', namespace, path)}."
+    if isinstance(error, NamespaceNotFound):
+        parent = namespace.rpartition("/")[0]
+        return f" Asked: {without_login(address)}. Check: {_command('namespace list', parent)}."
     if isinstance(error, MountNotFound):
         listing = "auth list" if path.startswith("auth/") else "secrets list"
         return f"{asked} If it is in another namespace, set namespace. Check: {_command(listing, namespace)}."
     return ""
+
+
+def login_step(address: str, namespace: str) -> str:
+    """Where a refused login was sent, and the command that shows what is mounted there."""
+    return f" Asked: {without_login(address)}, {_named(namespace)}. Check: {_command('auth list', namespace)}."
+
+
+def no_token_sent(path: str, address: str, namespace: str) -> str:
+    """For a refused request to an agent that was sent without a token."""
+    return (
+        f"Refused at '{path}': there is no token, and what listens at url adds none. Set token, BAO_TOKEN or "
+        "VAULT_TOKEN, log in with mlkeys login, bao or vault, or let the agent use its own token "
+        "(use_auto_auth_token). "
+        f"Asked: {without_login(address)}, {_named(namespace)}."
+    )
 
 
 def _named(namespace: str) -> str:
@@ -127,15 +145,16 @@ def _denied(method: str, path: str, reasons: Sequence[str], words: str) -> Serve
     )
 
 
-def _words(reasons: Sequence[str]) -> str:
+def words_of(reasons: Sequence[str]) -> str:
     """The server's reasons as one line."""
     flat: list[str] = []
     for reason in reasons:
         text = " ".join(reason.split())
         if text.startswith("1 error occurred: * "):
             text = text[len("1 error occurred: * ") :]
-        flat.append(text)
-    return "; ".join(flat)
+        # Go's sign for an error that is none.
+        flat.append(" ".join(text.replace("%!w(<nil>)", "").split()).rstrip(": "))
+    return "; ".join(filter(None, flat))
 
 
 def _server_said(words: str) -> str:
@@ -179,7 +198,7 @@ def cannot_reach(address: str, problem: str) -> str:
 
 
 def no_response(seconds: float) -> str:
-    return f"no response within {seconds} seconds. {_CHECK_URL}"
+    return f"no response within {seconds:g} seconds. {_CHECK_URL}"
 
 
 def too_large(address: str) -> str:
@@ -236,7 +255,13 @@ def foreign_server(address: str, status: int, content_type: str, beginning: byte
     """For a response that neither Vault nor OpenBao sends."""
     if b"HTTP request to an HTTPS server" in beginning:
         return f"The server at {without_login(address)} expects HTTPS. Start url with https://."
-    return f"The server at {without_login(address)} is not Vault or OpenBao (HTTP {status}, {content_type}). Check url."
+    beside = (
+        " If it is a proxy or a load balancer, check the servers behind it." if status == 429 or status >= 500 else ""
+    )
+    return (
+        f"The server at {without_login(address)} is not Vault or OpenBao (HTTP {status}, {content_type}). Check url."
+        f"{beside}"
+    )
 
 
 def too_large_on_the_way(address: str, path: str) -> str:
@@ -300,7 +325,10 @@ def unreadable_ca(path: str) -> str:
 UNREADABLE_CA_DATA = "ca_cert_bytes (BAO_CACERT_BYTES, VAULT_CACERT_BYTES) is not a text of PEM certificates"
 
 
-def unreadable_certificate(certificate: str, key: str) -> str:
+def unreadable_certificate(certificate: str, key: str, error: OSError) -> str:
+    """Why a client certificate cannot be used, by the library's error."""
+    if "KEY_VALUES_MISMATCH" in str(error) or "key values mismatch" in str(error):
+        return f"The key {key} is not that of the client certificate {certificate}"
     return (
         f"The client certificate {certificate} and its key {key} are not a readable PEM certificate and "
         "its key without a password"

@@ -11,17 +11,24 @@ from typing import Any
 
 
 def rate_of(value: Any) -> tuple[float, int] | None:
-    """A rate in text: ``10`` or ``10:20``: requests for each second, and how many at once; ``None`` for no limit."""
+    """A rate in text: ``10`` or ``10:20``: requests for each second, and how many at once.
+
+    Returns:
+        ``None`` for no limit, which zero is as well for the server's own client.
+
+    Raises:
+        ValueError: it is something else.
+    """
     if value is None or value == "":
         return None
     first, _colon, second = str(value).partition(":")
     rate = float(first)
-    if not 0 < rate < 1e6:
+    if not 0 <= rate < 1e6:
         raise ValueError
     burst = int(second or max(1, int(rate)))
     if burst < 1:
         raise ValueError
-    return rate, burst
+    return (rate, burst) if rate else None
 
 
 class Pace:

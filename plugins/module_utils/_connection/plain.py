@@ -10,6 +10,7 @@ The settings are those of all other requests: TLS, client certificates, names of
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import http.client
@@ -21,13 +22,14 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from typing import Any, Mapping
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import connected, path_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
     Response,
     Unanswered,
-    authorities_in_folders,
+    authorities_beside,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
     TooLarge,
@@ -35,7 +37,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits 
     done_within,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unix_sockets import connected, path_of
 
 
 @dataclass(frozen=True)
@@ -117,18 +118,12 @@ def _unanswered(connection: Connection, address: str, error: Exception) -> Unans
         problem = messages.tls_problem(str(reason), connection.server_name)
     elif isinstance(reason, (str, ValueError, http.client.InvalidURL)):
         problem = messages.invalid_url(type(reason).__name__)
-    elif "Tunnel connection failed" in repr(reason) or (unheard and _has_proxy(connection, address)):
+    elif "Tunnel connection failed" in repr(reason) or (unheard and connection.proxies.of(address)):
         problem = messages.PROXY
     else:
         final = False
         problem = messages.no_response(connection.timeout) if late else messages.connection_lost(repr(error))
     return Unanswered(problem, temporary=not final, never_sent=unheard, late=late)
-
-
-def _has_proxy(connection: Connection, address: str) -> bool:
-    parts = urlsplit(address)
-    proxies = connection.proxies or urllib.request.getproxies()
-    return parts.scheme in proxies and not urllib.request.proxy_bypass(parts.netloc)
 
 
 def _headers(token: str, namespace: str) -> dict[str, str]:
@@ -170,6 +165,8 @@ def _received(
     request = urllib.request.Request(  # noqa: S310  the opener is for HTTP alone
         f"{_base_of(address)}{path}", data, {**headers, **kind}, method=method
     )
+    if proxy := connection.proxies.of(address):
+        _send_by(request, proxy)
     with contextlib.closing(_opener(connection, address).open(request, timeout=connection.timeout)) as response:
         content = content_within(response, connection.timeout)
         return Response(response.status, response.headers, content)
@@ -183,13 +180,21 @@ def _base_of(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+def _send_by(request: urllib.request.Request, proxy: str) -> None:
+    """Send a request through a proxy. Python's own handler asks the environment once more whether to."""
+    parts = urlsplit(proxy)
+    login, _at, host = parts.netloc.rpartition("@")
+    if login:
+        request.add_header("Proxy-Authorization", f"Basic {base64.b64encode(unquote(login).encode()).decode()}")
+    request.set_proxy(host, parts.scheme)
+
+
 def _opener(connection: Connection, address: str) -> Any:
     """Sends requests to HTTP servers, and nothing else: no file is read, no redirect followed, no status an error."""
     opener = urllib.request.OpenerDirector()
     if path := path_of(address):
         opener.add_handler(_Socket(path))
         return opener
-    opener.add_handler(urllib.request.ProxyHandler(dict(connection.proxies) if connection.proxies else None))
     opener.add_handler(urllib.request.HTTPHandler())
     opener.add_handler(urllib.request.HTTPSHandler(context=_tls(connection)))
     opener.add_handler(urllib.request.UnknownHandler())
@@ -241,12 +246,10 @@ def _tls(connection: Connection) -> ssl.SSLContext:
     if connection.verify is False:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    elif connection.ca_data:
-        context.load_verify_locations(cadata=connection.ca_data)
-    elif isinstance(connection.verify, str):
-        if not os.path.isdir(connection.verify):
+    elif connection.ca_data or isinstance(connection.verify, str):
+        if isinstance(connection.verify, str) and not os.path.isdir(connection.verify):
             context.load_verify_locations(cafile=connection.verify)
-        folders, texts = authorities_in_folders(connection)
+        folders, texts = authorities_beside(connection)
         if folders or texts:
             context.load_verify_locations(capath=folders or None, cadata=texts or None)
     else:

@@ -10,21 +10,30 @@ After them come OpenBao's own variables (``BAO_*``), then Vault's (``VAULT_*``),
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import (
     LOGIN_OPTIONS,
     Auth,
     Option,
+    is_true,
     login_of,
     login_problems,
+    set_in,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import named as _option
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import (
+    DIRECT,
+    Proxies,
+    is_of_other_kind,
+    proxies_from,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import rate_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import parse_duration
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import exact_seconds
 
 DEFAULT_TIMEOUT = 30
 
@@ -32,12 +41,18 @@ DEFAULT_TIMEOUT = 30
 # Not settings of a run: another machine has others.
 _AUTHORITIES_OF_THE_MACHINE = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
+# They mean the opposite of their option.
+_SKIP_VERIFY = ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")
+
+# An agent or a proxy may add a token of its own.
+_OF_AGENT = ("BAO_AGENT_ADDR", "VAULT_AGENT_ADDR")
+
 OPTIONS: tuple[Option, ...] = (
     Option(
         "url",
         kind="raw",
         environment=("ANSIBLE_HASHI_VAULT_ADDR",),
-        late=("BAO_AGENT_ADDR", "VAULT_AGENT_ADDR", "BAO_ADDR", "VAULT_ADDR"),
+        late=(*_OF_AGENT, "BAO_ADDR", "VAULT_ADDR"),
     ),
     _option("namespace", late=("BAO_NAMESPACE", "VAULT_NAMESPACE")),
     _option("auth_namespace"),
@@ -47,12 +62,32 @@ OPTIONS: tuple[Option, ...] = (
     _option("client_cert", late=("BAO_CLIENT_CERT", "VAULT_CLIENT_CERT")),
     _option("client_key", late=("BAO_CLIENT_KEY", "VAULT_CLIENT_KEY")),
     _option("tls_server_name", late=("BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME")),
-    _option("validate_certs", own=False, kind="bool", late=("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")),
-    _option("timeout", kind="raw", late=("BAO_CLIENT_TIMEOUT", "VAULT_CLIENT_TIMEOUT")),
-    _option("retries", kind="raw", late=("BAO_MAX_RETRIES", "VAULT_MAX_RETRIES")),
+    _option("validate_certs", kind="bool", late=_SKIP_VERIFY),
+    _option(
+        "timeout",
+        kind="raw",
+        late=("BAO_CLIENT_TIMEOUT", "VAULT_CLIENT_TIMEOUT"),
+        meaning="a number of seconds, or a duration such as 1m30s or 500ms",
+    ),
+    _option(
+        "retries",
+        kind="raw",
+        late=("BAO_MAX_RETRIES", "VAULT_MAX_RETRIES"),
+        meaning="a number, or a dictionary of the arguments of urllib3.util.Retry",
+    ),
     _option("retry_action", choices=("ignore", "warn"), default="warn"),
-    _option("rate_limit", late=("BAO_RATE_LIMIT", "VAULT_RATE_LIMIT")),
-    _option("proxies", kind="raw", late=("BAO_PROXY_ADDR", "VAULT_PROXY_ADDR", "BAO_HTTP_PROXY", "VAULT_HTTP_PROXY")),
+    _option(
+        "rate_limit",
+        late=("BAO_RATE_LIMIT", "VAULT_RATE_LIMIT"),
+        meaning="requests for each second, or those and a burst, such as 10:20",
+    ),
+    _option(
+        "proxies",
+        kind="raw",
+        late=("BAO_PROXY_ADDR", "VAULT_PROXY_ADDR", "BAO_HTTP_PROXY", "VAULT_HTTP_PROXY"),
+        meaning="a URL, or a dictionary of URL scheme to proxy URL, which begin with http:// or https:// (SOCKS is not "
+        "supported)",
+    ),
     *LOGIN_OPTIONS,
 )
 
@@ -65,19 +100,20 @@ class Connection:
         url: the address, or those of a cluster's members, separated by commas.
         auth_namespace: where the auth method is mounted, ``None`` for ``namespace``.
         verify: ``True`` for the system's CA certificates, a path to others, ``False`` not to verify.
-        ca_folders: folders with more of them, beside the path.
+        ca_beside: folders and files with more of them.
         ca_data: CA certificates as PEM text, instead of the system's.
         server_name: the name that the server's certificate must have, empty for that of the address.
         retries: keyword arguments of `urllib3.util.Retry`; empty for no retries.
         timeout: seconds for one request.
         rate: requests for each second, and how many at once; ``None`` for no limit.
+        proxies: those that were set, or those of the environment.
     """
 
     url: str
     namespace: str = ""
     auth_namespace: str | None = None
     verify: bool | str = True
-    ca_folders: tuple[str, ...] = ()
+    ca_beside: tuple[str, ...] = ()
     ca_data: str = ""
     server_name: str = ""
     client_certificate: tuple[str, str] | None = None
@@ -85,7 +121,7 @@ class Connection:
     retries: Mapping[str, Any] = field(default_factory=dict, hash=False)
     warn_on_retry: bool = True
     rate: tuple[float, int] | None = None
-    proxies: Mapping[str, str] | None = field(default=None, hash=False)
+    proxies: Proxies = DIRECT
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -107,11 +143,12 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
     if values["auth_method"] == "cert" and not values["cert_auth_public_key"]:
         values["cert_auth_public_key"], values["cert_auth_private_key"] = values["client_cert"], values["client_key"]
-    values["timeout"] = _seconds(values["timeout"])
+    misread = _misread(values, environment)
     problems = _problems(values, environment)
-    if problems:
-        raise InvalidOption(f"{'; '.join(problems)}.")
-    return Settings(_with_folder_of_machine(_connection(values), environment), login_of(values, environment))
+    if misread or problems:
+        raise InvalidOption(" ".join([*misread, *([f"{'; '.join(problems)}."] if problems else [])]))
+    connection = _with_authorities_beside(_connection(values, environment), environment)
+    return Settings(connection, login_of(values, environment, by_agent=_by_agent(connection, environment)))
 
 
 def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -130,46 +167,55 @@ def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]
 
 def _value(option: Option, given: Any, environment: Mapping[str, str]) -> Any:
     if given is not None and given != "":
-        return given
+        # A program may give what it has read as text.
+        flag = is_true(given) if option.kind == "bool" and isinstance(given, str) else None
+        return given if flag is None else flag
     value = _environment_value(option, environment)
     return option.default if value is None else value
 
 
 def _environment_value(option: Option, environment: Mapping[str, str]) -> Any:
-    for variable in option.all_environment:
+    """
+    Raises:
+        InvalidOption: it is neither true nor false, and must be one of them.
+    """
+    variable = option.variable_in(environment)
+    if not variable:
+        return None
+    text = str(environment[variable])
+    if option.kind != "bool":
+        return text
+    if not option.accepts(text, variable):
+        raise InvalidOption(option.problem(text, variable))
+    return bool(is_true(text, variable)) is not (variable in _SKIP_VERIFY)
+
+
+def _misread(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
+    """A sentence about each value that an option cannot have, with the variable that it is from."""
+    found = []
+    for option in OPTIONS:
+        value, variable = values[option.name], option.variable_in(environment)
         text = str(environment.get(variable) or "")
-        if text:
-            return _from_environment(option, text)
-    return None
+        # Ansible reads a flag that is misspelt as false, and what it gives then is not what was written.
+        if option.kind == "bool" and variable and not option.accepts(text, variable):
+            found.append(option.problem(text, variable))
+        elif not option.accepts(value) or not _is_readable(option.name, value):
+            found.append(option.problem(value, variable if text == str(value) else ""))
+    return found
 
 
-def _seconds(value: Any) -> Any:
-    """Whole seconds of a number or a duration such as ``2s``, which the server's client takes; others unchanged."""
+def _is_readable(name: str, value: Any) -> bool:
     try:
-        return parse_duration(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+        _READERS.get(name, str)(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
-_FALSE = ("0", "f", "false", "n", "no", "off")
-_TRUE = ("1", "t", "true", "y", "yes", "on")
-
-
-def _from_environment(option: Option, text: str) -> Any:
-    if option.name == "validate_certs":
-        # Only an explicit yes to "skip verification" turns verification off.
-        return text.lower() not in _TRUE
-    if option.kind == "bool":
-        return text.lower() not in _FALSE
-    return text
-
-
-def _timeout_problem(timeout: Any, environment: Mapping[str, str]) -> str:
-    """What is wrong with it, and the variable that sets it, if one does."""
-    names = next(option for option in OPTIONS if option.name == "timeout").all_environment
-    variable = next((name for name in names if environment.get(name) == str(timeout)), "")
-    named = f"; timeout ({variable}) is '{timeout}'" if variable else ""
-    return f"timeout must be a number of seconds, at least 1{named}"
+def _by_agent(connection: Connection, environment: Mapping[str, str]) -> bool:
+    """Whether the address is that of an agent, as far as variables and the address say."""
+    given = [_addresses(set_in(environment, name)) for name in _OF_AGENT]
+    return list(connection.addresses) in given or connection.url.startswith("unix:")
 
 
 def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
@@ -182,28 +228,28 @@ def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list
         for address in addresses
         if not address.startswith(("http://", "https://", "unix:///"))
     ]
+    problems += filter(None, map(_path_problem, addresses))
     problems += login_problems(values, environment)
     if bool(values["client_cert"]) != bool(values["client_key"]):
         problems.append("client_cert and client_key must be set together")
-    timeout = values["timeout"]
-    if timeout is not None and (not isinstance(timeout, int) or timeout < 1):
-        problems.append(_timeout_problem(timeout, environment))
-    for name, parse in (("retries", _retries), ("proxies", _proxies), ("rate_limit", rate_of)):
-        try:
-            parse(values[name])
-        except (TypeError, ValueError, RecursionError):
-            problems.append(_MEANINGS[name])
+    if not values["proxies"]:
+        problems += [problem for problem in map(proxies_from(environment).problem_at, addresses) if problem]
     return problems
 
 
-_MEANINGS = {
-    "retries": "retries must be a number, or a dictionary of the arguments of urllib3.util.Retry",
-    "rate_limit": "rate_limit must be requests for each second, or those and a burst, such as 10:20",
-    "proxies": "proxies must be a URL, or a dictionary of URL scheme to proxy URL",
-}
+def _path_problem(address: str) -> str:
+    found = _OF_REQUEST.search(address)
+    if not found or address.startswith("unix:"):
+        return ""
+    base = without_login(address[: found.start()])
+    return f"url '{without_login(address)}' has the path of a request: set it to {base}"
 
 
-def _connection(values: Mapping[str, Any]) -> Connection:
+# What people copy from a browser, or from the documentation of the API. A path before it may be that of a gateway.
+_OF_REQUEST = re.compile(r"(?<=[^:/])/(?:v1/.+|ui(?:/.*)?)$")
+
+
+def _connection(values: Mapping[str, Any], environment: Mapping[str, str]) -> Connection:
     auth_namespace = values["auth_namespace"]
     verify, ca_data = _authorities(values)
     return Connection(
@@ -214,11 +260,11 @@ def _connection(values: Mapping[str, Any]) -> Connection:
         ca_data=ca_data,
         server_name=str(values["tls_server_name"] or ""),
         client_certificate=_client_certificate(values),
-        timeout=values["timeout"] or DEFAULT_TIMEOUT,
+        timeout=_timeout(values["timeout"]),
         retries=_retries(values["retries"]),
         warn_on_retry=values["retry_action"] == "warn",
         rate=rate_of(values["rate_limit"]),
-        proxies=_proxies(values["proxies"]),
+        proxies=Proxies(_proxies(values["proxies"])) if values["proxies"] else proxies_from(environment),
     )
 
 
@@ -233,12 +279,26 @@ def _authorities(values: Mapping[str, Any]) -> tuple[bool | str, str]:
     return str(values["ca_path"]) if values["ca_path"] else True, ""
 
 
-def _with_folder_of_machine(connection: Connection, environment: Mapping[str, str]) -> Connection:
-    """With the machine's folders of CA certificates beside its file: the server's own client reads both."""
-    file, folders = (str(environment.get(name) or "") for name in _AUTHORITIES_OF_THE_MACHINE)
-    if not folders or connection.verify not in (file, folders):
+def _with_authorities_beside(connection: Connection, environment: Mapping[str, str]) -> Connection:
+    """With all that variables name: the server's own client reads them together.
+
+    An option, or a variable of Ansible's, names the only ones that are trusted.
+    """
+    file, folders = (set_in(environment, name) for name in _AUTHORITIES_OF_THE_MACHINE)
+    named = {name: _of_client(environment, name) for name in ("CACERT", "CACERT_BYTES", "CAPATH")}
+    if connection.verify is False:
         return connection
-    return replace(connection, verify=file or folders.split(":")[0], ca_folders=tuple(folders.split(":")))
+    if (connection.ca_data or connection.verify) in (*filter(None, named.values()), *filter(None, (file, folders))):
+        found = tuple(filter(None, (named["CAPATH"], file, *folders.split(":"))))
+        if connection.verify == folders:
+            connection = replace(connection, verify=found[0])
+        return replace(connection, ca_beside=tuple(path for path in found if path != connection.verify))
+    return connection
+
+
+def _of_client(environment: Mapping[str, str], name: str) -> str:
+    """The value of a variable of OpenBao's, or else of Vault's."""
+    return set_in(environment, f"BAO_{name}") or set_in(environment, f"VAULT_{name}")
 
 
 def _client_certificate(values: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -263,27 +323,57 @@ def _address(text: Any) -> str:
     return address[: -len("/v1")].rstrip("/") if separator and rest.rstrip("/").endswith("/v1") else address
 
 
+def _timeout(value: Any) -> float:
+    """``30``, ``"30"``, ``1m30s`` or ``500ms``; the default for nothing and, as for the server's client, for zero.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if value is None or value == "":
+        return DEFAULT_TIMEOUT
+    if isinstance(value, bool):
+        raise ValueError
+    seconds = float(exact_seconds(value)) if isinstance(value, str) else float(value)
+    if not 0 <= seconds < _LONGEST:
+        raise ValueError
+    return (int(seconds) if seconds.is_integer() else seconds) or DEFAULT_TIMEOUT
+
+
+# Seconds. Sockets take no more than 2**31.
+_LONGEST = 1e9
+
+
 def _retries(value: Any) -> dict[str, Any]:
-    """``3``, ``"3"``, ``{"total": 3, …}`` or the same as JSON; empty for no retries."""
+    """``3``, ``"3"``, ``{"total": 3, …}`` or the same as JSON; empty for no retries.
+
+    Raises:
+        ValueError: it is something else.
+    """
     parsed = _json_or_text(value)
     if parsed is None or parsed is False:
         return {}
     if isinstance(parsed, dict):
         return parsed
+    if not re.fullmatch(r"[0-9]+", str(parsed)):
+        raise ValueError
     total = int(parsed)
-    return {"total": total, "backoff_factor": 0.3} if total > 0 else {}
+    return {"total": total, "backoff_factor": 0.3} if total else {}
 
 
-def _proxies(value: Any) -> dict[str, str] | None:
-    """``http://proxy:3128`` for every scheme, ``{"https": …}``, or the same as JSON."""
+def _proxies(value: Any) -> tuple[tuple[str, str], ...]:
+    """``http://proxy:3128`` for every scheme, ``{"https": …}``, or the same as JSON.
+
+    Raises:
+        ValueError: it is something else.
+    """
     parsed = _json_or_text(value)
     if not parsed:
-        return None
-    if isinstance(parsed, dict):
-        return {str(scheme): str(url) for scheme, url in parsed.items()}
-    if not isinstance(parsed, str):
+        return ()
+    if isinstance(parsed, str):
+        parsed = {"all": parsed}
+    if not isinstance(parsed, dict) or any(is_of_other_kind(str(url)) for url in parsed.values()):
         raise ValueError
-    return {"http": parsed, "https": parsed}
+    return tuple((str(scheme), str(url)) for scheme, url in parsed.items())
 
 
 def _json_or_text(value: Any) -> Any:
@@ -294,3 +384,11 @@ def _json_or_text(value: Any) -> Any:
     if value.lstrip().startswith("{"):
         return json.loads(value)
     return value.strip()
+
+
+_READERS: Mapping[str, Callable[[Any], object]] = {
+    "timeout": _timeout,
+    "retries": _retries,
+    "rate_limit": rate_of,
+    "proxies": _proxies,
+}

@@ -15,6 +15,7 @@ from typing import Any, Iterator, Mapping
 from urllib.parse import quote, unquote
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import base_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
     Response,
     Unanswered,
@@ -39,6 +40,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     ServerUnreachable,
     TransitError,
+    Unauthenticated,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
     TooLarge,
@@ -48,7 +50,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import Pace
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.plain import PlainAdapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unix_sockets import base_of
 
 # Seconds. A member that does not name the active node at once is not worth waiting for.
 _PROBE_SECONDS = 5
@@ -211,10 +212,13 @@ class Transport:
             return self._adapter.exchange(method, path, seconds, **options)
         import requests
 
+        proxy = self._connection.proxies.of(self.members.address)
+        # The last entry keeps requests from adding proxies of the environment, by rules of its own.
+        proxies = {**({"all": proxy} if proxy else {}), "no_proxy": "*"}
         try:
             with self._watch.running(seconds):
                 response = self._adapter.request(
-                    method, path, raise_exception=False, timeout=seconds, stream=True, **options
+                    method, path, raise_exception=False, timeout=seconds, stream=True, proxies=proxies, **options
                 )
                 content = content_of(response)
         except requests.exceptions.RequestException as error:
@@ -234,7 +238,12 @@ class Transport:
             if status == _TOO_LARGE:
                 # Not for want of a server: less at once may pass.
                 return {}, Failure(_too_large_on_the_way(self.members.address, request.path), temporary=False)
-            return {}, Failure(_foreign(self.members.address, response), status == 502, status == 502)
+            return {}, Failure(
+                _foreign(self.members.address, response),
+                is_temporary(status, ()),
+                may_serve_elsewhere(status, ()),
+                retry_after=response.headers.get("Retry-After"),
+            )
         if 200 <= status < 300:
             if request.method not in ("GET", "LIST"):
                 self.index = response.headers.get(INDEX, self.index)
@@ -245,7 +254,11 @@ class Transport:
         status = response.status_code
         reasons = [messages.scrubbed(reason, request.body) for reason in messages.reasons_in(content.get("errors"))]
         error = messages.from_answer(request.method, request.path, status, reasons, self._namespace_of(request))
-        error.message += messages.next_step(error, request.path, self.members.address, self._namespace_of(request))
+        where = (self.members.address, self._namespace_of(request))
+        if isinstance(error, Unauthenticated) and not (self.token or request.login):
+            error = Unauthenticated(messages.no_token_sent(request.path, *where), status, reasons)
+        else:
+            error.message += messages.next_step(error, request.path, *where)
         error.item_errors = _item_errors(content, request.body)
         error.version = _version(content)
         error.not_applied = certainly_not_applied(status, reasons)

@@ -8,11 +8,12 @@ What a module imports is sent to each host and loaded there for each task.
 
 from __future__ import annotations
 
+import os
 import typing
 from typing import Any, Dict
 
 from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
-from ansible.module_utils.common.parameters import env_fallback
+from ansible.module_utils.errors import AnsibleFallbackNotFound
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
 
@@ -39,5 +40,18 @@ def _option_spec(option: Option) -> dict[str, Any]:
         spec["choices"] = list(option.choices)
     if option.name != "validate_certs":
         # BAO_SKIP_VERIFY and VAULT_SKIP_VERIFY mean the opposite; the settings know how to read them.
-        spec["fallback"] = (env_fallback, list(option.all_environment))
+        spec["fallback"] = (_from_environment, [option.name])
     return spec
+
+
+def _from_environment(name: str) -> str:
+    """The text of the variable that sets an option.
+
+    Raises:
+        AnsibleFallbackNotFound: there is none, or the option cannot have it. The settings then name the variable.
+    """
+    option = next(option for option in OPTIONS if option.name == name)
+    variable = option.variable_in(os.environ)
+    if not (variable and option.accepts(os.environ[variable], variable)):
+        raise AnsibleFallbackNotFound
+    return os.environ[variable]

@@ -14,7 +14,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Iterable, Mapping
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 AT_CREATION = "at creation only"
 ON_ONLY = "may be turned on, never off"
@@ -220,8 +223,8 @@ _PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 # Vault and OpenBao keep these mounts for themselves.
 _OWN_MOUNTS = ("audit", "auth", "cubbyhole", "identity", "sys")
 _CIPHERTEXT = re.compile(r"vault:v([1-9][0-9]{0,17}):[A-Za-z0-9+/]+={0,2}")
-_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(w|d|h|m|s)")
-_SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(w|d|h|ms|m|s)")
+_SECONDS = {"w": "604800", "d": "86400", "h": "3600", "m": "60", "s": "1", "ms": "1/1000"}
 
 
 _WIRE = {"duration": int, "bool": bool, "int": int, "str": str, "list": list, "dict": dict}
@@ -245,13 +248,24 @@ def parse_duration(value: str | int) -> int:
         ValueError: it is not a duration, not a whole number of seconds, negative, or more than the server can hold.
     """
     text = str(value).strip()
-    seconds = int(text) if re.fullmatch(r"[0-9]+", text) else _sum_of_parts(text)
+    seconds = exact_seconds(text)
+    if seconds != int(seconds):
+        raise ValueError(f"'{text}' is not a whole number of seconds")
     if seconds > MAX_DURATION_SECONDS:
         raise ValueError(f"'{text}' is out of range: at most {MAX_DURATION_SECONDS} seconds")
-    return seconds
+    return int(seconds)
 
 
-def _sum_of_parts(text: str) -> int:
+def exact_seconds(text: str) -> int | Fraction:
+    """The seconds of a duration, which may be shorter than one: ``500ms``.
+
+    Raises:
+        ValueError: it is not a duration.
+    """
+    return int(text) if re.fullmatch(r"[0-9]+", text) else _sum_of_parts(text)
+
+
+def _sum_of_parts(text: str) -> Fraction:
     # Most programs and modules have no such text. Importing it takes longer than to read a small program.
     from fractions import Fraction
 
@@ -259,10 +273,7 @@ def _sum_of_parts(text: str) -> int:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(_duration_problem(text))
     # A float would round, and overflow where the number is only out of range.
-    seconds = sum((Fraction(number) * _SECONDS[unit] for number, unit in parts), Fraction(0))
-    if seconds.denominator != 1:
-        raise ValueError(f"'{text}' is not a whole number of seconds")
-    return int(seconds)
+    return sum((Fraction(number) * Fraction(_SECONDS[unit]) for number, unit in parts), Fraction(0))
 
 
 def _duration_problem(text: str) -> str:

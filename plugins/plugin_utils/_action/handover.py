@@ -31,14 +31,24 @@ _CREDENTIALS -= {"kubernetes_token_path", "token_revoke"}
 
 
 def with_configuration(arguments: Mapping[str, Any], configured: Mapping[str, Any]) -> dict[str, Any]:
-    """The task's options, completed by variables, environment and ini, and then by ``BAO_*`` and ``VAULT_*``."""
+    """The task's options, completed by variables, environment and ini, and then by ``BAO_*`` and ``VAULT_*``.
+
+    Raises:
+        InvalidOption: one of them has a value that it cannot have.
+    """
     given = {name: value for name, value in arguments.items() if value is not None}
     for option in OPTIONS:
         if any(name in given for name in (option.name, *option.aliases)):
             continue
         if option.name in configured:
             given[option.name] = configured[option.name]
-    return {**environment_options(given, os.environ), **given}
+    chosen = {**environment_options(given, os.environ), **given}
+    for option in OPTIONS:
+        value = chosen.get(option.name)
+        # Ansible's own message about a choice differs from that of lookups, and has no hint.
+        if isinstance(value, str) and not option.accepts(value):
+            raise InvalidOption(option.problem(value))
+    return chosen
 
 
 def without_connection(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,6 +69,10 @@ def with_token(arguments: Mapping[str, Any]) -> dict[str, Any]:
         token = run_sessions().lease(settings, Display().warning).token
     except TransitError:
         return dict(arguments)
+    if not token:
+        # An agent adds one. At a socket, the host's own client would send its own token before.
+        is_socket = settings.connection.url.startswith("unix:")
+        return dict(arguments) if is_socket else {**arguments, "auth_method": "none"}
     kept = {name: value for name, value in arguments.items() if name not in _CREDENTIALS}
     return {**kept, "auth_method": "token", "token": token}
 

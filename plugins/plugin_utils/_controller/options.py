@@ -12,7 +12,7 @@ from typing import Any, Iterable, Mapping
 from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option, set_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, environment_options
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
@@ -81,6 +81,7 @@ def controller_options(variables: Mapping[str, Any], templar: Any, environment: 
     """
     load_name = load_definitions()
     chosen = templated_variables(load_name, variables, templar)
+    refuse_misspelt(chosen)
     found: dict[str, Any] = {}
     others: dict[str, Any] = {}
     for option in OPTIONS:
@@ -95,15 +96,16 @@ def controller_options(variables: Mapping[str, Any], templar: Any, environment: 
     return {**others, **environment_options(found, environment), **found}
 
 
-_KINDS = {"int": "a whole number", "bool": "true or false"}
-
-
 def set_options(plugin: Any, load_name: str, variables: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Set the options of a lookup, as its own method does.
 
     Raises:
         AnsibleError: one of them has a value that it cannot have.
     """
+    try:
+        refuse_misspelt(variables)
+    except InvalidOption as error:
+        raise AnsibleError(error.message) from None
     try:
         plugin.set_options(var_options=variables, direct=given)
     except AnsibleError:
@@ -131,11 +133,19 @@ def problem_of(option: Option, variables: Mapping[str, Any], given: Mapping[str,
     sources = {
         **{name: (given or {}).get(name) for name in (option.name, *option.aliases)},
         f"ansible_hashi_vault_{option.name}": variables.get(f"ansible_hashi_vault_{option.name}"),
-        **{name: os.environ.get(name) for name in option.all_environment},
+        **{name: set_in(os.environ, name) for name in option.all_environment},
     }
     source, value = next(((name, value) for name, value in sources.items() if value), ("ansible.cfg", None))
-    place = "" if source == option.name else f" ({source})"
-    shown = "" if value is None or option.secret else f" is '{one_line(str(value))}', but"
-    meaning = f"one of {', '.join(option.choices)}" if option.choices else _KINDS.get(option.kind, "valid")
-    hint = did_you_mean(str(value).lower(), option.choices) if shown else ""
-    return f"{option.name}{place}{shown} must be {meaning}.{hint}"
+    return option.problem(value, source)
+
+
+def refuse_misspelt(variables: Mapping[str, Any]) -> None:
+    """Refuse variables of flags that are neither true nor false, which Ansible reads as false.
+
+    Raises:
+        InvalidOption: there is one.
+    """
+    for option in OPTIONS:
+        name = f"ansible_hashi_vault_{option.name}"
+        if option.kind == "bool" and not option.accepts(variables.get(name)):
+            raise InvalidOption(option.problem(variables[name], name))

@@ -142,7 +142,7 @@ def connected() -> Iterator[Client]:
     chosen = settings()
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
 
-    with in_plain_words(), session.connected(chosen, _warn) as client:
+    with in_plain_words(), session.connected(chosen, warn) as client:
         yield client
 
 
@@ -182,7 +182,7 @@ def client_of(settings: Settings) -> Client:
     """A client that needs no other libraries, and has no token yet. The collection must be loaded."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 
-    return Client(settings.connection, _warn, plain=True)
+    return Client(settings.connection, warn, plain=True)
 
 
 @contextmanager
@@ -205,11 +205,11 @@ def connected_to_read() -> Iterator[Client]:
     with in_plain_words():
         chosen = settings_from({}, os.environ)
         if chosen.auth.method not in ("token", "none"):
-            with logged_in(chosen, _warn) as client:
+            with logged_in(chosen, warn) as client:
                 yield client
             return
         # Then nothing has to be revoked, and hvac, whose import takes longer than all else, is not needed.
-        client = Client(chosen.connection, _warn, plain=True)
+        client = Client(chosen.connection, warn, plain=True)
         log_in(client, chosen.auth, time.time())
         yield client
 
@@ -257,8 +257,7 @@ def in_plain_words() -> Iterator[None]:
     try:
         yield
     except LibraryMissing as error:
-        remedy = error.remedy or f" Install it: pip install {error.library}"
-        raise MlkeysError(error.message + remedy) from None
+        raise MlkeysError(error.message + error.remedy) from None
     except TransitError as error:
         raise MlkeysError(error.message) from None
 
@@ -273,8 +272,8 @@ def health(connection: Connection) -> Mapping[str, Any]:
 
     # The path is outside of all namespaces.
     asked = replace(connection, namespace="", timeout=min(connection.timeout, _HEALTH_SECONDS))
-    return Client(asked, _warn).request("GET", "sys/health").data
+    return Client(asked, warn).request("GET", "sys/health").data
 
 
-def _warn(message: str) -> None:
+def warn(message: str) -> None:
     notice(f"Warning: {message}", "yellow")

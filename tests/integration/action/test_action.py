@@ -13,6 +13,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.handover import with_configuration, with_token
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import controller_options
 
@@ -228,6 +229,41 @@ def test_the_token_is_passed_with_options_that_a_module_converts(
 )
 def test_the_target_logs_in_if_the_controller_cannot(arguments: dict[str, Any], other: dict[str, Any]) -> None:
     given = {**arguments, **other}
+    assert with_token(given) == given
+
+
+@pytest.mark.parametrize(
+    ("given", "configured", "said"),
+    [
+        (
+            {"auth_method": "app-role"},
+            {},
+            "auth_method is 'app-role', but must be one of token, .* Did you mean 'approle'",
+        ),
+        ({}, {"retry_action": "wran"}, "retry_action is 'wran', but must be one of ignore, warn. Did you mean 'warn'"),
+        ({"token_revoke": "maybe"}, {}, "token_revoke is 'maybe', but must be true or false."),
+    ],
+)
+def test_a_misspelt_option_has_the_words_of_a_misspelt_variable(
+    given: dict[str, str], configured: dict[str, str], said: str
+) -> None:
+    with pytest.raises(InvalidOption, match=said):
+        with_configuration(given, configured)
+
+
+def test_a_host_needs_no_token_where_an_agent_adds_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_of_this_run", [session.Sessions()])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BAO_AGENT_ADDR", "http://127.0.0.1:1")
+    given = with_configuration({"name": "ml"}, {})
+    assert with_token(given) == {**given, "auth_method": "none"}
+    monkeypatch.setenv("BAO_AGENT_ADDR", "unix:///run/agent.sock")
+    # The host may have a token of its own.
+    given = with_configuration({"name": "ml"}, {})
+    assert with_token(given) == given
+    monkeypatch.delenv("BAO_AGENT_ADDR")
+    monkeypatch.setenv("BAO_ADDR", "http://127.0.0.1:1")
+    given = with_configuration({"name": "ml"}, {})
     assert with_token(given) == given
 
 

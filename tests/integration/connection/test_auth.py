@@ -221,7 +221,7 @@ def test_wrong_credentials_give_one_clear_sentence(secure_bao: SecureBao, method
     result = run(method, {**login.options, **login.wrong}, **where)
     assert result.failed
     assert result.msg.startswith(refusal(method, login))
-    assert result.msg.endswith(". Check the credentials and mount_point.")
+    assert ". Check the credentials and mount_point. Asked: " in result.msg
     assert "\n" not in result.msg
     assert accessors(secure_bao.bao) == before
 
@@ -254,7 +254,8 @@ def test_an_auth_method_that_is_not_mounted(secure_bao: SecureBao, method: str, 
     # Without a token, the server does not reveal what is mounted.
     path = login.path.replace(login.path.split("/")[1], "nope", 1)
     assert result.msg == (
-        f"The login with {method} at '{path}' was refused: permission denied. Check the credentials and mount_point."
+        f"The login with {method} at '{path}' was refused: permission denied. Check the credentials and mount_point. "
+        f"Asked: {secure_bao.url}, the root namespace. Check: bao auth list."
     )
 
 
@@ -456,5 +457,34 @@ def test_with_none_and_no_proxy_there_is_not_token(server: Bao) -> None:
     result = run("none", {}, url=server.addr)
     assert result.failed
     assert result.msg.startswith(
-        "The server does not accept the token: it is wrong, expired, revoked, used up, or bound to other networks."
+        "Refused at 'transit/keys/ml': there is no token, and what listens at url adds none. Set token, BAO_TOKEN"
     )
+
+
+def test_the_address_of_an_agent_is_enough(proxy_url: str, server: Bao, key: None, tmp_path: Path) -> None:
+    env = {"BAO_AGENT_ADDR": proxy_url, "BAO_ADDR": "http://127.0.0.1:1", "HOME": str(tmp_path)}
+    result = run("token", {}, env=env)
+    assert not result.failed, result.msg
+    assert result.changed
+
+
+def test_an_agent_that_adds_no_token_is_named(server: Bao, tmp_path: Path) -> None:
+    result = run("token", {}, env={"BAO_AGENT_ADDR": server.addr, "HOME": str(tmp_path)})
+    assert result.msg.startswith("Refused at 'transit/keys/ml': there is no token, and what listens at url adds none.")
+    # Without an agent, nothing is asked.
+    result = run("token", {}, env={"BAO_ADDR": "http://127.0.0.1:1", "HOME": str(tmp_path)})
+    assert result.msg.startswith("No token: set token, BAO_TOKEN")
+
+
+def test_a_login_from_another_network_is_refused_in_plain_words(server: Bao) -> None:
+    server.done("POST", "sys/auth/bound", {"type": "approle"})
+    server.done("POST", "auth/bound/role/far", {"secret_id_bound_cidrs": "10.0.0.0/8"})
+    role = server.done("GET", "auth/bound/role/far/role-id")["data"]["role_id"]
+    secret = server.done("POST", "auth/bound/role/far/secret-id", {})["data"]["secret_id"]
+    result = run("approle", {"mount_point": "bound", "role_id": role, "secret_id": secret}, url=server.addr)
+    assert result.msg == (
+        "The login with approle at 'auth/bound/login' was refused: source address \"127.0.0.1\" unauthorized by CIDR "
+        "restrictions on the role. Check the credentials and mount_point. "
+        f"Asked: {server.addr}, the root namespace. Check: bao auth list."
+    )
+    server.done("DELETE", "sys/auth/bound")

@@ -70,9 +70,10 @@ def test_a_url_without_a_scheme(module: str) -> None:
 @each_module
 def test_all_invalid_options_are_reported_at_once(module: str) -> None:
     assert failing(module, url="bao", auth_method="ldap", timeout=-1, retries="x", proxies=[1]) == (
-        "url 'bao' must start with https://, http:// or unix://; auth_method ldap requires username and password; "
-        "timeout must be a number of seconds, at least 1; retries must be a number, or a dictionary of the arguments "
-        "of urllib3.util.Retry; proxies must be a URL, or a dictionary of URL scheme to proxy URL."
+        "timeout is '-1', but must be a number of seconds, or a duration such as 1m30s or 500ms. retries is 'x', but "
+        "must be a number, or a dictionary of the arguments of urllib3.util.Retry. proxies must be a URL, or a "
+        "dictionary of URL scheme to proxy URL, which begin with http:// or https:// (SOCKS is not supported). "
+        "url 'bao' must start with https://, http:// or unix://; auth_method ldap requires username and password."
     )
 
 
@@ -222,7 +223,7 @@ def test_a_private_ca_is_trusted_if_it_is_named(
 
 
 @pytest.mark.parametrize(
-    "env", [{}, {"REQUESTS_CA_BUNDLE": "{ca}"}, {"BAO_SKIP_VERIFY": "false"}, {"BAO_SKIP_VERIFY": "maybe"}]
+    "env", [{}, {"REQUESTS_CA_BUNDLE": "{ca}"}, {"BAO_SKIP_VERIFY": "false"}, {"BAO_SKIP_VERIFY": ""}]
 )
 def test_verification_is_only_turned_off_explicitly(secure_bao: SecureBao, env: dict[str, str]) -> None:
     other = secure_bao.authority.issue("someone-else")
@@ -305,7 +306,8 @@ def test_no_token_at_all(bao: Bao, tmp_path: Path) -> None:
 @each_module
 def test_a_missing_namespace(bao: Bao, module: str) -> None:
     assert refused(bao, module, **MODULES[module], namespace="nowhere") == (
-        "The namespace 'nowhere' does not exist on this server. Check namespace (or BAO_NAMESPACE, VAULT_NAMESPACE)."
+        "The namespace 'nowhere' does not exist on this server. Check namespace (or BAO_NAMESPACE, VAULT_NAMESPACE). "
+        f"Asked: {bao.addr}. Check: bao namespace list."
     )
 
 

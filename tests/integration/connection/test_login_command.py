@@ -239,6 +239,23 @@ def test_nobody_else_names_the_program(home: Path, helper: Path, monkeypatch: py
     assert not helper.exists()
 
 
+def test_a_token_that_cannot_be_kept_is_revoked(
+    secure_bao: SecureBao, run: Run, home: Path, tmp_path: Path, helper: Path, token: str
+) -> None:
+    """One that a login created. The one that somebody enters is theirs."""
+    (tmp_path / "a helper").write_text('#!/bin/sh\ncat > "$0.token"; exit 3\n', encoding="ascii")
+    secure_bao.bao.done("POST", "sys/auth/kept", {"type": "userpass"})
+    secure_bao.bao.done("POST", "auth/kept/users/ada", {"password": "kept-canary", "token_policies": ["default"]})
+    arguments = ("login", "-m", "userpass", "--mount-point", "kept", "--username", "ada")
+    assert "store failed with exit status 3." in run(*arguments, stdin="kept-canary\n", status=1).stderr
+    given = (tmp_path / "a helper.token").read_text(encoding="ascii")
+    assert given
+    assert not is_valid(secure_bao, given)
+    run("login", stdin=f"{token}\n", status=1)
+    assert is_valid(secure_bao, token)
+    secure_bao.bao.done("DELETE", "sys/auth/kept")
+
+
 # --- other methods ---
 
 
@@ -291,7 +308,7 @@ def test_a_misspelt_method_is_one_sentence_everywhere(run: Run, tmp_path: Path) 
     assert "keys.transit.yml: auth_method (ANSIBLE_HASHI_VAULT_AUTH_METHOD) is" in read
     assert "probably a bug" not in read
     refused = run("login", env=misspelt, status=1).stderr
-    assert refused.startswith("Error: auth_method 'app-role' is not one of token,")
+    assert refused.startswith(f"Error: {said}")
     assert len(refused.splitlines()) == 1
 
 

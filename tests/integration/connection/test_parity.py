@@ -33,7 +33,7 @@ from mlkeys._cli import main
 from mlkeys._devserver.server import _binary, without_server_settings
 from tests.integration.conftest import SecureBao
 from tests.integration.support.plays import make_key, vars_file
-from tests.integration.support.tls import Pair
+from tests.integration.support.tls import Authority, Pair
 from tests.integration.vars_file.test_vars_plugin import begin_run
 from tests.support.modules import by_action, run_module
 
@@ -48,12 +48,14 @@ class Place:
 
     Attributes:
         folder: with `root` and `team`, a project for each namespace, and `hashed` with the CA certificates.
+        other: the certificate of another CA.
         proxy: the URL of a proxy that connects to what it is asked for.
     """
 
     here: SecureBao
     folder: Path
     certificate: Pair
+    other: Path
     proxy: str
 
     def at(self, port: int) -> Environment:
@@ -85,8 +87,9 @@ def place(secure_bao: SecureBao, tmp_path_factory: pytest.TempPathFactory) -> It
     shutil.copy(secure_bao.ca_cert, plain / "authority")
     subprocess.run([shutil.which("openssl") or "openssl", "rehash", str(hashed)], check=True, capture_output=True)
     (folder / ".vault-token").write_text(bao.token, encoding="ascii")
+    other = Authority(folder, "other").certificate
     with connecting_proxy() as proxy:
-        yield Place(secure_bao, folder, secure_bao.authority.issue("parity", client=True), proxy)
+        yield Place(secure_bao, folder, secure_bao.authority.issue("parity", client=True), other, proxy)
     bao.done("DELETE", f"sys/mounts/{ENGINE}")
     bao.done("DELETE", f"{NAMESPACE}/sys/mounts/{ENGINE}")
     bao.done("DELETE", "parity-org/sys/namespaces/team")
@@ -165,6 +168,21 @@ WORKS: dict[str, Row] = {
     "folder that is not prepared": lambda p: {"BAO_ADDR": p.here.url, "VAULT_CAPATH": str(p.folder / "plain")},
     "SSL_CERT_FILE": lambda p: {"BAO_ADDR": p.here.url, "SSL_CERT_FILE": p.here.ca_cert},
     "SSL_CERT_DIR": lambda p: {"BAO_ADDR": p.here.url, "SSL_CERT_DIR": str(p.folder / "hashed")},
+    "authority of the machine beside another one": lambda p: {
+        "BAO_ADDR": p.here.url,
+        "BAO_CACERT": str(p.other),
+        "SSL_CERT_FILE": p.here.ca_cert,
+    },
+    "folder of the machine beside a text": lambda p: {
+        "BAO_ADDR": p.here.url,
+        "VAULT_CACERT_BYTES": p.other.read_text(encoding="ascii"),
+        "SSL_CERT_DIR": str(p.folder / "hashed"),
+    },
+    "folder beside a file": lambda p: {
+        "BAO_ADDR": p.here.url,
+        "BAO_CACERT": str(p.other),
+        "BAO_CAPATH": str(p.folder / "plain"),
+    },
     "not verified": lambda p: {"BAO_ADDR": p.here.url, "BAO_SKIP_VERIFY": "true"},
     "client certificate": lambda p: {**p.at(p.here.client_port), **p.client},
     "client certificate of vault": lambda p: vaults({**p.at(p.here.client_port), **p.client}),
@@ -186,8 +204,28 @@ WORKS: dict[str, Row] = {
         "BAO_PROXY_ADDR": p.proxy,
         "BAO_HTTP_PROXY": "http://127.0.0.1:1",
     },
+    "empty hides": lambda p: {
+        "BAO_ADDR": p.here.bao.addr,
+        **{f"BAO_{name}": "" for name in ("AGENT_ADDR", "NAMESPACE", "SKIP_VERIFY", "CLIENT_TIMEOUT")},
+        "VAULT_AGENT_ADDR": "http://127.0.0.1:1",
+        "VAULT_NAMESPACE": "nowhere",
+        "VAULT_SKIP_VERIFY": "abc",
+        "VAULT_CLIENT_TIMEOUT": "abc",
+    },
+    "proxy of the environment": lambda p: {
+        **p.at(p.here.port),
+        **dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1"),
+        "BAO_CLIENT_TIMEOUT": "0",
+        "BAO_RATE_LIMIT": "0",
+    },
+    "short timeout": lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_CLIENT_TIMEOUT": "9500ms", "BAO_SKIP_VERIFY": "T"},
     "file of a token": lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": "", "HOME": str(p.folder)},
 }
+
+
+def bad(place: Place, variable: str, value: str) -> Environment:
+    return {"BAO_ADDR": place.here.bao.addr, variable: value}
+
 
 # What does not, with what a message of this project says about it.
 FAILS: dict[str, tuple[Row, str]] = {
@@ -202,9 +240,40 @@ FAILS: dict[str, tuple[Row, str]] = {
         lambda p: {**p.at(p.here.port), "BAO_PROXY_ADDR": "http://127.0.0.1:1"},
         "the proxy refused the connection or does not respond",
     ),
-    "bad timeout": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_CLIENT_TIMEOUT": "abc"}, "timeout must be a number"),
-    "bad retries": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_MAX_RETRIES": "abc"}, "retries must be a number"),
-    "bad rate": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_RATE_LIMIT": "abc"}, "rate_limit must be requests"),
+    "text beside a file": (
+        lambda p: {
+            "BAO_ADDR": p.here.url,
+            "BAO_CACERT": str(p.other),
+            "BAO_CACERT_BYTES": Path(p.here.ca_cert).read_text(encoding="ascii"),
+        },
+        "Set ca_cert (BAO_CACERT",
+    ),
+    "bad timeout": (
+        lambda p: bad(p, "BAO_CLIENT_TIMEOUT", "abc"),
+        "timeout (BAO_CLIENT_TIMEOUT) is 'abc', but must be",
+    ),
+    "bad retries": (lambda p: bad(p, "BAO_MAX_RETRIES", "-1"), "retries (BAO_MAX_RETRIES) is '-1', but must be"),
+    "bad rate": (lambda p: bad(p, "BAO_RATE_LIMIT", "abc"), "rate_limit (BAO_RATE_LIMIT) is 'abc', but must be"),
+    "bad flag": (
+        lambda p: bad(p, "VAULT_SKIP_VERIFY", "yes"),
+        "validate_certs (VAULT_SKIP_VERIFY) is 'yes', but must be",
+    ),
+    "path of a request": (
+        lambda p: {"BAO_ADDR": f"{p.here.bao.addr}/v1/sys"},
+        "has the path of a request: set it to http://127.0.0.1:",
+    ),
+    "proxy is away beside NO_PROXY": (
+        lambda p: {**p.at(p.here.port), "BAO_HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": "*"},
+        "the proxy refused the connection or does not respond",
+    ),
+    "key of another certificate": (
+        lambda p: {
+            **p.at(p.here.client_port),
+            "BAO_CLIENT_CERT": p.here.ca_cert,
+            "BAO_CLIENT_KEY": str(p.certificate.key),
+        },
+        "is not that of the client certificate",
+    ),
     "half a certificate": (
         lambda p: {**p.at(p.here.port), "BAO_CLIENT_CERT": str(p.certificate.certificate)},
         "client_cert and client_key must be set together",
@@ -297,6 +366,8 @@ def by_agent(environment: Environment, place: Place, folder: Path) -> str:
     url = ""
     for name, value in environment.items():
         end = name.removeprefix("BAO_").removeprefix("VAULT_")
+        if name.startswith("VAULT_") and f"BAO_{end}" in environment:
+            continue
         if end in OF_THE_AGENT:
             settings[OF_THE_AGENT[end]] = value.strip("/") if end == "NAMESPACE" else value
         elif end in ("ADDR", "AGENT_ADDR"):
@@ -326,7 +397,10 @@ def test_what_works_for_the_servers_client_works_for_all(
 ) -> None:
     assert by_bao(environment)
     found = {name: get(monkeypatch) for name, get in ALL.items()}
-    found["agent"] = by_agent(environment, place, tmp_path)
+    authorities = [name for name in environment if "_CA" in name or "SSL_CERT_" in name]
+    if len(authorities) < 2:
+        # The templates of an agent read one of these variables, and wait for ever with the wrong one.
+        found["agent"] = by_agent(environment, place, tmp_path)
     assert found == dict.fromkeys(found, wanted())
 
 

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import io
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -35,6 +37,21 @@ class Checking(basic.AnsibleModule):
         raise Passed
 
 
+@contextlib.contextmanager
+def imports_left_behind() -> Iterator[None]:
+    """What the collection imports here keeps the class of the rule, which is not for other tests. Libraries stay.
+
+    A second copy of a library would not know the objects of the first one.
+    """
+    before = dict(sys.modules)
+    try:
+        yield
+    finally:
+        for name in [one for one in sys.modules if one.startswith("ansible_collections.")]:
+            del sys.modules[name]
+        sys.modules.update({name: module for name, module in before.items() if name.startswith("ansible_collections.")})
+
+
 def linted(name: str, given: dict[str, Any]) -> str:
     """What the rule reads, as it gets it; empty for right arguments."""
     context = action_loader.find_plugin_with_context(f"mlkeys.transit.{name}")
@@ -45,8 +62,7 @@ def linted(name: str, given: dict[str, Any]) -> str:
     printed = io.StringIO()
     stdin = io.TextIOWrapper(io.BytesIO(json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode()), encoding="utf-8")
     with (
-        # What is imported here keeps the class of the rule, which is not for other tests.
-        mock.patch.dict(sys.modules),
+        imports_left_behind(),
         mock.patch.object(basic, "AnsibleModule", Checking),
         mock.patch.object(basic, "_ANSIBLE_ARGS", None),
         mock.patch.object(sys, "stdin", stdin),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import Proxies
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import Members
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -25,7 +27,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import scrubbed
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import pauses as pauses_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
@@ -213,7 +215,9 @@ def test_a_response_of_another_server_is_rejected(
     server.answers = [given_answer]
     error = failure(lambda: client(server.url).request(method, "transit/keys/ml"))
     assert error.__class__ is ServerUnreachable
-    assert error.message == f"The server at {server.url} " + NOT_OURS.format(status=given_answer[0], kind=kind)
+    behind = " If it is a proxy or a load balancer, check the servers behind it." if given_answer[0] >= 500 else ""
+    said = f"The server at {server.url} {NOT_OURS.format(status=given_answer[0], kind=kind)}{behind}"
+    assert error.message == said
 
 
 def test_a_proxy_that_refuses_a_request_because_of_its_size_is_named(server: Scripted) -> None:
@@ -423,10 +427,30 @@ def test_an_invalid_url(url: str) -> None:
 
 
 def test_an_unreachable_proxy(server: Scripted) -> None:
-    error = failure(lambda: client(server.url, proxies={"http": unused_url()}).get("a"))
+    error = failure(lambda: client(server.url, proxies=Proxies((("all", unused_url()),))).get("a"))
     assert error.message == (
         f"Cannot reach the server at {server.url}: the proxy refused the connection or does not respond. Check proxies."
     )
+
+
+def test_the_environment_has_no_say_about_a_proxy_that_was_set(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("no_proxy", "*")
+    server.answers = [GOOD]
+    found = settings_from({"url": server.url, "proxies": unused_url()}, os.environ).connection
+    assert "the proxy refused" in failure(lambda: client(server.url, proxies=found.proxies).get("a")).message
+
+
+def test_no_proxy_of_the_environment_is_used_for_this_machine(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, unused_url())
+    server.answers = [GOOD]
+    found = settings_from({"url": server.url}, os.environ).connection
+    assert client(server.url, proxies=found.proxies).get("a").data == {"ok": True}
 
 
 def test_temporary_failures_are_retried(server: Scripted, pauses: list[float]) -> None:
@@ -448,13 +472,33 @@ def test_retries_without_warnings(server: Scripted, pauses: list[float]) -> None
     assert warnings == []
 
 
+@pytest.mark.parametrize(
+    "failed",
+    [
+        answer(500, {"errors": ["internal error"]}),
+        answer(500),
+        answer(503, b"<html></html>", Content_Type="text/html"),
+        answer(429),
+        answer(504),
+    ],
+)
+def test_what_the_servers_client_sends_again_is_sent_again(
+    server: Scripted, pauses: list[float], failed: Answer
+) -> None:
+    """But nothing that must not happen twice."""
+    server.answers = [failed, GOOD]
+    assert client(server.url, retries={"total": 3}).get("a").data == {"ok": True}
+    server.answers = [failed, GOOD]
+    failure(lambda: client(server.url, retries={"total": 3}).post("a", {}, repeatable=False))
+
+
 def test_retries_end(server: Scripted, pauses: list[float]) -> None:
     server.answers = [answer(503, {"errors": ["Vault is sealed"]})]
     assert failure(lambda: client(server.url, retries={"total": 2}).get("a")).__class__ is NotReady
     assert len(server.asked) == 3
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 413, 500])
+@pytest.mark.parametrize("status", [400, 403, 404, 413, 501])
 def test_permanent_failures_are_not_retried(server: Scripted, pauses: list[float], status: int) -> None:
     server.answers = [answer(status, {"errors": ["no"]})]
     failure(lambda: client(server.url, retries={"total": 3}).get("a"))

@@ -25,6 +25,9 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, name: str) 
     with pytest.raises(LibraryMissing) as error:
         library(name)
     assert error.value.library == name
+    assert error.value.remedy == (
+        f" Install it: pip install {name}; in an execution environment, add {name} to its Python dependencies."
+    )
     assert printed_with(error.value) == []
 
 
@@ -43,4 +46,7 @@ def test_a_missing_library_of_a_cloud_is_named_with_its_extra(
     with pytest.raises(LibraryMissing) as error:
         library(module)
     assert (error.value.library, error.value.extra) == (package, extra)
-    assert error.value.remedy == f" Install it: pip install {package}, or pip install 'mlkeys[{extra}]'."
+    assert error.value.remedy == (
+        f" Install it: pip install {package}, or pip install 'mlkeys[{extra}]'; in an execution environment, add "
+        f"{package} to its Python dependencies."
+    )

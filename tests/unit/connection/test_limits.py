@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import limits
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import Proxies
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
@@ -105,8 +106,9 @@ def test_a_server_is_ended_by_timeout_where_no_thread_starts(
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
     with server(lambda send: send(GOOD)) as url:
         assert Client(Connection(url=url, timeout=1), print).request("GET", "a").data == {"a": 1}
-        threads = ThreadPool(1)
-        assert threads.apply(Client(Connection(url=url, timeout=1), print).request, ("GET", "a")).data == {"a": 1}
+        with ThreadPool(1) as threads:
+            got = threads.apply(Client(Connection(url=url, timeout=1), print).request, ("GET", "a"))
+        assert got.data == {"a": 1}
 
 
 def test_the_next_request_has_time_of_its_own() -> None:
@@ -200,9 +202,9 @@ def test_what_is_not_the_server_is_named_when_a_token_is_unwrapped(sent: bytes, 
 
 def test_a_proxy_is_used_for_unwrapping_as_for_everything_else() -> None:
     with server(lambda send: send(GOOD)) as proxy:
-        through = Connection(url="http://bao.test:1", proxies={"http": proxy}, timeout=5)
+        through = Connection(url="http://bao.test:1", proxies=Proxies((("http", proxy),)), timeout=5)
         assert Wrapped(through, "s.token").unwrap() == {"a": 1}
-    through = Connection(url="http://bao.test:1", proxies={"http": "socks5://127.0.0.1:1"}, timeout=5)
+    through = Connection(url="http://bao.test:1", proxies=Proxies((("http", "socks5://127.0.0.1:1"),)), timeout=5)
     with pytest.raises(ServerUnreachable, match="no response"):
         Wrapped(through, "s.token").unwrap()
 
@@ -211,7 +213,7 @@ def test_a_proxy_is_used_for_unwrapping_as_for_everything_else() -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_proxy_that_refuses_is_named_when_a_token_is_unwrapped() -> None:
     with server(lambda send: send(b"HTTP/1.1 403 No\r\n\r\n")) as proxy:
-        through = Connection(url="https://bao.test:1", proxies={"https": proxy}, timeout=5)
+        through = Connection(url="https://bao.test:1", proxies=Proxies((("https", proxy),)), timeout=5)
         with pytest.raises(ServerUnreachable, match="the proxy refused the connection"):
             Wrapped(through, "s.token").unwrap()
     gc.collect()

@@ -66,8 +66,11 @@ def test_the_option_comes_first_then_each_variable_in_its_order(option: Option) 
         left = dict(environment)
         for variable in option.all_environment:
             assert shown(option, settings({**base, option.name: silence}, left)) == f"from-{variable}"
-            # An empty variable counts as unset.
+            # An empty variable sets nothing, but one of OpenBao's hides Vault's.
             left[variable] = ""
+            if variable.startswith("BAO_"):
+                assert option.variable_in(left) != variable.replace("BAO_", "VAULT_", 1)
+                del left[variable]
 
 
 def test_the_url_comes_from_ansible_then_the_agent_then_openbao_then_vault() -> None:
@@ -86,9 +89,6 @@ def test_the_url_comes_from_ansible_then_the_agent_then_openbao_then_vault() -> 
 
 def test_the_names_of_all_variables() -> None:
     for option in OPTIONS:
-        if option.name == "validate_certs":
-            assert option.all_environment == ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")
-            continue
         assert option.environment == (
             "ANSIBLE_HASHI_VAULT_ADDR" if option.name == "url" else f"ANSIBLE_HASHI_VAULT_{option.name.upper()}",
         )
@@ -111,8 +111,11 @@ def test_the_names_of_all_variables() -> None:
         (False, {}, False),
         (True, {"BAO_SKIP_VERIFY": "1"}, True),
         (False, {"BAO_SKIP_VERIFY": "0"}, False),
-        *((None, {"BAO_SKIP_VERIFY": text}, False) for text in ("1", "t", "true", "TRUE", "yes", "y", "on")),
-        *((None, {"BAO_SKIP_VERIFY": text}, True) for text in ("", "0", "f", "false", "no", "off", "maybe", "2")),
+        *((None, {"BAO_SKIP_VERIFY": text}, False) for text in ("1", "t", "true", "TRUE")),
+        *((None, {"BAO_SKIP_VERIFY": text}, True) for text in ("", "0", "f", "false")),
+        *((None, {"ANSIBLE_HASHI_VAULT_VALIDATE_CERTS": text}, False) for text in ("0", "no", "False", "off")),
+        *((None, {"ANSIBLE_HASHI_VAULT_VALIDATE_CERTS": text}, True) for text in ("1", "yes", "True", "on")),
+        (None, {"ANSIBLE_HASHI_VAULT_VALIDATE_CERTS": "true", "BAO_SKIP_VERIFY": "true"}, True),
         (None, {"VAULT_SKIP_VERIFY": "true"}, False),
         (None, {"VAULT_SKIP_VERIFY": "false"}, True),
         (None, {"BAO_SKIP_VERIFY": "false", "VAULT_SKIP_VERIFY": "true"}, True),
@@ -125,6 +128,78 @@ def test_only_an_explicit_yes_turns_verification_off(
     assert settings({"validate_certs": given}, environment).connection.verify is verify
     with_authority = settings({"validate_certs": given, "ca_cert": "/ca.pem"}, environment)
     assert with_authority.connection.verify == ("/ca.pem" if verify else False)
+
+
+@pytest.mark.parametrize("given", [None, True, False])
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        *(("BAO_SKIP_VERIFY", text) for text in ("abc", "yes", "on", "2")),
+        ("VAULT_SKIP_VERIFY", "y"),
+        ("ANSIBLE_HASHI_VAULT_VALIDATE_CERTS", "ture"),
+        ("ANSIBLE_HASHI_VAULT_TOKEN_REVOKE", "maybe"),
+        ("ANSIBLE_HASHI_VAULT_TOKEN_VALIDATE", "ja"),
+    ],
+)
+def test_a_flag_that_is_misspelt_is_refused(given: bool | None, variable: str, text: str) -> None:
+    """Also where Ansible has read it already, as false."""
+    (option,) = (option for option in OPTIONS if variable in option.all_environment)
+    said = f"{option.name} ({variable}) is '{text}', but must be true or false."
+    with pytest.raises(InvalidOption) as error:
+        settings({option.name: given}, {variable: text})
+    assert error.value.message == said
+    with pytest.raises(InvalidOption) as error:
+        environment_options({}, {variable: text})
+    assert error.value.message == said
+
+
+def test_an_empty_variable_of_openbao_hides_that_of_vault() -> None:
+    hidden = {"BAO_ADDR": "", "VAULT_ADDR": URL}
+    with pytest.raises(InvalidOption, match="url is not set"):
+        settings_from({}, hidden)
+    assert environment_options({}, hidden) == {}
+    with_helper = {"HOME": "/h", "BAO_CONFIG_PATH": "", "VAULT_CONFIG_PATH": "/other"}
+    assert settings({"token_path": "/h"}, with_helper).auth.client_configs == ("/h/.bao", "/h/.vault")
+    assert settings({}, {"BAO_SKIP_VERIFY": "", "VAULT_SKIP_VERIFY": "true"}).connection.verify is True
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "by_agent"),
+    [
+        ({}, {"BAO_ADDR": URL}, False),
+        ({}, {"BAO_AGENT_ADDR": "http://127.0.0.1:8100/", "BAO_ADDR": URL}, True),
+        ({}, {"VAULT_AGENT_ADDR": "http://127.0.0.1:8100"}, True),
+        ({"url": "http://127.0.0.1:8100"}, {"VAULT_AGENT_ADDR": "http://127.0.0.1:8100"}, True),
+        ({"url": URL}, {"VAULT_AGENT_ADDR": "http://127.0.0.1:8100"}, False),
+        ({"url": "unix:///run/agent.sock"}, {}, True),
+        ({}, {"BAO_AGENT_ADDR": "", "VAULT_AGENT_ADDR": URL, "BAO_ADDR": URL}, False),
+    ],
+)
+def test_an_agent_may_have_a_token_of_its_own(
+    options: dict[str, str], environment: dict[str, str], by_agent: bool
+) -> None:
+    assert settings_from(options, environment).auth.by_agent is by_agent
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("https://bao:8200/v1/sys", "https://bao:8200"),
+        ("https://bao:8200/v1/sys/health/", "https://bao:8200"),
+        ("https://gate/bao/v1/transit/keys/a", "https://gate/bao"),
+        ("https://bao:8200/ui", "https://bao:8200"),
+        ("https://bao:8200/ui/vault/secrets", "https://bao:8200"),
+    ],
+)
+def test_the_path_of_a_request_does_not_belong_to_an_address(url: str, base: str) -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings({"url": url})
+    assert error.value.message == f"url '{url.rstrip('/')}' has the path of a request: set it to {base}."
+
+
+@pytest.mark.parametrize("url", ["https://gate/bao", "https://bao:8200/v1", "https://gate/ui-team/bao", "https://v1/"])
+def test_the_path_of_a_gateway_belongs_to_an_address(url: str) -> None:
+    assert settings({"url": url}).connection.url == url.rstrip("/").removesuffix("/v1" if url.endswith("0/v1") else "")
 
 
 @pytest.mark.parametrize(
@@ -147,33 +222,60 @@ def test_the_forms_of_retries(value: object, retries: dict[str, object]) -> None
         assert settings({}, {"ANSIBLE_HASHI_VAULT_RETRIES": value}).connection.retries == retries
 
 
-@pytest.mark.parametrize("value", ["many", "3.5", "{total: 3}", [3]])
+@pytest.mark.parametrize("value", ["many", "3.5", "-1", -1, "{total: 3}", [3]])
 def test_invalid_retries(value: object) -> None:
+    said = " must be a number, or a dictionary of the arguments of urllib3.util.Retry."
+    shown = "" if isinstance(value, list) else f" is '{value}', but"
     with pytest.raises(InvalidOption) as error:
         settings({"retries": value})
-    assert error.value.message == ("retries must be a number, or a dictionary of the arguments of urllib3.util.Retry.")
+    assert error.value.message == f"retries{shown}{said}"
+    if isinstance(value, str) and value[0] != "{":
+        with pytest.raises(InvalidOption) as error:
+            settings({}, {"BAO_MAX_RETRIES": value})
+        assert error.value.message == f"retries (BAO_MAX_RETRIES){shown}{said}"
 
 
 @pytest.mark.parametrize(
     ("value", "proxies"),
     [
-        (None, None),
-        ("", None),
-        ({}, None),
-        ("http://proxy:3128", {"http": "http://proxy:3128", "https": "http://proxy:3128"}),
-        ({"https": "http://proxy:3128"}, {"https": "http://proxy:3128"}),
-        ('{"https": "http://proxy:3128"}', {"https": "http://proxy:3128"}),
+        (None, ["", ""]),
+        ("", ["", ""]),
+        ({}, ["", ""]),
+        ("http://proxy:3128", ["http://proxy:3128", "http://proxy:3128"]),
+        ("proxy:3128", ["http://proxy:3128", "http://proxy:3128"]),
+        ({"https": "http://proxy:3128"}, ["", "http://proxy:3128"]),
+        ('{"https": "http://proxy:3128"}', ["", "http://proxy:3128"]),
     ],
 )
-def test_the_forms_of_proxies(value: object, proxies: dict[str, str] | None) -> None:
-    assert settings({"proxies": value}).connection.proxies == proxies
+def test_the_forms_of_proxies(value: object, proxies: list[str]) -> None:
+    made = settings({"proxies": value}).connection.proxies
+    assert [made.of("http://bao:1"), made.of("https://bao:1")] == proxies
 
 
-@pytest.mark.parametrize("value", [5, ["http://proxy:3128"], "{https: x}"])
+PROXIES = (
+    "proxies{} must be a URL, or a dictionary of URL scheme to proxy URL, which begin with http:// or https:// "
+    "(SOCKS is not supported)."
+)
+
+
+@pytest.mark.parametrize(
+    "value", [5, ["http://proxy:3128"], "{https: x}", "socks5://u:p@proxy:1080", {"https": "socks5h://proxy"}]
+)
 def test_invalid_proxies(value: object) -> None:
     with pytest.raises(InvalidOption) as error:
         settings({"proxies": value})
-    assert error.value.message == "proxies must be a URL, or a dictionary of URL scheme to proxy URL."
+    assert error.value.message == PROXIES.format("")
+
+
+def test_a_proxy_of_socks_is_named_by_its_variable() -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings({}, {"BAO_HTTP_PROXY": "socks5://u:p@proxy:1080"})
+    assert error.value.message == PROXIES.format(" (BAO_HTTP_PROXY)")
+    with pytest.raises(InvalidOption) as error:
+        settings({}, {"https_proxy": "socks5://u:p@proxy:1080"})
+    assert error.value.message == "HTTPS_PROXY must begin with http:// or https:// (SOCKS is not supported)."
+    elsewhere = {"https_proxy": "socks5://proxy:1080", "NO_PROXY": "example.com", "ALL_PROXY": "socks5://proxy:1080"}
+    assert settings({}, elsewhere).connection.proxies.of(URL) == ""
 
 
 @pytest.mark.parametrize(
@@ -187,20 +289,22 @@ def test_the_timeout(given: int | None, environment: dict[str, str], timeout: in
 @pytest.mark.parametrize(
     ("given", "environment"),
     [
-        (0, {}),
         (-1, {}),
         ("soon", {}),
-        (None, {"ANSIBLE_HASHI_VAULT_TIMEOUT": "soon"}),
-        (None, {"ANSIBLE_HASHI_VAULT_TIMEOUT": "0"}),
-        (None, {"ANSIBLE_HASHI_VAULT_TIMEOUT": "-1"}),
+        (True, {}),
+        *((None, {"ANSIBLE_HASHI_VAULT_TIMEOUT": text}) for text in ("soon", "-1", "-5s", "1.5", "1e400")),
+        (None, {"BAO_CLIENT_TIMEOUT": "abc"}),
     ],
 )
 def test_an_invalid_timeout(given: object, environment: dict[str, str]) -> None:
     with pytest.raises(InvalidOption) as error:
         settings({"timeout": given}, environment)
     variable = next(iter(environment), "")
-    more = f"; timeout ({variable}) is '{environment[variable]}'" if variable else ""
-    assert error.value.message == f"timeout must be a number of seconds, at least 1{more}."
+    place = f" ({variable})" if variable else ""
+    assert error.value.message == (
+        f"timeout{place} is '{environment.get(variable, given)}', but must be a number of seconds, or a duration "
+        "such as 1m30s or 500ms."
+    )
 
 
 @pytest.mark.parametrize("method", AUTH_METHODS)
@@ -223,11 +327,11 @@ def test_each_method_accepts_its_credentials(method: str) -> None:
         ("azure", "auth_method azure requires role_id."),
         ("gcp", "auth_method gcp requires role_id."),
         *(
-            (word, f"auth_method '{word}' is not one of {', '.join(AUTH_METHODS)}{hint}.")
+            (word, f"auth_method is '{word}', but must be one of {', '.join(AUTH_METHODS)}.{hint}")
             for word, hint in (
-                ("aprole", " (Did you mean 'approle'?)"),
-                ("app-role", " (Did you mean 'approle'?)"),
-                ("aws", " (Did you mean 'aws_iam'?)"),
+                ("aprole", " Did you mean 'approle'?"),
+                ("app-role", " Did you mean 'approle'?"),
+                ("aws", " Did you mean 'aws_iam'?"),
                 ("K8S", ""),
             )
         ),
@@ -239,15 +343,25 @@ def test_a_method_names_its_missing_credentials(method: str, message: str) -> No
     assert error.value.message == message
 
 
+def test_a_variable_with_a_misspelt_choice_is_named() -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings({}, {"ANSIBLE_HASHI_VAULT_RETRY_ACTION": "wran"})
+    assert error.value.message == (
+        "retry_action (ANSIBLE_HASHI_VAULT_RETRY_ACTION) is 'wran', but must be one of ignore, warn. "
+        "Did you mean 'warn'?"
+    )
+
+
 def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(InvalidOption) as error:
         settings_from(
             {"url": "bao.example.com", "auth_method": "ldap", "timeout": -1, "retries": "x", "proxies": 1}, {}
         )
     assert error.value.message == (
+        "timeout is '-1', but must be a number of seconds, or a duration such as 1m30s or 500ms. retries is 'x', "
+        f"but must be a number, or a dictionary of the arguments of urllib3.util.Retry. {PROXIES.format('')} "
         "url 'bao.example.com' must start with https://, http:// or unix://; auth_method ldap requires username and "
-        "password; timeout must be a number of seconds, at least 1; retries must be a number, or a dictionary of the "
-        "arguments of urllib3.util.Retry; proxies must be a URL, or a dictionary of URL scheme to proxy URL."
+        "password."
     )
 
 
@@ -375,29 +489,30 @@ def test_the_namespace_of_the_login(given: str | None, namespace: str | None) ->
     assert settings({"auth_namespace": given, "namespace": "team"}).connection.auth_namespace == namespace
 
 
-@pytest.mark.parametrize(("given", "seconds"), [("90", 90), ("2s", 2), ("1m30s", 90)])
-def test_the_timeout_of_the_servers_client_is_a_duration(given: str, seconds: int) -> None:
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        *(("90", 90), ("2s", 2), ("1m30s", 90), ("0.5s", 0.5), ("500ms", 0.5), ("1.5s", 1.5), ("1d", 86400)),
+        *(("0", DEFAULT_TIMEOUT), ("0s", DEFAULT_TIMEOUT)),
+    ],
+)
+def test_the_timeout_of_the_servers_client_is_a_duration(given: str, seconds: float) -> None:
     assert settings({}, {"BAO_CLIENT_TIMEOUT": given}).connection.timeout == seconds
 
 
-@pytest.mark.parametrize("given", ["abc", "0.5s", "-1"])
-def test_a_timeout_that_is_not_a_number_of_seconds(given: str) -> None:
-    with pytest.raises(InvalidOption, match="timeout must be a number of seconds, at least 1"):
-        settings({}, {"BAO_CLIENT_TIMEOUT": given})
-
-
 @pytest.mark.parametrize(
-    ("given", "rate"), [(None, None), ("", None), ("10", (10.0, 10)), ("0.5", (0.5, 1)), ("10:20", (10.0, 20))]
+    ("given", "rate"),
+    [(None, None), ("", None), ("0", None), ("10", (10.0, 10)), ("0.5", (0.5, 1)), ("10:20", (10.0, 20))],
 )
 def test_the_forms_of_a_rate_limit(given: str | None, rate: tuple[float, int] | None) -> None:
     assert settings({"rate_limit": given}).connection.rate == rate
     assert settings({}, {"VAULT_RATE_LIMIT": given or ""}).connection.rate == rate
 
 
-@pytest.mark.parametrize("given", ["fast", "0", "-1", "nan", "inf", "10:0", "10:1.5", "1:2:3"])
+@pytest.mark.parametrize("given", ["fast", "-1", "nan", "inf", "10:0", "10:1.5", "1:2:3"])
 def test_an_invalid_rate_limit(given: str) -> None:
-    with pytest.raises(InvalidOption, match="rate_limit must be requests for each second"):
-        settings({"rate_limit": given})
+    with pytest.raises(InvalidOption, match=r"^rate_limit \(BAO_RATE_LIMIT\) is '.+', but must be requests for"):
+        settings({}, {"BAO_RATE_LIMIT": given})
 
 
 def test_what_belongs_to_the_machine_is_not_sent_to_another_one() -> None:

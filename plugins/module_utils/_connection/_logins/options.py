@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 
 AUTH_METHODS = (
@@ -40,6 +41,7 @@ class Option:
         environment: the environment variables that set it; the first one wins.
         late: further ones, which rank below Ansible's own sources (variables, ini).
         of_machine: whether its late ones are about this machine, not about a run: another machine has others.
+        meaning: what a value must be, for messages; empty where any text or one of the choices can be one.
     """
 
     name: str
@@ -51,10 +53,73 @@ class Option:
     environment: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
     of_machine: bool = False
+    meaning: str = ""
 
     @property
     def all_environment(self) -> tuple[str, ...]:
         return self.environment + self.late
+
+    def variable_in(self, environment: Mapping[str, str]) -> str:
+        """The variable that sets it, empty if none does.
+
+        An empty variable sets nothing. As for the server's own client, an empty one of OpenBao's hides Vault's.
+        """
+        return next(iter(self.variables_in(environment)), "")
+
+    def variables_in(self, environment: Mapping[str, str]) -> list[str]:
+        """All variables that could set it, the one that does first."""
+        return [name for name in self.all_environment if set_in(environment, name)]
+
+    def accepts(self, value: Any, source: str = "") -> bool:
+        """Whether it can have this value, as far as that is a question of words.
+
+        Args:
+            source: the variable that sets it.
+        """
+        if self.kind == "bool" and isinstance(value, str):
+            return is_true(value, source) is not None
+        return not self.choices or value in self.choices
+
+    def problem(self, value: Any, source: str = "") -> str:
+        """A sentence about a value that it cannot have.
+
+        Args:
+            source: what sets it, empty for the option itself.
+        """
+        place = f" ({source})" if source and source != self.name else ""
+        # A proxy may have a password in its URL.
+        is_shown = isinstance(value, (str, int, float)) and not self.secret and self.name != "proxies"
+        shown = f" is '{one_line(str(value))}', but" if is_shown else ""
+        meaning = f"one of {', '.join(self.choices)}" if self.choices else self.meaning
+        hint = did_you_mean(str(value).lower(), self.choices) if is_shown else ""
+        return f"{self.name}{place}{shown} must be {meaning or _BOOLEAN}.{hint}"
+
+
+_BOOLEAN = "true or false"
+
+
+def set_in(environment: Mapping[str, str], name: str) -> str:
+    """The value of a variable, empty where it is not set, or is one of Vault's that an empty one of OpenBao's hides."""
+    if name.startswith("VAULT_") and environment.get(f"BAO_{name[len('VAULT_') :]}") == "":
+        return ""
+    return str(environment.get(name) or "")
+
+
+# What the server's own client reads, and what Ansible reads in addition.
+_YES, _NO = ("1", "t", "true"), ("0", "f", "false")
+_ANSIBLES_YES, _ANSIBLES_NO = ("y", "yes", "on"), ("n", "no", "off")
+
+
+def is_true(text: str, source: str = "") -> bool | None:
+    """What a text means, ``None`` for one that is neither true nor false.
+
+    Args:
+        source: the variable that it is from. Those of the server's own client have its words.
+    """
+    word, of_client = text.strip().lower(), source.startswith(("BAO_", "VAULT_"))
+    if word in _YES or (word in _ANSIBLES_YES and not of_client):
+        return True
+    return False if word in _NO or (word in _ANSIBLES_NO and not of_client) else None
 
 
 def named(name: str, *, own: bool = True, **facts: Any) -> Option:
@@ -122,6 +187,7 @@ class Auth:
         client_token_path: the file in which the server's own client keeps the token, if no option names another one.
         client_configs: where its configuration may be, which may name a token helper; the first that exists counts.
         jwt_request: where a CI job asks for its JWT, and the token for that; empty elsewhere.
+        by_agent: whether requests go to an agent or a proxy, which may add a token of its own where there is none.
     """
 
     method: str = "token"
@@ -151,6 +217,7 @@ class Auth:
     azure_client_id: str = ""
     azure_client_secret: str = field(default="", repr=False)
     azure_resource: str = ""
+    by_agent: bool = False
 
     @property
     def secrets(self) -> list[str]:
@@ -161,9 +228,6 @@ def login_problems(values: Mapping[str, Any], environment: Mapping[str, str]) ->
     """What is missing or invalid, in words."""
     problems = []
     method = values["auth_method"]
-    if method not in AUTH_METHODS:
-        hint = did_you_mean(str(method).lower(), AUTH_METHODS).strip()
-        problems.append(f"auth_method '{method}' is not one of {', '.join(AUTH_METHODS)}{hint and f' ({hint})'}")
     missing = [name for name in _REQUIRED.get(method, ()) if not values[name]]
     if method == "jwt" and not values["jwt"] and not all(_request(environment)):
         missing.append("jwt")
@@ -178,7 +242,7 @@ def login_problems(values: Mapping[str, Any], environment: Mapping[str, str]) ->
     return problems
 
 
-def login_of(values: Mapping[str, Any], environment: Mapping[str, str]) -> Auth:
+def login_of(values: Mapping[str, Any], environment: Mapping[str, str], *, by_agent: bool) -> Auth:
     """How to log in, from values without problems."""
 
     def text(name: str) -> str:
@@ -200,6 +264,7 @@ def login_of(values: Mapping[str, Any], environment: Mapping[str, str]) -> Auth:
         token_revoke=bool(values["token_revoke"]),
         jwt=text("jwt").strip(),
         jwt_request=_request(environment) if values["auth_method"] == "jwt" else ("", ""),
+        by_agent=by_agent,
         **{name: text(name) for name in plain},
     )
 
@@ -209,9 +274,9 @@ def _of_the_client(values: Mapping[str, Any], environment: Mapping[str, str]) ->
     home = str(environment.get("HOME") or "")
     if values["token_file"] != _TOKEN_FILE or (values["token_path"] or "") != home:
         return "", ()
-    kept = environment.get("BAO_TOKEN_PATH") or environment.get("VAULT_TOKEN_PATH") or ""
-    config = environment.get("BAO_CONFIG_PATH") or environment.get("VAULT_CONFIG_PATH")
-    return str(kept), (str(config),) if config else (f"{home}/.bao", f"{home}/.vault") if home else ()
+    kept = set_in(environment, "BAO_TOKEN_PATH") or set_in(environment, "VAULT_TOKEN_PATH")
+    config = set_in(environment, "BAO_CONFIG_PATH") or set_in(environment, "VAULT_CONFIG_PATH")
+    return kept, (config,) if config else (f"{home}/.bao", f"{home}/.vault") if home else ()
 
 
 def _request(environment: Mapping[str, str]) -> tuple[str, str]:

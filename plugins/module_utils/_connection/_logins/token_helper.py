@@ -20,8 +20,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading imp
 _MOST_BYTES = 65536
 _SECONDS = 60
 
-# The only setting that these files have, as HCL or JSON. One of Ansible Vault has the same name and no such line.
-_HELPER = re.compile(r'(?:^|[{,])[ \t]*"?token_helper"?[ \t]*[=:][ \t]*("(?:[^"\\\n]|\\.)*")', re.MULTILINE)
+# The only setting that these files have, as HCL or JSON.
+_HELPER = re.compile(r'"?\btoken_helper\b"?[ \t]*[=:][ \t]*("(?:[^"\\\n]|\\.)*")')
+_TEXT_OR_COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|(?:#|//)[^\n]*|/\*.*?\*/', re.DOTALL)
 
 
 class NoToken(InvalidOption):
@@ -51,22 +52,23 @@ def helper_of(auth: Auth) -> str:
     """The path of the token helper, empty if there is none.
 
     Raises:
-        InvalidOption: it is not a program, or somebody else names it.
+        InvalidOption: it is not a program, somebody else names it, or a configuration cannot be read.
     """
     for config in auth.client_configs:
         try:
             with opened_to_read(config) as file:
                 owner, text = os.fstat(file.fileno()).st_uid, file.read(_MOST_BYTES).decode("utf-8", "replace")
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
-        found = _HELPER.search(text)
-        if not found:
+        except OSError as error:
+            raise InvalidOption(f"{config}: {error.strerror or 'it cannot be read'}.") from None
+        helper = _helper_in(text, config)
+        if not helper:
             return ""
         if owner not in (0, os.geteuid()):
             raise InvalidOption(
                 f"token_helper in {config}: the file belongs to another user, and names a program to run."
             )
-        helper = _unquoted(found.group(1))
         if not os.path.isabs(helper) or not os.access(helper, os.X_OK) or os.path.isdir(helper):
             raise InvalidOption(f"token_helper in {config} must be the absolute path of a program.")
         return helper
@@ -131,8 +133,26 @@ def text_of(path: str, option: str) -> str:
     return text
 
 
-def _unquoted(literal: str) -> str:
+def _helper_in(text: str, config: str) -> str:
+    """The path of the helper that a configuration names, empty if it names none.
+
+    A mistake is an error, as for the server's own client: without the helper, another token would be used.
+
+    Raises:
+        InvalidOption: there is something else. It is not shown: files of this name may hold a password.
+    """
+    # Only lines count for messages.
+    code = _TEXT_OR_COMMENT.sub(lambda found: found.group(1) or "\n" * found.group().count("\n"), text)
+    helper = _HELPER.search(code)
+    rest = _HELPER.sub("", code, count=1)
+    other = re.search(r"[^\s{},]", rest)
     try:
-        return str(json.loads(literal))
+        if other is None:
+            return str(json.loads(helper.group(1))) if helper else ""
+        line = rest.count("\n", 0, other.start()) + 1
     except ValueError:
-        return ""
+        line = code.count("\n", 0, helper.start() if helper else 0) + 1
+    raise InvalidOption(
+        f'{config}, line {line}: this is not the configuration of bao or vault, which is token_helper = "/path". '
+        "Correct the file, or name another one in BAO_CONFIG_PATH."
+    )

@@ -21,7 +21,13 @@ def variables(options: Iterable[Option], environ: Mapping[str, str]) -> Iterator
     """Variables that contradict each other, and values with surrounding whitespace."""
     for option in options:
         # The home folder is only a default.
-        names = [name for name in option.all_environment if environ.get(name) and name != "HOME"]
+        names = [name for name in option.variables_in(environ) if name != "HOME"]
+        for name in option.all_environment:
+            if environ.get(name) and name not in (*names, "HOME"):
+                empty = name.replace("VAULT_", "BAO_", 1)
+                yield Check(
+                    "environment", "remark", f"{empty} is empty, and hides {name}", f"Unset {empty}, or set it."
+                )
         if len({environ[name] for name in names}) > 1:
             yield Check("environment", "remark", f"{', '.join(names)} differ", f"{names[0]} is used. Unset the others.")
         for name in names:
@@ -45,7 +51,7 @@ def connection(settings: Connection, source: str) -> Iterator[Check]:
 
 def origin(option: Option, environ: Mapping[str, str]) -> str:
     """The source of an option's value that no program sets."""
-    return next((name for name in option.all_environment if environ.get(name)), "ansible.cfg")
+    return option.variable_in(environ) or "ansible.cfg"
 
 
 def _is_loopback(host: str) -> bool:

@@ -29,7 +29,7 @@ def _authorities(connection: Connection) -> str:
 
 
 def _proxies(connection: Connection) -> str:
-    return ", ".join(sorted({without_login(url) for url in (connection.proxies or {}).values()}))
+    return ", ".join(sorted({without_login(url) for url in map(connection.proxies.of, connection.addresses) if url}))
 
 
 def _rate(connection: Connection) -> str:
@@ -43,7 +43,7 @@ _SHOWN: Mapping[str, tuple[tuple[str, ...], Callable[[Connection], str]]] = {
     "CA certificates": (("validate_certs", "ca_cert", "ca_cert_bytes", "ca_path"), _authorities),
     "client certificate": (("client_cert",), lambda found: (found.client_certificate or ("",))[0]),
     "name of the server's certificate": (("tls_server_name",), lambda found: found.server_name),
-    "timeout": (("timeout",), lambda found: f"{found.timeout} s"),
+    "timeout": (("timeout",), lambda found: f"{found.timeout:g} s"),
     "retries": (("retries",), lambda found: str(found.retries.get("total", "")) if found.retries else ""),
     "rate": (("rate_limit",), _rate),
     "proxy": (("proxies",), _proxies),

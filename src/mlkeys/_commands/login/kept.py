@@ -69,4 +69,4 @@ def winning(environment: Mapping[str, str]) -> str:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import LOGIN_OPTIONS
 
     (token,) = (option for option in LOGIN_OPTIONS if option.name == "token")
-    return next((name for name in token.all_environment if environment.get(name)), "")
+    return token.variable_in(environment)

@@ -7,7 +7,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
@@ -88,9 +89,22 @@ def command(
         flow = _flow(settings, options, port, browser=flags["browser"])
         token = _token(client, settings, flow if chosen_method == "oidc" else None)
         client.token = token
-        facts = {"url": client.url, "method": chosen_method, **_identity(client)}
-        kept = keep(settings.auth, client.url, token) if flags["store"] else ""
-    _report(facts, token, kept, as_json=flags["as_json"])
+        with _revoked_on_failure(client, created=chosen_method != "token"):
+            facts = {"url": client.url, "method": chosen_method, **_identity(client)}
+            kept = keep(settings.auth, client.url, token) if flags["store"] else ""
+            _report(facts, token, kept, as_json=flags["as_json"])
+
+
+@contextmanager
+def _revoked_on_failure(client: Client, *, created: bool) -> Iterator[None]:
+    """Revoke the token of a login when it reaches nobody. One that somebody entered is theirs."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import revoke
+
+    with ExitStack() as stack:
+        if created:
+            stack.callback(revoke, client, collection.warn)
+        yield
+        stack.pop_all()
 
 
 def _settings(method: str, options: Mapping[str, Any]) -> Settings:
@@ -163,6 +177,7 @@ def _token(client: Client, settings: Settings, flow: Flow | None) -> str:
 
 
 def _by_oidc(client: Client, flow: Flow) -> Mapping[str, Any]:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import refusal_of
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
         NamespaceNotFound,
         ServerError,
@@ -175,10 +190,8 @@ def _by_oidc(client: Client, flow: Flow) -> Mapping[str, Any]:
     except ServerError as error:
         if error.status not in (400, 403, 404):
             raise
-        reason = printable("; ".join(" ".join(words.split()) for words in error.reasons) or "no reason given")
-        raise MlkeysError(
-            f"The login with oidc at 'auth/{flow.mount}' was refused: {reason}. Check --role and --mount-point."
-        ) from None
+        refusal = refusal_of(client, "oidc", f"auth/{flow.mount}", error, "--role and --mount-point")
+        raise MlkeysError(printable(refusal)) from None
 
 
 def _identity(client: Client) -> dict[str, Any]:

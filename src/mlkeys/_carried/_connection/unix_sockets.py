@@ -1,1 +1,0 @@
-../../../../plugins/module_utils/_connection/unix_sockets.py
