@@ -183,7 +183,7 @@ class Client:
         self._wrote = self._wrote or writes
         return reply
 
-    def capabilities(self, paths: Sequence[str]) -> dict[str, list[str]] | None:
+    def capabilities(self, paths: Sequence[str]) -> Mapping[str, Sequence[str]] | None:
         """What the token may do at paths; ``None`` if it may not ask."""
         try:
             reply = self.post("sys/capabilities-self", {"paths": list(paths)}, writes=False)

@@ -139,7 +139,7 @@ class Secrets(Mapping[str, str]):
         with self._renewing.lock:
             old, marks = self._held, marks_of(self._paths)
             try:
-                new = self._decrypted(marks, old)
+                new = self._decrypted(marks)
             except SecretsError:
                 if old is not None and self._keep_stale and old.is_due(marks, received(), time.monotonic()):
                     self._held = _put_off(old, marks)
@@ -239,7 +239,7 @@ class Secrets(Mapping[str, str]):
 
     def _renewed(self, old: Held | None, marks: Marks) -> Held:
         try:
-            new = self._decrypted(marks, old)
+            new = self._decrypted(marks)
         except SecretsError as problem:
             if old is None or not self._keep_stale:
                 raise
@@ -258,15 +258,12 @@ class Secrets(Mapping[str, str]):
         lost = [name for name, value in new.values.items() if values[name] is not value]
         return (replace(new, values=values) if self._keep_stale else new), lost
 
-    def _decrypted(self, marks: Marks, old: Held | None) -> Held:
+    def _decrypted(self, marks: Marks) -> Held:
         hangups = received()
         try:
             values = self._values()
         except MlkeysError as problem:
             raise SecretsError(str(problem)) from None
-        if old is not None and old.values and not values and self._keep_stale:
-            # Editors and deployments empty a file for a moment.
-            raise SecretsError(f"No secret is left in {', '.join(map(str, self._paths))}.")
         return Held(values, marks, hangups, time.monotonic() + self._lifetime)
 
     def _values(self) -> Mapping[str, bytes | str]:
