@@ -65,14 +65,7 @@ KEY_ATTRIBUTES: tuple[Attribute, ...] = (
         "The server rotates the key after this time. 0 turns that off, otherwise at least one hour.",
         default=0,
     ),
-    Attribute(
-        "deletion_allowed",
-        "bool",
-        ANY_TIME,
-        "The key may be deleted.",
-        default=False,
-        at_creation=False,
-    ),
+    Attribute("deletion_allowed", "bool", ANY_TIME, "The key may be deleted.", default=False, at_creation=False),
     Attribute(
         "min_decryption_version",
         "int",
@@ -102,11 +95,7 @@ MOUNT_ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("default_lease_ttl", "duration", ANY_TIME, "Default lease. 0 means the server's default.", default=0),
     Attribute("max_lease_ttl", "duration", ANY_TIME, "Longest lease. 0 means the server's default.", default=0),
     Attribute(
-        "listing_visibility",
-        "str",
-        ANY_TIME,
-        "Whether the user interface lists the mount without a token.",
-        default="",
+        "listing_visibility", "str", ANY_TIME, "Whether the user interface lists the mount without a token.", default=""
     ),
     Attribute(
         "audit_non_hmac_request_keys",
@@ -123,19 +112,9 @@ MOUNT_ATTRIBUTES: tuple[Attribute, ...] = (
         default=(),
     ),
     Attribute(
-        "passthrough_request_headers",
-        "list",
-        ANY_TIME,
-        "Request headers handed through to the engine.",
-        default=(),
+        "passthrough_request_headers", "list", ANY_TIME, "Request headers handed through to the engine.", default=()
     ),
-    Attribute(
-        "allowed_response_headers",
-        "list",
-        ANY_TIME,
-        "Response headers that the engine may set.",
-        default=(),
-    ),
+    Attribute("allowed_response_headers", "list", ANY_TIME, "Response headers that the engine may set.", default=()),
     Attribute("plugin_version", "str", ANY_TIME, "Version of the engine's plugin.", default=""),
     Attribute("options", "dict", AT_CREATION, "Options of the mount.", default=()),
     Attribute("local", "bool", AT_CREATION, "Keep the mount out of replication.", default=False),
@@ -200,6 +179,17 @@ REFERENCES = ("external_key_ref", "managed_key_name", "managed_key_id")
 _NEEDED_BY_TYPE: Mapping[str, tuple[str, ...]] = {
     "external-key": ("external_key_ref",),
     "managed_key": ("managed_key_name", "managed_key_id"),
+}
+
+# The types of keys that an attribute belongs to. All others are for keys of any type.
+_TYPES_OF: Mapping[str, tuple[str, ...]] = {
+    "key_size": ("hmac",),
+    "external_key_ref": ("external-key",),
+    "managed_key_name": ("managed_key",),
+    "managed_key_id": ("managed_key",),
+    "parameter_set": ("hybrid", "ml-dsa", "slh-dsa"),
+    "hybrid_key_type_pqc": ("hybrid",),
+    "hybrid_key_type_ec": ("hybrid",),
 }
 
 # OpenBao before 2.5.5 crashes when an RSA key is asked to be derived (GHSA-8w8f-r2xv-4q4j), so this is checked here.
@@ -390,4 +380,22 @@ def key_problems(wanted: Mapping[str, Any]) -> list[str]:
         for name in ("min_decryption_version", "min_encryption_version")
         if (wanted.get(name) or 0) < 0
     ]
+    return problems
+
+
+def type_problems(wanted: Mapping[str, Any]) -> list[str]:
+    """Which of the wanted attributes a new key of this type cannot have. A type that is not known may have any."""
+    kind = wanted.get("type") or KEY_ATTRIBUTES[0].default
+    if kind not in KEY_TYPES:
+        return []
+    problems = [
+        f"{name} is for keys of type {' or '.join(types)}, not {kind}"
+        for name, types in _TYPES_OF.items()
+        if wanted.get(name) and kind not in types
+    ]
+    size = wanted.get("key_size")
+    if size is not None and kind == "hmac" and not 32 <= size <= 512:
+        problems.append(f"key_size cannot be {size}: a key of type hmac has 32 to 512 bytes")
+    if wanted.get("convergent_encryption") and kind == "ed25519":
+        problems.append("convergent_encryption is for keys that encrypt, not ed25519")
     return problems

@@ -25,6 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
     Attribute,
     did_you_mean,
     key_problems,
+    type_problems,
 )
 
 # A key does not show what only one product has, so such an attribute can be sent but neither compared nor predicted.
@@ -142,7 +143,7 @@ class _Aging:
 def _plan_new_key(name: str, asked: State, aging: _Aging) -> KeyPlan:
     trim, material = aging.min_available_version, aging.material
     reasons = (
-        key_problems(asked) + _type_problems(asked) + _version_problems(asked, 1, 0) + _trim_problems(asked, 0, trim)
+        key_problems(asked) + type_problems(asked) + _version_problems(asked, 1, 0) + _trim_problems(asked, 0, trim)
     )
     reasons += material.reasons if material else ()
     if aging.imports and aging.rotate_older_than is not None and not aging.may_rotate:
@@ -314,37 +315,6 @@ def _trim_problems(state: Mapping[str, Any], available: int, trim: int | None) -
         )
         if floor < trim
     ]
-
-
-# The types of keys that an attribute belongs to. Types that the server alone knows may have any.
-_OF_TYPES: Mapping[str, tuple[str, ...]] = {
-    "key_size": ("hmac",),
-    "external_key_ref": ("external-key",),
-    "managed_key_name": ("managed_key",),
-    "managed_key_id": ("managed_key",),
-    "parameter_set": ("hybrid", "ml-dsa", "slh-dsa"),
-    "hybrid_key_type_pqc": ("hybrid",),
-    "hybrid_key_type_ec": ("hybrid",),
-}
-_LEAST_SIZE, _MOST_SIZE = 32, 512
-
-
-def _type_problems(asked: State) -> list[str]:
-    """Which attributes a new key of this type cannot have. Check mode would predict it, and the server refuse it."""
-    kind = asked.get("type") or KEY_ATTRIBUTES[0].default
-    if kind not in KEY_TYPES:
-        return []
-    problems = [
-        f"{name} is for keys of type {' or '.join(types)}, not {kind}"
-        for name, types in _OF_TYPES.items()
-        if asked.get(name) and kind not in types
-    ]
-    size = asked.get("key_size")
-    if size is not None and kind == "hmac" and not _LEAST_SIZE <= size <= _MOST_SIZE:
-        problems.append(f"key_size cannot be {size}: a key of type hmac has {_LEAST_SIZE} to {_MOST_SIZE} bytes")
-    if asked.get("convergent_encryption") and kind == "ed25519":
-        problems.append("convergent_encryption is for keys that encrypt, not ed25519")
-    return problems
 
 
 def _type_warnings(asked: State) -> list[str]:

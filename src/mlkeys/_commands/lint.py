@@ -85,7 +85,7 @@ def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> No
 )
 @click.option("--fix", is_flag=True, help="Move secrets into the file of --to, and leave references in their places.")
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="File for --fix.")
-@click.option("--key", metavar="NAME", help="The key to encrypt with for --fix. Default: the key of the file.")
+@click.option("--key", metavar="[ENGINE/]NAME", help="The key to encrypt with for --fix. Default: the key of the file.")
 @click.option("--backend", metavar="PATH", help="Path of the Transit engine for --fix. Default: that of the file.")
 @click.option("--notes", is_flag=True, help="Also show notes.")
 @click.option("--rules", is_flag=True, is_eager=True, expose_value=False, callback=_list_rules, help="List the rules.")

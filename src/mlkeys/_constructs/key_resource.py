@@ -25,6 +25,7 @@ from mlkeys._shared.schema import (
     Attribute,
     key_problems,
     name_problem,
+    type_problems,
     unknown_type_hint,
 )
 
@@ -185,7 +186,8 @@ class KeyResource(Resource):
         yield from (("secrets", name) for name in self.granted)
 
     def _validate(self) -> list[str]:
-        problems = key_problems({name: _plain(value) for name, value in self.values.items()})
+        wanted = {name: _plain(value) for name, value in self.values.items()}
+        problems = key_problems(wanted) + type_problems(wanted)
         kind = str(self.values.get("type", self.ATTRIBUTES["type"].default))
         if kind not in KEY_TYPES:
             problems.append(

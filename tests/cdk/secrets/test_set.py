@@ -118,7 +118,8 @@ def test_a_missing_engine_and_key_are_created_on_request_only(
         assert "Created the engine made-by-set and the key made." in invoke(*wanted, "--create-key", stdin="1").output
         assert bao.done("GET", "made-by-set/keys/made")["data"]["derived"] is True
         assert "Created" not in invoke(*wanted, "--create-key", stdin="sk-2").output
-        other = ["set", "other.transit.yml", "gcp", "--key", "other", "--backend", "made-by-set", "--create-key"]
+        # As other commands show keys, and take them.
+        other = ["set", "other.transit.yml", "gcp", "--key", "made-by-set/other", "--create-key"]
         assert "Created the key other." in invoke(*other, stdin="sk-1").output
     finally:
         bao.done("DELETE", "sys/mounts/made-by-set")
@@ -373,6 +374,7 @@ def test_without_either_right_nothing_is_checked(stored: Path, invoke: Invoke) -
         (["check", "x" * 300], "File name too long."),
         (["check", "empty"], "No encrypted vars file (*.transit.yml) in "),
         (["show", "plain.transit.yml"], "plain.transit.yml has values that are not encrypted: a."),
+        (["edit", "new.transit.yml", "--key", "a/k", "--backend", "b"], "--key a/k names the engine a, and --backend"),
         (["show", "keys.transit.yml", "gpc"], "Did you mean 'gcp'"),
     ],
 )

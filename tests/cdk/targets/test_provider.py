@@ -66,11 +66,22 @@ def test_every_attribute_of_keys_and_engines_is_one_of_the_providers() -> None:
     )  # fmt: skip
     vault.TransitSecretBackendKey(
         s, "k", backend=engine.path, name="k", type="aes256-gcm96", derived=True, convergent_encryption=True,
-        key_size=32,
         exportable=True, allow_plaintext_backup=True, auto_rotate_period="1h", deletion_allowed=True,
-        min_decryption_version=1, min_encryption_version=1, managed_key_name="a", managed_key_id="b",
-        parameter_set="44", hybrid_key_type_pqc="ml-dsa", hybrid_key_type_ec="ecdsa-p256",
+        min_decryption_version=1, min_encryption_version=1,
     )  # fmt: skip
+    of_types: list[dict[str, Any]] = [
+        {"type": "hmac", "key_size": 32},
+        {"type": "managed_key", "managed_key_name": "a", "managed_key_id": "b"},
+        {
+            "type": "hybrid",
+            "parameter_set": "44",
+            "hybrid_key_type_pqc": "ml-dsa",
+            "hybrid_key_type_ec": "ecdsa-p256",
+        },
+    ]
+    for attributes in of_types:
+        kind = str(attributes["type"])
+        vault.TransitSecretBackendKey(s, kind, backend=engine.path, name=kind, **attributes)
     vault.AppRole(
         s, "r", token_policies=["a"], token_ttl=1, token_max_ttl=2, token_period=3, token_num_uses=4,
         token_bound_cidrs=["127.0.0.1/32"], token_no_default_policy=True, bind_secret_id=True, secret_id_ttl=5,

@@ -39,7 +39,7 @@ class _Flags(TypedDict):
 @click.argument("file", type=click.Path(dir_okay=False, readable=False, path_type=Path))
 @click.argument("name", shell_complete=complete)
 @click.option("--from-env", metavar="VARIABLE", help="Take the value from this environment variable.")
-@click.option("--key", metavar="NAME", help="Key for a new file.")
+@click.option("--key", metavar="[ENGINE/]NAME", help="Key for a new file.")
 @click.option("--backend", metavar="PATH", help="Path of the Transit engine for a new file. Default: transit.")
 @click.option("--create-key", is_flag=True, help="Create the engine and a derived key first, if they do not exist.")
 @click.option(

@@ -46,7 +46,7 @@ _RETURNED = (
 
 @click.command("edit")
 @click.argument("file", type=click.Path(dir_okay=False, readable=False, path_type=Path))
-@click.option("--key", metavar="NAME", help="Key for a new file.")
+@click.option("--key", metavar="[ENGINE/]NAME", help="Key for a new file.")
 @click.option("--backend", metavar="PATH", help="Path of the Transit engine for a new file. Default: transit.")
 @click.option(
     "--folder",

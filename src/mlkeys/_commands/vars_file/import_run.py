@@ -47,7 +47,7 @@ _OPTIONS = (
         metavar="FILE",
         help="The encrypted vars file (*.transit.yml, .yaml or .json). Created if needed.",
     ),
-    click.option("--key", metavar="NAME", help="The key to encrypt with. Default: the key of FILE."),
+    click.option("--key", metavar="[ENGINE/]NAME", help="The key to encrypt with. Default: the key of FILE."),
     click.option("--backend", metavar="PATH", help="Path of the Transit engine. Default: that of FILE, or transit."),
     click.option(
         "--only", multiple=True, metavar="NAME", help="Import only this value or mapping, or NAME*; repeatable."

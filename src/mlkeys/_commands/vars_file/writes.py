@@ -228,9 +228,16 @@ class Target:
 def target(path: Path, key: str | None, backend: str | None) -> Target:
     """The file, or the KV document that it points to, with the given key and engine or else its own.
 
+    Args:
+        path: of the file, which need not exist.
+        key: NAME, or ENGINE/NAME as other commands show keys and take them.
+        backend: path of the engine.
+
     Raises:
-        MlkeysError: it is not an encrypted vars file, was written with another key, or no key is known.
+        MlkeysError: it is not an encrypted vars file, was written with another key, no key is known, or `key` names
+            another engine than `backend`.
     """
+    key, backend = _key_and_engine(key, backend)
     if not is_vars_file(path.name):
         raise MlkeysError(
             f"{path} is not a name for an encrypted vars file: it must end with {', '.join(VARS_FILE_SUFFIXES)}."
@@ -264,6 +271,15 @@ def _no_key(path: Path, before: str | None, file: VarsFile) -> str:
         return f"{path} does not name its key: name the key with --key."
     # Not all commands that change a file have --key.
     return f"{path} holds no secrets and names no key. Restore it, or set a secret with 'mlkeys set' and --key."
+
+
+def _key_and_engine(key: str | None, backend: str | None) -> tuple[str | None, str | None]:
+    engine, _, name = (key or "").rpartition("/")
+    if not engine:
+        return key, backend
+    if backend and backend.strip("/") != engine.strip("/"):
+        raise MlkeysError(f"--key {key} names the engine {engine}, and --backend names {backend}. Leave one out.")
+    return name, engine
 
 
 def refuse_ciphertext(secrets: Mapping[str, object]) -> None:
