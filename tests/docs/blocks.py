@@ -14,7 +14,7 @@ from markdown_it.token import Token
 
 SHELLS = ("sh", "console")
 # At its prompt, zsh takes a comment for arguments. dash cannot hide what is typed.
-_NOT_EVERYWHERE = re.compile(r"(?:^|\s)#(?:\s|$)|\bread -[a-z]*s", re.MULTILINE)
+_NOT_EVERYWHERE = re.compile(r"(?:^|\s)#(?:\s|$)|^read -[a-z]*s\b", re.MULTILINE)
 OUTPUT = "text"
 
 _FILE_NAME = re.compile(r"(?:#|//|\{#) ([\w.-]+(?:/[\w.-]+)*)(?: #\})?")
