@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Add man pages and completion scripts to the wheel, made from the commands themselves."""
+"""Take the addresses of the project from galaxy.yml, and add man pages and completion scripts to the wheel."""
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from inspect import cleandoc
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 if TYPE_CHECKING:
     from click import Context
@@ -20,6 +22,17 @@ _COMPLETIONS = {
     "zsh": "share/zsh/site-functions/_mlkeys",
     "fish": "share/fish/vendor_completions.d/mlkeys.fish",
 }
+
+
+_ADDRESS = re.compile(r"^(documentation|homepage|issues|repository): (\S+)", re.MULTILINE)
+
+
+class Addresses(MetadataHookInterface):
+    """The addresses are those of the collection: a release sets them in one place."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        described = Path(self.root, "galaxy.yml").read_text(encoding="utf-8")
+        metadata["urls"] = {name.capitalize(): address for name, address in _ADDRESS.findall(described)}
 
 
 class SharedFiles(BuildHookInterface[Any]):

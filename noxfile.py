@@ -296,8 +296,7 @@ def release(session: nox.Session) -> None:
     session.log(f"Contents of {output}:\n{(output / 'SHA256SUMS').read_text(encoding='utf-8')}")
     if "://example.com/" in repository():
         session.error(
-            f"The artefacts in {output} are a rehearsal. Do not publish them: set the address of the repository in "
-            "galaxy.yml and pyproject.toml."
+            f"The artefacts in {output} are a rehearsal. Do not publish them: set the addresses in galaxy.yml."
         )
     if gap := changelog_gap(version):
         session.warn(f"This is a rehearsal. Do not publish it: {gap} See CONTRIBUTING.md for the release procedure.")

@@ -210,13 +210,19 @@ ACCESSIBLE = {
 }
 
 
-def make_accessible(app: Sphinx, problem: Exception | None) -> None:
+def break_between_words(title: re.Match[str]) -> str:
+    """A title whose names break on a phone where their words end."""
+    return re.sub(r"(?<=\w)([._])(?=\w)", r"\1<wbr>", title[0])
+
+
+def complete(app: Sphinx, problem: Exception | None) -> None:
     """Complete the pages, once they are written."""
     if problem is None and app.builder.name == "html":
         for page in Path(app.outdir).rglob("*.html"):
             text = page.read_text(encoding="utf-8")
             for before, after in ACCESSIBLE.items():
                 text = text.replace(before, after)
+            text = re.sub(r"(?<=<h1>)[^<]+", break_between_words, text)
             page.write_text(text, encoding="utf-8")
 
 
@@ -224,7 +230,7 @@ def setup(app: Sphinx) -> None:
     """Register the extensions of this file. Sphinx calls it."""
     app.add_directive("playbook-head", PlaybookHead)
     app.connect("source-read", hide_internal)
-    app.connect("build-finished", make_accessible)
+    app.connect("build-finished", complete)
     app.connect("missing-reference", link_to_ansible)
     app.connect("doctree-read", fit_in)
     app.connect("autodoc-process-docstring", list_attributes)

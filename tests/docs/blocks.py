@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 SHELLS = ("sh", "console")
+# At its prompt, zsh takes a comment for arguments. dash cannot hide what is typed.
+_NOT_EVERYWHERE = re.compile(r"(?:^|\s)#(?:\s|$)|^read -[a-z]*s\b", re.MULTILINE)
 OUTPUT = "text"
 
 _FILE_NAME = re.compile(r"(?:#|//|\{#) ([\w.-]+(?:/[\w.-]+)*)(?: #\})?")
@@ -25,12 +27,13 @@ class Unexplained(Exception):
 
 @dataclass(frozen=True)
 class Command:
-    """Commands that a reader types. `output` is the output that the page shows, or None."""
+    """Commands that a reader types, in any shell if it is `sh`. `output` is what the page shows, or None."""
 
     line: int
     script: str
     status: int = 0
     output: str | None = None
+    shell: str = "bash"
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,17 @@ def _fences(tokens: list[Token]) -> Iterator[tuple[Token, dict[str, str]]]:
 
 
 def _block(fence: Token, remarks: dict[str, str], line: int, place: str) -> Block:
+    if fence.info in SHELLS and (found := _NOT_EVERYWHERE.search(fence.content)):
+        raise Unexplained(
+            f"{place}: not every shell takes {found[0].strip()!r}: zsh, for one, has no comments at its prompt"
+        )
     if "not run" in remarks:
         return NotRun(line, remarks["not run"])
     if "instead" in remarks:
         return Command(line, remarks["instead"])
     if fence.info in SHELLS:
-        return Command(line, fence.content, int(remarks.get("ends with", 0)))
+        shell = "sh" if fence.info == "sh" else "bash"
+        return Command(line, fence.content, int(remarks.get("ends with", 0)), shell=shell)
     if named := _FILE_NAME.fullmatch(fence.content.partition("\n")[0]):
         return File(line, named[1], fence.content)
     raise Unexplained(f"{place}: name a file in the first line, make it a command, or add a remark why it is not run")
@@ -91,7 +99,7 @@ def _with_output(before: Block | None, fence: Token, place: str) -> Block:
         return before
     if not isinstance(before, Command) or before.output is not None:
         raise Unexplained(f"{place}: this output does not follow a command")
-    return Command(before.line, before.script, before.status, fence.content)
+    return replace(before, output=fence.content)
 
 
 def shows(output: str, shown: str) -> bool:

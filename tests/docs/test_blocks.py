@@ -56,14 +56,23 @@ def test_the_first_line_and_the_remark_define_a_block(tmp_path: Path) -> None:
     page.write_text(PAGE, encoding="utf-8")
     assert blocks_of(page) == [
         File(6, "group_vars/all.yml", "# group_vars/all.yml\na: 1\n"),
-        Command(13, "ls\n", 0, "all.yml\n"),
+        Command(13, "ls\n", 0, "all.yml\n", "sh"),
         Command(22, "exit 3\n", 3),
         NotRun(27, "it needs the web for that"),
         Command(36, "true"),
     ]
 
 
-@pytest.mark.parametrize("text", ["```yaml\na: 1\n```", "```text\nan output\n```", "```sh\nls\n```\n\n```\na\n```"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```yaml\na: 1\n```",
+        "```sh\nls # all\n```",
+        "<!-- not run: it asks somebody -->\n```sh\nread -rs KEY\n```",
+        "```text\nan output\n```",
+        "```sh\nls\n```\n\n```\na\n```",
+    ],
+)
 def test_an_unexplained_block_is_refused(text: str, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(text, encoding="utf-8")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -37,7 +38,7 @@ class Reader:
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self.folder = home / "project"
         self.folder.mkdir(parents=True)
-        self.settings, self.place = home / "environment", home / "place"
+        self.exported, self.place = home / "environment", home / "place"
         self.place.write_text(str(self.folder), encoding="utf-8")
         self.environment = {**environment, "HOME": str(home)}
 
@@ -46,22 +47,26 @@ class Reader:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content, encoding="utf-8")
 
-    def type(self, script: str) -> subprocess.CompletedProcess[str]:
+    def type(self, script: str, shell: str) -> subprocess.CompletedProcess[str]:
         """Run a script in the directory and with the exported variables of the previous one."""
-        around = (
-            f'set -eo pipefail; if [ -e "{self.settings}" ]; then . "{self.settings}"; fi; cd "$(cat "{self.place}")"\n'
-            f'trap \'declare -px > "{self.settings}"; pwd > "{self.place}"\' EXIT\n{script}'
-        )
-        return subprocess.run(
-            ["/bin/bash", "-c", around],
+        strictly = "set -euo pipefail" if shell == "bash" else "set -eu"
+        keeping = f"env -0 > {shlex.quote(str(self.exported))}; pwd > {shlex.quote(str(self.place))}"
+        ran = subprocess.run(
+            [f"/bin/{shell}", "-c", f"{strictly}\ntrap {shlex.quote(keeping)} EXIT\n{script}"],
             env=self.environment,
+            cwd=self.place.read_text(encoding="utf-8").removesuffix("\n"),
             input=TYPED,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=120,
             check=False,
+            # Without a terminal, what asks for a secret reads the input.
+            start_new_session=True,
         )
+        variables = self.exported.read_text(encoding="utf-8").split("\0")
+        self.environment = dict(variable.split("=", 1) for variable in variables if variable)
+        return ran
 
 
 @pytest.fixture
@@ -100,7 +105,7 @@ def test_a_page_works(page: Path, reader: Reader) -> None:
         if isinstance(block, File):
             reader.write(block.path, block.content)
         elif isinstance(block, Command):
-            ran = reader.type(block.script)
+            ran = reader.type(block.script, block.shell)
             result = f"{page}:{block.line}: exit code {ran.returncode}, output:\n{ran.stdout}"
             assert ran.returncode == block.status, result
             assert block.output is None or shows(ran.stdout, block.output), f"{result}\nexpected:\n{block.output}"

@@ -261,13 +261,9 @@ def _sum_of_parts(text: str) -> Fraction:
 
     parts = _DURATION_PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(_duration_problem(text))
+        raise ValueError(f"'{text}' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds")
     # A float would round, and overflow where the number is only out of range.
     return sum((Fraction(number) * Fraction(_SECONDS[unit]) for number, unit in parts), Fraction(0))
-
-
-def _duration_problem(text: str) -> str:
-    return f"'{text}' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds"
 
 
 def is_name(text: str) -> bool:

@@ -12,6 +12,7 @@ unless an `ansible.cfg` sets something for the login.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,9 +26,11 @@ from mlkeys._system.terminal import notice
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, Settings
 
 _HEALTH_SECONDS = 10
+_ON_LOOPBACK = re.compile(r"://(?:localhost|127\.[0-9.]+|\[::1\])(?:[:/]|$)")
 
 #: Says to the session callback of a playbook where to get tokens.
 SESSION_VARIABLE = "MLKEYS_SESSION"
@@ -60,7 +63,7 @@ def load() -> None:
     except ImportError:
         raise MlkeysError(
             "This command needs the collection mlkeys.transit, but Ansible does not find it: "
-            "ansible-galaxy collection install mlkeys.transit"
+            "ansible-galaxy collection install mlkeys-transit-*.tar.gz"
         ) from None
 
 
@@ -259,7 +262,16 @@ def in_plain_words() -> Iterator[None]:
     except LibraryMissing as error:
         raise MlkeysError(error.message + error.remedy) from None
     except TransitError as error:
-        raise MlkeysError(error.message) from None
+        raise MlkeysError(error.message + _how_to_get_a_server(error)) from None
+
+
+def _how_to_get_a_server(error: TransitError) -> str:
+    """What whoever has no server yet can do, empty for all other errors."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerUnreachable
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import NO_URL
+
+    is_away = isinstance(error, ServerUnreachable) and _ON_LOOPBACK.search(error.message)
+    return " To start a development server: mlkeys dev -- sh" if is_away or NO_URL in error.message else ""
 
 
 def health(connection: Connection) -> Mapping[str, Any]:

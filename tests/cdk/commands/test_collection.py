@@ -38,12 +38,26 @@ def test_it_logs_in_with_the_environment_and_revokes_the_token(
 
 
 def test_errors_of_the_collection_keep_their_message(bao: Bao, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(MlkeysError, match="url is not set"), collection.connected():
-        pass
+    with pytest.raises(MlkeysError, match=r"url is not set.* To start a development server: mlkeys dev -- sh"):
+        collection.connected().__enter__()
     monkeypatch.setenv("VAULT_ADDR", bao.addr)
     monkeypatch.setenv("VAULT_TOKEN", "wrong")
     with pytest.raises(MlkeysError, match="does not accept the token"), collection.connected() as client:
         client.get("sys/mounts")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"), [("127.0.0.1", True), ("localhost", True), ("127.0.0.1.nip.invalid", False)]
+)
+def test_a_server_of_this_machine_that_is_away_can_be_started(
+    host: str, is_ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAO_ADDR", f"http://{host}:1")
+    monkeypatch.setenv("BAO_TOKEN", "any")
+    monkeypatch.setenv("BAO_MAX_RETRIES", "0")
+    with pytest.raises(MlkeysError, match="Cannot reach the server") as error, collection.connected() as client:
+        client.get("sys/mounts")
+    assert ("mlkeys dev -- sh" in str(error.value)) is is_ours
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -153,7 +154,9 @@ def test_an_agent_trusts_the_certificates_of_a_folder(place: Place, tmp_path: Pa
 @pytest.mark.parametrize("own", ["", "above", "/"])
 def test_the_namespace_of_the_login_is_that_of_the_engine_or_one_above(place: Place, tmp_path: Path, own: str) -> None:
     bao, issuer = place.bao, Issuer()
-    top, below = "hosts-org", "hosts-org/team"
+    # A namespace that is being deleted keeps its name for a while.
+    top = f"hosts-org-{secrets.token_hex(3)}"
+    below = f"{top}/team"
     bao.done("POST", f"sys/namespaces/{top}", {})
     bao.done("POST", f"{top}/sys/namespaces/team", {})
     bao.done("POST", f"{below}/sys/mounts/transit", {"type": "transit"})

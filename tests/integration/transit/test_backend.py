@@ -390,17 +390,19 @@ def test_hosts_that_disable_the_same_engine_at_once_all_succeed(bao: Bao, path: 
 
 def test_a_path_that_leads_through_namespaces(bao: Bao) -> None:
     """As other requests take it: the key's path works from above, so its engine does."""
-    bao.done("POST", "sys/namespaces/from-above", {})
-    bao.done("POST", "from-above/sys/namespaces/team", {})
-    path = "from-above/team/transit"
+    # A namespace that is being deleted keeps its name for a while.
+    top = f"from-above-{secrets.token_hex(3)}"
+    bao.done("POST", f"sys/namespaces/{top}", {})
+    bao.done("POST", f"{top}/sys/namespaces/team", {})
+    path = f"{top}/team/transit"
     made = converge(bao, MODULE, path=path, description="one")
     assert made["backend"]["path"] == path
     converge(bao, MODULE, path=path, description="two", max_lease_ttl="1h")
-    inside = bao.done("GET", "from-above/team/sys/mounts/transit")["data"]
+    inside = bao.done("GET", f"{top}/team/sys/mounts/transit")["data"]
     assert (inside["description"], inside["config"]["max_lease_ttl"]) == ("two", 3600)
-    unchanged(bao, MODULE, path="team/transit", namespace="from-above", description="two")
+    unchanged(bao, MODULE, path="team/transit", namespace=top, description="two")
     converge(bao, "vault_transit_key", name="ml", backend=path)
-    assert bao.request("GET", "from-above/team/transit/keys/ml")[0] == 200
+    assert bao.request("GET", f"{top}/team/transit/keys/ml")[0] == 200
     converge(bao, MODULE, path=path, state="absent", force=True)
-    assert bao.request("GET", "from-above/team/sys/mounts/transit")[0] == 400
-    bao.done("DELETE", "from-above/sys/namespaces/team")
+    assert bao.request("GET", f"{top}/team/sys/mounts/transit")[0] == 400
+    bao.done("DELETE", f"{top}/sys/namespaces/team")
