@@ -17,6 +17,8 @@ from mlkeys._model.tree import Construct
 #: In pixels.
 _ROW, _BEND, _HEIGHT, _GAP, _MARGIN, _HEAD = 54, 10, 42, 72, 16, 34
 _CHARACTER, _LONGEST = 7.3, 32
+#: How far below the headings the first box of a column can be, in pixels.
+_SEEN_FIRST = 320
 
 #: Fill and border of each kind, light and dark. The headings of the columns say the same in words.
 _COLOURS = {
@@ -101,7 +103,8 @@ class _Layout:
 
     @property
     def width(self) -> float:
-        return max((self.left[kind] + self.widths[kind] for kind in self.left), default=0) + _MARGIN
+        rights = [left + max(self.widths[kind], _heading_width(kind)) for kind, left in self.left.items()]
+        return max(rights, default=0) + _MARGIN
 
     @property
     def height(self) -> float:
@@ -188,7 +191,7 @@ def _laid_out(drawn: Picture, igraph: ModuleType) -> _Layout:
     left, edge = {}, float(_MARGIN)
     for kind in kinds:
         left[kind] = edge
-        edge += max(widths[kind], len(COLUMNS[kind]) * _CHARACTER) + _GAP
+        edge += max(widths[kind], _heading_width(kind)) + _GAP
     tops, bends = _heights(drawn, kinds, igraph)
     return _Layout(left, widths, tops, bends)
 
@@ -214,7 +217,8 @@ def _heights(
     bends: dict[tuple[str, str], list[tuple[str, float]]] = {}
     tallest = max(sum(_room(one) for _, one in column) for column in columns)
     for kind, column in zip(kinds, columns, strict=True):
-        top = _MARGIN + _HEAD + (tallest - sum(_room(one) for _, one in column)) / 2
+        # In the middle of the tallest column, but not below what a reader sees first.
+        top = _MARGIN + _HEAD + min((tallest - sum(_room(one) for _, one in column)) / 2, _SEEN_FIRST)
         for _, one in sorted(column, key=lambda placed: placed[0]):
             if isinstance(one, str):
                 tops[one] = top
@@ -222,6 +226,10 @@ def _heights(
                 bends.setdefault(one, []).append((kind, top))
             top += _room(one)
     return tops, bends
+
+
+def _heading_width(kind: str) -> float:
+    return len(COLUMNS[kind]) * _CHARACTER
 
 
 def _room(one: str | tuple[str, str]) -> int:

@@ -152,6 +152,10 @@ def test_boxes_do_not_overlap_and_stand_in_their_columns_with_200_secrets() -> N
     assert len(boxes) == len({box.kind for box in found.boxes.values()})
     for column in boxes.values():
         assert all(one[1] < other[0] for one, other in itertools.pairwise(sorted(column)))
+        assert min(column)[0] < 400, "each column begins on the first screen"
+    headings = [text for text in tree.iter("{http://www.w3.org/2000/svg}text") if text.get("class") == "heading"]
+    rights = [float(heading.get("x", "")) + 7 * len(heading.text or "") for heading in headings]
+    assert max(rights) < float(tree.get("width", ""))
     assert svg(Picture(), igraph).startswith("<svg ")
 
 
