@@ -37,9 +37,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
 
 DEFAULT_TIMEOUT = 30
 
-#: What is wrong if nothing names a server.
-NO_URL = "url is not set: set url, BAO_ADDR or VAULT_ADDR"
-
 
 # Not settings of a run: another machine has others.
 _AUTHORITIES_OF_THE_MACHINE = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -225,7 +222,7 @@ def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list
     problems = []
     addresses = _addresses(values["url"])
     if not addresses:
-        problems.append(NO_URL)
+        problems.append("url is not set: set url, BAO_ADDR or VAULT_ADDR")
     problems += [
         f"url '{without_login(address)}' must start with https://, http:// or unix://"
         for address in addresses

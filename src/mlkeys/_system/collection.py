@@ -26,11 +26,11 @@ from mlkeys._system.terminal import notice
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, Settings
 
 _HEALTH_SECONDS = 10
-_ON_LOOPBACK = re.compile(r"://(?:localhost|127\.[0-9.]+|\[::1\])(?:[:/]|$)")
+_HERE = r"https?://(?:localhost|127\.[0-9.]+|\[::1\])(?:[:/]|$)"
+_NO_SERVER = re.compile(rf"\burl is not set\b|\bCannot reach the server at {_HERE}")
 
 #: Says to the session callback of a playbook where to get tokens.
 SESSION_VARIABLE = "MLKEYS_SESSION"
@@ -262,16 +262,12 @@ def in_plain_words() -> Iterator[None]:
     except LibraryMissing as error:
         raise MlkeysError(error.message + error.remedy) from None
     except TransitError as error:
-        raise MlkeysError(error.message + _how_to_get_a_server(error)) from None
+        raise MlkeysError(with_way_to_a_server(error.message)) from None
 
 
-def _how_to_get_a_server(error: TransitError) -> str:
-    """What whoever has no server yet can do, empty for all other errors."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerUnreachable
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import NO_URL
-
-    is_away = isinstance(error, ServerUnreachable) and _ON_LOOPBACK.search(error.message)
-    return " To start a development server: mlkeys dev -- sh" if is_away or NO_URL in error.message else ""
+def with_way_to_a_server(message: str) -> str:
+    """An error of the collection, with what whoever has no server yet can do if that is the problem."""
+    return f"{message} To start a development server: mlkeys dev -- sh" if _NO_SERVER.search(message) else message
 
 
 def health(connection: Connection) -> Mapping[str, Any]:

@@ -365,7 +365,9 @@ def test_a_state_that_could_not_be_determined_shows_why(tmp_path: Path) -> None:
     nobody = {"BAO_ADDR": "http://127.0.0.1:1", "BAO_TOKEN": "a-token"}
     shown = mlkeys("status", "-i", "hosts.yml", cwd=tmp_path, env=nobody, status=1).stderr
     assert re.search(
-        r"^Error: The state of hosts\.yml could not be determined: .*connection refused", shown, re.MULTILINE
+        r"^Error: The state of hosts\.yml could not be determined: .*connection refused.* mlkeys dev -- sh$",
+        shown,
+        re.MULTILINE,
     )
     # What Ansible itself complains of is on its standard error.
     empty = {**nobody, "ANSIBLE_COLLECTIONS_PATH": str(tmp_path)}

@@ -53,7 +53,7 @@ def collection() -> Check:
         return Check(name, _missing(), str(problem))
     if found == own:
         return Check(name, "ok", found)
-    advice = f"ansible-galaxy collection install mlkeys.transit:=={own}, or pip install mlkeys=={found}"
+    advice = f"Install both from the same release: ansible-galaxy collection install mlkeys-transit-{own}.tar.gz"
     return Check(name, "wrong", f"{found}, but mlkeys is {own}", advice)
 
 

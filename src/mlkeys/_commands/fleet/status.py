@@ -25,6 +25,7 @@ from mlkeys._commands.project import json_option
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import all_printable, printable
 from mlkeys._system import replacing
+from mlkeys._system.collection import with_way_to_a_server
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -144,7 +145,8 @@ def _checked(fleet: Fleet, limit: str | None, older_than: int, login_within: int
             report = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             click.echo(printable(run.output.rstrip()), err=True)
-            raise MlkeysError(f"The state of {fleet.name} could not be determined: {reason_in(run.output)}") from None
+            reason = with_way_to_a_server(reason_in(run.output))
+            raise MlkeysError(f"The state of {fleet.name} could not be determined: {reason}") from None
         # Paths on hosts are whatever their users made them.
         return FleetStatus(fleet.name, all_printable(report))
 
