@@ -79,9 +79,7 @@ def _fences(tokens: list[Token]) -> Iterator[tuple[Token, dict[str, str]]]:
 
 def _block(fence: Token, remarks: dict[str, str], line: int, place: str) -> Block:
     if fence.info in SHELLS and (found := _NOT_EVERYWHERE.search(fence.content)):
-        raise Unexplained(
-            f"{place}: not every shell takes {found[0].strip()!r}: zsh, for one, has no comments at its prompt"
-        )
+        raise Unexplained(f"{place}: not every shell takes {found[0].strip()!r}")
     if "not run" in remarks:
         return NotRun(line, remarks["not run"])
     if "instead" in remarks:

@@ -39,6 +39,11 @@ def conflict_problem(text: str, path: str) -> str:
     return ""
 
 
+def conflict_in(content: bytes, path: str) -> str:
+    """The same for the content of a file. That of nearly all files is not even decoded."""
+    return conflict_problem(content.decode("utf-8", "replace"), path) if b"<<<<<<<" in content else ""
+
+
 def _message(path: str, ours: tuple[int, str], theirs: tuple[int, str]) -> str:
     return (
         f"{path} has an unresolved merge conflict (line {ours[0]}): {_side(path, *ours, 'one')} and "

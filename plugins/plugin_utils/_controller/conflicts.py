@@ -14,7 +14,7 @@ import contextlib
 import os
 from typing import Any, Iterator, Mapping
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import below
@@ -30,8 +30,7 @@ def conflicts(arguments: Mapping[str, Any]) -> Iterator[str]:
     for file in files.values():
         # Whoever uses the file gets the error.
         with contextlib.suppress(OSError), opened_to_read(file) as stream:
-            text = stream.read(MOST_BYTES)
-            problem = conflict_problem(text.decode("utf-8", "replace"), file) if b"<<<<<<<" in text else ""
+            problem = conflict_in(stream.read(MOST_BYTES), file)
             if problem:
                 yield problem
 

@@ -17,7 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     InvalidOption,
     TransitError,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
@@ -200,7 +200,7 @@ def interpreted(stream: BinaryIO, path: str) -> VarsFile:
     text = stream.read(MOST_BYTES + 1)
     if len(text) > MOST_BYTES:
         raise too_large(path)
-    conflict = conflict_problem(text.decode("utf-8", "replace"), path) if b"<<<<<<<" in text else ""
+    conflict = conflict_in(text, path)
     if conflict:
         raise InvalidOption(conflict)
     try:

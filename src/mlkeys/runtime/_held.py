@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
+from mlkeys._stored.marks import Mark, mark_of
 from mlkeys._stored.secrets import chosen_files
 
-Marks = tuple[tuple[str, int, int, int], ...]
+Marks = tuple[tuple[Path, Mark], ...]
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,11 @@ def with_those_kept(new: Mapping[str, bytes | str], old: Mapping[str, bytes | st
 
 def marks_of(paths: Iterable[Path]) -> Marks:
     """What changes when a file changes, or the list of those in a folder. Empty without any file."""
-    found = []
+    found: list[tuple[Path, Mark]] = []
     for path in paths:
         try:
             inside = chosen_files([path])
         except MlkeysError:
             continue
-        for file in inside:
-            try:
-                status = file.stat()
-            except OSError:
-                continue
-            found.append((str(file), status.st_mtime_ns, status.st_size, status.st_ino))
+        found += [(file, mark) for file in inside if (mark := mark_of(file))]
     return tuple(found)

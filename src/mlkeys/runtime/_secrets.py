@@ -22,7 +22,7 @@ from mlkeys.runtime._hangup import listen, received
 from mlkeys.runtime._held import Held, Marks, marks_of, with_those_kept
 from mlkeys.runtime._options import check_lifetime, check_options, digest_of, files_of_environment, names_in
 from mlkeys.runtime._process import is_refusal, log, process
-from mlkeys.runtime._types import check_fields, fields_in
+from mlkeys.runtime._types import checked_fields
 from mlkeys.runtime._work import PATIENCE, Work
 
 T = TypeVar("T")
@@ -122,8 +122,7 @@ class Secrets(Mapping[str, str]):
             TypeError: a field has another type. No server is asked.
             SecretsError: a secret does not decrypt, is not a value of the field's type, or is missing.
         """
-        check_fields(kind)
-        hints = fields_in(kind)
+        hints = checked_fields(kind)
         held = self._current()
         found: T = object_of(kind, fields_of(kind, hints, held.values, lambda name: _content(held, name)))
         return found
@@ -297,7 +296,7 @@ def _put_off(held: Held, marks: Marks) -> Held:
 def _content(held: Held, name: str) -> bytes:
     """
     Raises:
-        UnknownSecret: there is no secret of this name, or it is not a text.
+        UnknownSecret: no secret has this name, or the name is not a text.
         SecretsError: it does not decrypt.
     """
     if not isinstance(name, str):

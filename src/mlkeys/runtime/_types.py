@@ -144,18 +144,20 @@ def aliases_of(kind: Any, name: str) -> list[str | None]:
     return [one if isinstance(one, str) else None for one in choices]
 
 
-def check_fields(kind: type, seen: frozenset[type] = frozenset()) -> None:
-    """Check that each field of a class has a type that a secret can become.
+def checked_fields(kind: type, seen: frozenset[type] = frozenset()) -> dict[str, Any]:
+    """The fields of a class, each with a type that a secret can become.
 
     Raises:
         WrongUse: one has another type, or no name to create it by.
     """
-    for name, hint in fields_in(kind).items():
+    found = fields_in(kind)
+    for name, hint in found.items():
         key_of(kind, name)
         # Pydantic decides about types itself.
         problem = "" if is_pydantic(kind) else _unsupported(hint, seen | {kind})
         if problem:
             raise WrongUse(f"The field '{name}' of {kind.__name__} cannot be filled: its type {problem}. {SUPPORTED}.")
+    return found
 
 
 def _unsupported(hint: Any, seen: frozenset[type]) -> str:
@@ -170,7 +172,7 @@ def _unsupported(hint: Any, seen: frozenset[type]) -> str:
         return next((problem for inner in get_args(hint) if (problem := _unsupported(inner, seen))), "")
     if is_model(hint):
         if hint not in seen:
-            check_fields(hint, seen)
+            checked_fields(hint, seen)
         return ""
     return "" if isinstance(hint, type) and takes_text(hint) else f"{type_name(hint)} takes no text"
 

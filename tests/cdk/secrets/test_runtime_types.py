@@ -23,7 +23,7 @@ from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field
 from mlkeys.runtime import SecretsError, secrets
 from mlkeys.runtime._data import field_of, fields_of
 from mlkeys.runtime._fields import object_of
-from mlkeys.runtime._types import check_fields, fields_in, key_of
+from mlkeys.runtime._types import checked_fields, key_of
 
 UserId = NewType("UserId", int)
 AdminId = NewType("AdminId", UserId)
@@ -131,8 +131,7 @@ class Tree:
 
 def made(kind: Any, contents: Mapping[str, bytes]) -> Any:
     """What `into` makes of these secrets."""
-    check_fields(kind)
-    return object_of(kind, fields_of(kind, fields_in(kind), contents, contents.__getitem__))
+    return object_of(kind, fields_of(kind, checked_fields(kind), contents, contents.__getitem__))
 
 
 def test_a_class_is_created_with_what_it_takes() -> None:

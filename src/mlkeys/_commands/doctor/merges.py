@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlkeys._commands.doctor.check import Check
 from mlkeys._commands.merge_driver import ATTRIBUTES, DEFINE, attributed, is_defined
-from mlkeys._shared.merge_conflicts import conflict_problem
+from mlkeys._shared.merge_conflicts import conflict_in
 from mlkeys._shared.reading import opened_to_read
 from mlkeys._shared.replacing import MOST_BYTES
 from mlkeys._shared.schema import VARS_FILE_SUFFIXES
@@ -23,8 +23,7 @@ def conflicts(folder: Path, files: Sequence[str]) -> Iterator[Check]:
     """Files with two sides of a merge, of which Ansible says no more than that they are not YAML."""
     for file in files:
         with contextlib.suppress(OSError), opened_to_read(str(folder / file)) as stream:
-            problem = conflict_problem(stream.read(MOST_BYTES).decode(errors="replace"), file)
-            if problem:
+            if problem := conflict_in(stream.read(MOST_BYTES), file):
                 yield Check("merge conflict", "wrong", problem)
 
 

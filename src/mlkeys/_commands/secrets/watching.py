@@ -21,6 +21,7 @@ from typing import TypedDict
 from mlkeys._commands.secrets.environment import is_credential, pairs
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import printable
+from mlkeys._stored.marks import Mark, mark_of
 from mlkeys._stored.secrets import chosen_files
 from mlkeys._system import collection
 from mlkeys._system.memory_files import shared_file
@@ -33,7 +34,6 @@ _POLL = 0.5
 _RETRY = 5.0
 
 
-Mark = tuple[int, int, int]
 Marks = dict[Path, Mark | None]
 
 
@@ -128,7 +128,7 @@ class _Watcher:
         # Of a program that only gets a signal: its environment cannot change, but its files can.
         self._files = _shared_files(given)
         # The program has the secrets of these. Without one of them, it does not start again.
-        self._used: Marks = {path: _mark(path) for path in chosen_files(given.named)}
+        self._used: Marks = {path: mark_of(path) for path in chosen_files(given.named)}
 
     def run(self) -> int:
         program = self._begun(list(self._used))
@@ -163,7 +163,7 @@ class _Watcher:
         for place in self._given.named or [Path()]:
             with suppress(MlkeysError):
                 found += chosen_files([place])
-        return {path: _mark(path) for path in found}
+        return {path: mark_of(path) for path in found}
 
     def _begun(self, paths: Sequence[Path], *, aside: bool = False) -> _Inner:
         """Start a process that decrypts.
@@ -258,12 +258,3 @@ def _shared_files(given: Watched) -> dict[str, int]:
     if given.number is None or not hasattr(os, "memfd_create"):
         return {}
     return {name: shared_file(name) for name in pairs(given.options["file"], "--file")}
-
-
-def _mark(path: Path) -> Mark | None:
-    """What differs when a file changes. One that is just being replaced has none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
