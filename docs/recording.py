@@ -94,10 +94,13 @@ def _without_chance(output: str) -> str:
 
 
 def _drawing(session: list[tuple[str, str]]) -> str:
-    """The session as an SVG whose lines appear one step after the other, all of it within about 20 seconds."""
+    """The session as an SVG whose lines appear one step after the other, all of it within about 20 seconds.
+
+    The first command is there from the start: a picture that begins empty looks broken.
+    """
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, highlight=False)
     delays: list[float] = []
-    clock = 0.5
+    clock = 0.0
     for shown, output in session:
         for text, style, seconds in ((f"$ {shown}", "bold", RUNNING), (output.strip("\n").rstrip(), "", READING)):
             lines = Text(text, style=style).wrap(console, COLUMNS)
@@ -112,13 +115,14 @@ def _drawing(session: list[tuple[str, str]]) -> str:
     layout = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     drawn = console.export_svg(title=TITLE, code_format=layout, unique_id=TITLE)
     rules = "".join(
-        f'.{TITLE}-matrix text[clip-path="url(#{TITLE}-line-{number})"] {{ animation-delay: {delay:.1f}s }}\n'
+        f'.{TITLE}-matrix text[clip-path="url(#{TITLE}-line-{number})"] {{ animation: appear 0.2s {delay:.1f}s both }}\n'
         for number, delay in enumerate(delays)
+        if delay
     )
     motion = (
         f"@keyframes appear {{ from {{ opacity: 0 }} to {{ opacity: 1 }} }}\n"
         f"@media (prefers-reduced-motion: no-preference) {{\n"
-        f".{TITLE}-matrix text {{ animation: appear 0.2s both }}\n{rules}}}\n"
+        f"{rules}}}\n"
     )
     terms = ("SPDX-FileCopyrightText: 2026 mlkeys contributors", "SPDX-License-Identifier: BSD-2-Clause")
     licence = "".join(f"<!-- {term} -->\n" for term in terms)
