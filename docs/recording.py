@@ -114,8 +114,9 @@ def _drawing(session: list[tuple[str, str]]) -> str:
     # The fonts of the reader: a picture must not load any from elsewhere.
     layout = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     drawn = console.export_svg(title=TITLE, code_format=layout, unique_id=TITLE)
+    line = f'.{TITLE}-matrix text[clip-path="url(#{TITLE}-line-'
     rules = "".join(
-        f'.{TITLE}-matrix text[clip-path="url(#{TITLE}-line-{number})"] {{ animation: appear 0.2s {delay:.1f}s both }}\n'
+        f'{line}{number})"] {{ animation: appear 0.2s {delay:.1f}s both }}\n'
         for number, delay in enumerate(delays)
         if delay
     )
