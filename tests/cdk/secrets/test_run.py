@@ -114,6 +114,23 @@ def test_a_program_that_is_not_found_has_the_status_of_a_shell(tmp_path: Path) -
         run._check_runnable("script", {**search, "GCP": "y" * 131072})
 
 
+@pytest.mark.parametrize(
+    ("content", "status", "output"),
+    [(b"echo $KEY $1\n", 0, "sk-1 two"), (b"", 0, ""), (b"\x7fELF\0echo no\n", 126, "")],
+)
+def test_a_script_without_an_interpreter_is_one_of_the_shell(
+    tmp_path: Path, content: bytes, status: int, output: str
+) -> None:
+    script = tmp_path / "script"
+    script.write_bytes(content)
+    script.chmod(0o755)
+    search = {"PATH": str(tmp_path), "KEY": "sk-1"}
+    program = f"from mlkeys._commands.secrets import run; run._become(['script', 'two'], {search})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (status, output)
+    assert ("Exec format error" in done.stderr) is bool(status)
+
+
 def test_a_secret_that_no_environment_can_hold_is_for_a_file() -> None:
     program = "from mlkeys._commands.secrets import run; run._become(['true'], {'SMALL': 'x', 'GCP': 'y' * 131072})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -256,11 +256,40 @@ def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     try:
-        os.execvpe(argv[0], list(argv), environment)  # noqa: S606  that is what the command is for
+        _execute(argv, environment)
     except OSError as error:
         status, problem = _failure(argv[0], environment, error)
     click.echo(f"Error: {argv[0]}: {problem}.", err=True)
     sys.exit(status)
+
+
+def _execute(argv: Sequence[str], environment: dict[str, str]) -> None:
+    """Replace this process, as the C library's execvp does: a script that names no interpreter is one of the shell.
+
+    Raises:
+        OSError: the program cannot be run.
+    """
+    try:
+        os.execvpe(argv[0], list(argv), environment)  # noqa: S606  that is what the command is for
+    except OSError as error:
+        script = next(filter(_is_text, _runnable(argv[0], environment)), None)
+        if error.errno != errno.ENOEXEC or script is None:
+            raise
+        os.execve("/bin/sh", ["/bin/sh", str(script), *argv[1:]], environment)  # noqa: S606
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file may be a script. A program of another machine is not: a shell would run what it finds there."""
+    try:
+        with path.open("rb") as file:
+            return b"\0" not in file.read(1024)
+    except OSError:
+        return False
+
+
+def _runnable(name: str, environment: Mapping[str, str]) -> Iterable[Path]:
+    """The programs of a name, in the order of the search."""
+    return (place for place in filter(os.path.isfile, _places(name, environment)) if os.access(place, os.X_OK))
 
 
 def _failure(name: str, environment: Mapping[str, str], error: OSError) -> tuple[int, str]:
@@ -279,7 +308,7 @@ def _check_runnable(name: str, environment: Mapping[str, str]) -> None:
     Raises:
         MlkeysError: it is not there, may not be run, or would get a variable that is too long.
     """
-    if not any(os.access(place, os.X_OK) for place in filter(os.path.isfile, _places(name, environment))):
+    if not any(_runnable(name, environment)):
         raise MlkeysError(f"{name}: command not found.")
     if problem := _too_long(environment):
         raise MlkeysError(f"{problem}.")

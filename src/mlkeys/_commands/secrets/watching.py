@@ -7,12 +7,13 @@ When a file changes, another process decrypts all of them first. The program sta
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,6 +130,7 @@ class _Watcher:
         self._files = _shared_files(given)
         # The program has the secrets of these. Without one of them, it does not start again.
         self._used: Marks = {path: mark_of(path) for path in chosen_files(given.named)}
+        self._contents = _contents(self._used)
 
     def run(self) -> int:
         program = self._begun(list(self._used))
@@ -149,8 +151,9 @@ class _Watcher:
             is_settled, last = now == last, now
             if not is_settled or self._child.is_asked_to_end:
                 continue
-            if now == self._used:
-                self._said = ""
+            # A file that was written again as it was, by a checkout for instance, is not a change.
+            if now == self._used or _contents(now) == self._contents:
+                self._said, self._used = "", now
             elif now != tried or time.monotonic() > retry:
                 program = self._renewed(program, now)
                 retry = time.monotonic() + _RETRY
@@ -191,6 +194,7 @@ class _Watcher:
     def _renewed(self, program: _Inner, marks: Marks) -> _Inner:
         """Decrypt, then send the signal to the program, or replace it; the program that runs afterwards."""
         self._child.received = None
+        contents = _contents(marks)
         try:
             fresh = self._begun(list(marks), aside=True)
         except OSError as error:
@@ -203,7 +207,7 @@ class _Watcher:
                 self._say("the program belongs to another user by now, and gets no signals from mlkeys.")
                 after = None
         if after is not None:
-            self._said, self._used = "", marks
+            self._said, self._used, self._contents = "", marks, contents
         elif not program.has_ended():
             # It ends, since nobody lets it go.
             fresh.process.wait()
@@ -251,6 +255,17 @@ class _Watcher:
             notice(f"It did not end within {self._given.stop_timeout} seconds: killing it.")
             program.process.send_signal(signal.SIGKILL)
             program.process.wait()
+
+
+def _contents(paths: Iterable[Path]) -> dict[Path, bytes | None]:
+    """Digests of what files hold, which is ciphertext. A file that cannot be read has none."""
+    found: dict[Path, bytes | None] = {}
+    for path in paths:
+        try:
+            found[path] = hashlib.sha256(path.read_bytes()).digest()
+        except OSError:
+            found[path] = None
+    return found
 
 
 def _shared_files(given: Watched) -> dict[str, int]:
