@@ -15,7 +15,12 @@ from mlkeys._model.element import Element, Resource
 
 def role_place(view: View, role: AppRole) -> str:
     """Return an AppRole as AUTH_METHOD/ROLE."""
-    return "/".join(view.text(str(part)).strip("/") for part in (role.backend, role.name))
+    return _path(view, role, "backend", "name")
+
+
+def _path(view: View, element: Element, *attributes: str) -> str:
+    # The values of the element themselves: references to them would be looked up in the tree, for each element.
+    return "/".join(view.text(str(element.known(attribute))).strip("/") for attribute in attributes)
 
 
 def place(view: View, element: Element) -> tuple[str, str] | None:
@@ -28,9 +33,9 @@ def place(view: View, element: Element) -> tuple[str, str] | None:
     if isinstance(element, AppRole):
         return "roles", role_place(view, element)
     if isinstance(element, AppRoleAuth):
-        return "auth_methods", view.text(str(element.path)).strip("/")
+        return "auth_methods", _path(view, element, "path")
     if isinstance(element, TransitSecretBackendKey):
-        return "keys", "/".join(view.text(str(part)).strip("/") for part in (element.backend, element.name))
+        return "keys", _path(view, element, "backend", "name")
     if isinstance(element, TransitSecretBackend):
-        return "engines", view.text(str(element.path)).strip("/")
+        return "engines", _path(view, element, "path")
     return None

@@ -180,10 +180,8 @@ class KeyResource(Resource):
         return self.values.get("deletion_allowed") is not True
 
     def texts(self) -> Iterable[tuple[str, str]]:
-        yield from super().texts()
-        if isinstance(self.material, KeyMaterial):
-            yield from self.material.texts()
-        yield from (("secrets", name) for name in self.granted)
+        own = self.material.texts() if isinstance(self.material, KeyMaterial) else ()
+        return [*super().texts(), *own, *(("secrets", name) for name in self.granted)]
 
     def _validate(self) -> list[str]:
         wanted = {name: _plain(value) for name, value in self.values.items()}

@@ -98,17 +98,19 @@ class Resource(Element):
         return self._values.get(attribute)
 
     def texts(self) -> Iterable[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
         for name, value in self._values.items():
             if isinstance(value, str):
-                yield name, value
+                found.append((name, value))
             elif isinstance(value, tuple):
-                yield from ((name, text) for text in value)
+                found += [(name, text) for text in value]
             elif isinstance(value, dict):
-                yield from ((name, text) for pair in value.items() for text in pair)
-        yield from (("aliases", name) for name in self.aliases)
+                found += [(name, text) for pair in value.items() for text in pair]
+        found += [("aliases", name) for name in self.aliases]
         for _, path, value in self.overrides:
-            yield "override", path
-            yield from (("override", text) for text in texts_in(value))
+            found.append(("override", path))
+            found += [("override", text) for text in texts_in(value)]
+        return found
 
     def add_override(self, path: str, value: object, /, *, target: Target | None = None) -> None:
         """Set an option of the generated task or resource that this package has no keyword for.

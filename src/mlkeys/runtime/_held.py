@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from mlkeys._errors import MlkeysError
 from mlkeys._stored.marks import Mark, mark_of
 from mlkeys._stored.secrets import chosen_files
+
+T = TypeVar("T")
 
 Marks = tuple[tuple[Path, Mark], ...]
 
@@ -34,6 +37,26 @@ class Held:
     def is_due(self, marks: Marks, hangups: int, now: float) -> bool:
         """Whether it must be decrypted again."""
         return marks != self.marks or hangups != self.hangups or now >= self.until
+
+
+class Entries(Generic[T]):
+    """What belongs to each of some names, made when it is asked for.
+
+    Not a view of a mapping: error trackers unpack those.
+    """
+
+    def __init__(self, names: Collection[str], entry: Callable[[str], T]) -> None:
+        self._names = names
+        self._entry = entry
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self._entry, self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"<Entries of {self._names!r}>"
 
 
 def with_those_kept(new: Mapping[str, bytes | str], old: Mapping[str, bytes | str]) -> dict[str, bytes | str]:

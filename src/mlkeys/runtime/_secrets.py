@@ -1,16 +1,16 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The secrets of files, as a mapping."""
+"""The secrets of files, by name."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, KeysView, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar, cast, overload
 
 from mlkeys._errors import MlkeysError
 from mlkeys._stored import secrets as stored
@@ -19,7 +19,7 @@ from mlkeys.runtime._data import content_of, fields_of, text_of, value_of
 from mlkeys.runtime._errors import SecretsError, UnknownSecret, bare, without_values
 from mlkeys.runtime._fields import object_of
 from mlkeys.runtime._hangup import listen, received
-from mlkeys.runtime._held import Held, Marks, marks_of, with_those_kept
+from mlkeys.runtime._held import Entries, Held, Marks, marks_of, with_those_kept
 from mlkeys.runtime._options import check_lifetime, check_options, digest_of, files_of_environment, names_in
 from mlkeys.runtime._process import is_refusal, log, process
 from mlkeys.runtime._types import checked_fields
@@ -31,13 +31,14 @@ T = TypeVar("T")
 _PAUSE = 30
 
 
-class Secrets(Mapping[str, str]):
-    """The secrets of encrypted vars files. Made by `secrets`.
+class Secrets:
+    """The secrets of encrypted vars files, by name. Made by `secrets`.
 
     It reads the files, logs in and decrypts when a secret is first used: all secrets of a key with one request. It does
     so again after the lifetime, after a SIGHUP, and when a file has changed. Threads and forked processes may share it.
 
-    Its representation shows no value, and it cannot be pickled.
+    It has the methods of a mapping, but is none for `isinstance`: debug pages and error trackers unpack the mappings,
+    sets and sequences that they find in a frame. Its representation shows no value, and it cannot be pickled.
     """
 
     def __init__(
@@ -75,6 +76,29 @@ class Secrets(Mapping[str, str]):
     def __contains__(self, name: object) -> bool:
         # That of a mapping would hide why a secret does not decrypt.
         return name in self._current().values
+
+    def keys(self) -> KeysView[str]:
+        """The names of the secrets."""
+        return KeysView(cast("Mapping[str, str]", self))
+
+    def values(self) -> Entries[str]:
+        """The texts of the secrets."""
+        return Entries(self, self.__getitem__)
+
+    def items(self) -> Entries[tuple[str, str]]:
+        """The names of the secrets with their texts."""
+        return Entries(self, lambda name: (name, self[name]))
+
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: T) -> str | T: ...
+    def get(self, name: str, default: object = None) -> object:
+        """The text of a secret, or the default if there is none of this name."""
+        try:
+            return self[name]
+        except UnknownSecret:
+            return default
 
     @without_values
     def as_bytes(self, name: str) -> bytes:

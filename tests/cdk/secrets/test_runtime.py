@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,14 @@ def test_nothing_is_asked_before_a_secret_is_used_and_then_once(bao: Bao, file: 
     keys = secrets(file)
     assert ledger.requests == []
     assert keys["openai_api_key"] == VALUES["openai_api_key"]
-    assert dict(keys) == VALUES
+    assert dict(keys) == dict(**keys) == dict(keys.items()) == VALUES
+    assert [*keys.values()] == [*VALUES.values()]
+    assert len(keys) == len(keys.items()) == len(keys.values()) == len(VALUES)
+    assert keys.keys() == VALUES.keys()
+    assert (keys.get("hf_token"), keys.get("other"), keys.get("other", "")) == (VALUES["hf_token"], None, "")
+    for what in (keys, keys.items(), keys.values()):
+        assert not isinstance(what, (Mapping, AbstractSet, Sequence)), "which error trackers unpack"
+        assert "canary" not in repr(what)
     assert secrets(file)["hf_token"] == VALUES["hf_token"]
     assert keys.as_bytes("hf_token") == VALUES["hf_token"].encode()
     assert keys.callable("hf_token")() == VALUES["hf_token"]

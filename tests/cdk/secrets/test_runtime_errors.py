@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,11 @@ def leaked(problem: BaseException) -> list[str]:
 
 
 def held_in(one: Any) -> bool:
-    """Whether a variable holds a value that a debug page shows."""
-    return "canary" in repr(one) or (isinstance(one, bytes) and b"canary" in one)
+    """Whether a variable holds a value that a debug page shows, or an error tracker, which unpacks some of them."""
+    unpacked: list[object] = [*one.items()] if isinstance(one, Mapping) else []
+    if isinstance(one, (AbstractSet, list, tuple)):
+        unpacked = [*one]
+    return "canary" in f"{one!r} {unpacked}" or (isinstance(one, bytes) and b"canary" in one)
 
 
 def interrupted() -> Any:
