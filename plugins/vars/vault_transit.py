@@ -166,7 +166,7 @@ EXAMPLES = r"""
 import contextlib
 import json
 import os
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Iterable, Mapping
 
 from ansible import constants, context
 from ansible.errors import AnsibleError, AnsibleParserError
@@ -205,6 +205,8 @@ _names = Names()
 _below = Below()
 _stored = StoredVariables()
 _variables = InventoryVariables()
+# Why whole files do not decrypt. What uses a variable names its file, so one warning for all of them is enough.
+_reasons: set[str] = set()
 
 
 class VarsModule(BaseVarsPlugin):
@@ -313,8 +315,7 @@ class VarsModule(BaseVarsPlugin):
         if how == "undefined" and not decrypted.is_valid:
             how = "error"
         if decrypted.problems:
-            about = decrypted.summary(path)
-            self._report(f"{about} {_consequence(list(decrypted.problems))}" if how == "undefined" else about, how)
+            self._report(decrypted.warning(path, _reasons) if how == "undefined" else decrypted.summary(path), how)
         if decrypted.plain:
             self._report(plain_names_problem(decrypted.plain, path), self.get_option("unencrypted"))
         template = bool(self.get_option("template"))
@@ -331,17 +332,9 @@ class VarsModule(BaseVarsPlugin):
         # It may quote names of the file.
         if how == "error":
             raise AnsibleParserError(one_line(problem))
-        if how in ("undefined", "warn"):
+        if problem and how in ("undefined", "warn"):
             # The display shows the same warning once.
             display.warning(one_line(problem))
-
-
-def _consequence(names: Sequence[str]) -> str:
-    if len(names) > 1:
-        return "They are undefined: what uses one fails."
-    if names[0]:
-        return f"{names[0]} is undefined: what uses it fails."
-    return "Its variables are undefined: what uses one fails."
 
 
 def _warn_of_order() -> None:

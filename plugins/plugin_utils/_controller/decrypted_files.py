@@ -68,6 +68,18 @@ class Decrypted:
         reasons = [f"{_some(found)}: {reason}" for reason, found in names.items()]
         return f"{path}: {len(self.problems)} of {total} entries do not decrypt: {' '.join(reasons)}"
 
+    def warning(self, path: str, reported: set[str]) -> str:
+        """The problems with what follows from them. Empty if a whole file has one that was reported for another file.
+
+        Args:
+            reported: the problems of whole files that were reported, without the names of these. This one is added.
+        """
+        reason = self.problems.get("", "").replace(path, "", 1)
+        if reason in reported:
+            return ""
+        reported.update(filter(None, [reason]))
+        return f"{self.summary(path)} {_consequence(list(self.problems))}"
+
     def problem_of(self, name: str) -> str:
         """Why a variable did not decrypt, with its name."""
         return self.problems.get(name) or f"{name}: {self.problems['']}"
@@ -76,6 +88,14 @@ class Decrypted:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def _consequence(names: Sequence[str]) -> str:
+    if len(names) > 1:
+        return "They are undefined: what uses one fails."
+    if names[0]:
+        return f"{names[0]} is undefined: what uses it fails."
+    return "Its variables, and those of other files with this problem, are undefined: what uses one fails."
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -82,6 +83,7 @@ def begin_run(monkeypatch: pytest.MonkeyPatch) -> BaseVarsPlugin:
     plugin: BaseVarsPlugin = vars_loader.get("mlkeys.transit.vault_transit")
     code = __import__(type(plugin).__module__, fromlist=["_files"])
     monkeypatch.setattr(code, "_files", {})
+    monkeypatch.setattr(code, "_reasons", set())
     monkeypatch.setattr(context, "CLIARGS", {"forks": 5})
     return plugin
 
@@ -547,6 +549,18 @@ def test_files_that_cannot_be_decrypted(
     assert capsys.readouterr().err.count("WARNING") == (on_error in ("undefined", "warn"))
 
 
+@pytest.mark.usefixtures("trouble", "one_file")
+def test_files_with_the_same_problem_have_one_warning(
+    get_vars: GetVars, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = next(tmp_path.glob("**/gw1"))
+    for host in ("gw2", "gw3"):
+        shutil.copytree(folder, folder.with_name(host))
+    for host in ("gw1", "gw2", "gw3"):
+        assert re.search(rf"token: \S+{host}/keys\.transit\.yml: ", used(get_vars(Host(host)), "{{ token }}"))
+    assert capsys.readouterr().err.count("WARNING") == 1
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -844,8 +858,8 @@ def test_without_the_server_only_what_uses_a_secret_fails(project: Project, tmp_
     assert done.stdout.count("failed=1 ") == 10
     shown = " ".join((done.stdout + done.stderr).split())
     assert "gateways/keys.transit.yml: Cannot reach the server" in shown
-    # One for each file, not for each host and task.
-    assert done.stderr.count("WARNING") == 3
+    # One for all files, hosts and tasks.
+    assert done.stderr.count("WARNING") == 1
     assert SECRET not in shown
 
 
