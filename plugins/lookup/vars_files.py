@@ -141,6 +141,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import missing_inventories
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connected, connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
     refuse_unknown,
@@ -219,7 +220,7 @@ class LookupModule(LookupBase):
             seen = Known([*known, *map(os.path.realpath, beside_them), *(one["path"] for one in unread)], read)
             others = [seen, read_by_others(self.get_option("besides"))]
             elsewhere = _elsewhere(sources, others, (backend, key), unread)
-        problems = [missing_problem(missing)] if missing else []
+        problems = [as_utf8(missing_inventories(_inventories(facts))), missing_problem(missing) if missing else ""]
         if key:
             problems.append(replace_problem(own, self.get_option("replace"), f"{backend}/{key}"))
         return [
@@ -261,8 +262,12 @@ def _is_within(path: str, places: list[str]) -> bool:
     return any(path == place or path.startswith(place + os.sep) for place in places)
 
 
+def _inventories(variables: dict[str, Any]) -> list[str]:
+    return list(map(str, variables.get("ansible_inventory_sources") or ()))
+
+
 def _sources(variables: dict[str, Any], further: list[Any]) -> list[str]:
-    inventories = list(map(str, variables.get("ansible_inventory_sources") or ()))
+    inventories = _inventories(variables)
     # Wherever the run was started.
     around = above(inventories)
     # Ansible reads inventories in the folders of an inventory as well.

@@ -206,3 +206,13 @@ def _in_folders(base: str, problem: Problem) -> Iterator[str]:
         folder = os.path.join(base, name)
         if os.path.lexists(folder):
             yield from below(folder, problem)
+
+
+def missing_inventories(sources: Iterable[str]) -> str:
+    """The message about inventories that do not exist, empty if all do. Ansible goes on without them, with a warning.
+
+    A text with a comma is a list of hosts, one with an @ is for a plugin, and the default of Ansible may be missing.
+    """
+    is_path = [one for one in sources if not set(one) & {",", "@"} and one != "/etc/ansible/hosts"]
+    missing = [one for one in is_path if not os.path.exists(one)]
+    return f"Inventories do not exist: {', '.join(missing)}. Correct the path." if missing else ""

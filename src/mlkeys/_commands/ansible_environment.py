@@ -42,6 +42,8 @@ _MADE = {
     "ANSIBLE_VERBOSITY": "0",
     "ANSIBLE_NOCOWS": "1",
 }
+#: An inventory that cannot be read would be left out with a warning, and its hosts looked at by nobody.
+_COMPLETE = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"}
 #: Of our own playbooks, tasks that changed nothing say nothing: an account or a table follows. Ansible then shows the
 #: name of a task together with its result, which would hide what a deployment waits for.
 _BRIEF = {"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "0", "ANSIBLE_DISPLAY_OK_HOSTS": "0"}
@@ -70,4 +72,4 @@ def environment(environ: Mapping[str, str], *, coloured: bool, generated: bool, 
     colour = "ANSIBLE_FORCE_COLOR" if coloured and not environ.get("NO_COLOR") else "ANSIBLE_NOCOLOR"
     # Your shell may ask for more: that changes no result.
     shown = {name: environ.get(name, value) for name, value in _BRIEF.items()} if brief else {}
-    return {**kept, **_MADE, **shown, colour: "1"}
+    return {**_COMPLETE, **kept, **_MADE, **shown, colour: "1"}

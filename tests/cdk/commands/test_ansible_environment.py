@@ -55,7 +55,7 @@ OF_AN_INVENTORY = {
 def test_settings_of_the_shell_reach_no_run(generated: bool) -> None:
     plain = environment({}, coloured=False, generated=generated)
     assert environment(MEDDLING, coloured=False, generated=generated) == plain
-    assert plain["ANSIBLE_NOCOLOR"] == "1"
+    assert plain["ANSIBLE_NOCOLOR"] == plain["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] == "1"
     assert "mlkeys.transit.report" in plain["ANSIBLE_CALLBACKS_ENABLED"]
 
 

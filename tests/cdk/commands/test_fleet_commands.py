@@ -16,6 +16,7 @@ import pytest
 
 from tests.cdk.command import mlkeys, mlkeys_on_terminal, plain
 from tests.integration.support.backups import age_holder
+from tests.support.playbook import run_playbook
 from tests.support.server import Bao
 
 OLD, NEW, TOKEN = "FAKE-old-value", "FAKE-new-value", "FAKE-token"
@@ -265,6 +266,10 @@ def test_a_host_that_cannot_be_reached_keeps_floors_down_and_nothing_else(place:
         (["rotate", "--keep-floor", "--trim"], 2, "--keep-floor and --trim exclude one another"),
         (["rotate", "nothing.py"], 1, "Give a program, or an inventory"),
         (["status", "-i", "hosts.yml", "--stack", "app"], 1, "--stack cannot be used with --inventory"),
+        (["status", "-i", "host.yml"], 1, "Inventories do not exist: host.yml."),
+        (["rotate", "-i", "hosts.yml", "-i", "b", "--key", "transit/ml", "--now"], 1, "Inventories do not exist: b."),
+        (["rotate", "-i", "hosts.yml", "--also", "nowhere", "--key", "transit/ml", "--now"], 2, "'nowhere'"),
+        (["status", "-i", "broken.ini"], 1, "Completely failed to parse inventory source"),
         (["status", "--html", "no/folder/status.html"], 1, "no/folder/status.html cannot be written"),
         (["status", "--history", "app.py"], 1, "app.py:1: this is not a line of 'mlkeys status --history'"),
     ],
@@ -272,7 +277,15 @@ def test_a_host_that_cannot_be_reached_keeps_floors_down_and_nothing_else(place:
 def test_impossible_requests_are_refused(tmp_path: Path, arguments: list[str], status: int, says: str) -> None:
     (tmp_path / "app.py").write_text(PROGRAM.format(mount="transit"))
     (tmp_path / "hosts.yml").write_text("all: {}\n")
+    (tmp_path / "broken.ini").write_text("[[[ no group\n")
     assert says in mlkeys(*arguments, cwd=tmp_path, status=status).stderr
+
+
+def test_the_playbooks_refuse_an_inventory_that_does_not_exist(tmp_path: Path) -> None:
+    done = run_playbook("mlkeys.transit.status", inventory="nowhere.yml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Inventories do not exist: " in done.stdout
+    assert "nowhere.yml. Correct the path." in done.stdout
 
 
 def test_what_nobody_can_identify_holds_the_floor_until_it_is_accepted_by_name(place: Place) -> None:

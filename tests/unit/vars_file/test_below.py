@@ -130,3 +130,13 @@ def test_files_with_ciphertexts_in_a_repository_are_found_unless_another_run_rea
     assert found.texts == [str(top / "docs" / "wide.txt"), str(top / "stage" / "group_vars" / "all.yml")]
     assert [getattr(one, "kind", "") for one in problems] == [PACKED]
     assert "packed.gz" in str(problems[0].strerror)
+
+
+def test_inventories_that_do_not_exist_are_named(tmp_path: Path) -> None:
+    there = tmp_path / "hosts"
+    there.touch()
+    allowed = [str(there), str(tmp_path), "localhost,", "@controller_inventory", "/etc/ansible/hosts"]
+    assert vars_places.missing_inventories(allowed) == ""
+    gone = [str(tmp_path / "host"), "other.yml"]
+    problem = vars_places.missing_inventories([*allowed, *gone])
+    assert problem == f"Inventories do not exist: {gone[0]}, other.yml. Correct the path."

@@ -24,6 +24,7 @@ from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack
 from mlkeys._shared.printable import printable
+from mlkeys._shared.vars_places import missing_inventories
 from mlkeys._synthesis.program import modules_of
 from mlkeys._targets.state_names import folder_of
 
@@ -156,11 +157,13 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
     """The stacks of a program, also those that are not selected, or an inventory.
 
     Raises:
-        MlkeysError: neither is given.
+        MlkeysError: neither is given, or it does not exist.
     """
     if inventories:
         if stacks:
             raise MlkeysError("--stack cannot be used with --inventory: an inventory has no stacks.")
+        if problem := missing_inventories(inventories):
+            raise MlkeysError(printable(problem))
         return [Fleet(printable(", ".join(inventories)), Path(), inventories)]
     if not program.exists():
         raise MlkeysError(f"{program} does not exist. Give a program, or an inventory with --inventory.")
