@@ -281,9 +281,9 @@ def test_impossible_requests_are_refused(tmp_path: Path, arguments: list[str], s
     assert says in mlkeys(*arguments, cwd=tmp_path, status=status).stderr
 
 
-def test_the_playbooks_refuse_an_inventory_that_does_not_exist(bao: Bao, tmp_path: Path) -> None:
-    login = {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token}
-    done = run_playbook("mlkeys.transit.status", inventory="nowhere.yml", cwd=tmp_path, env=login)
+def test_the_playbooks_refuse_an_inventory_that_does_not_exist(bao: Bao, mount: str, tmp_path: Path) -> None:
+    login, engines = {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token}, {"vault_transit_status_backends": [mount]}
+    done = run_playbook("mlkeys.transit.status", inventory="nowhere.yml", extra_vars=engines, cwd=tmp_path, env=login)
     assert done.returncode == 2
     assert "Inventories do not exist: " in done.stdout
     assert "nowhere.yml. Correct the path." in done.stdout
