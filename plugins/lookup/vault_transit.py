@@ -95,10 +95,13 @@ options:
     description:
       - The context of a derived key, as plain text. For entries of a file that M(mlkeys.transit.vault_transit_vars)
         wrote, this is the name of the variable.
+      - Under a key that is not derived, a context has no effect. O(operation=decrypt) and O(operation=rewrap) take one
+        all the same, and the others refuse it. See the notes.
     type: str
   associated_data:
     description:
-      - Additional data to bind the ciphertext to, as plain text. Decrypting requires the same data.
+      - Additional data to bind the ciphertext to, as plain text. Decrypting requires the same data. RSA keys cannot
+        bind a value to data.
     type: str
   key_version:
     description:
@@ -136,8 +139,9 @@ options:
     description:
       - The hash algorithm of O(operation=sign), O(operation=verify), O(operation=hmac), O(operation=verify_hmac) and
         O(operation=hash). By default, the server uses V(sha2-256).
-      - A key of type C(ed25519) always uses the algorithm of its standard. The server ignores this option then.
-      - V(sha1) and V(none) are for signatures only. V(none) requires O(prehashed=true) and
+      - A key of type C(ed25519) always uses the algorithm of its standard, so the lookup refuses this option for its
+        signatures. See the notes.
+      - V(sha1) and V(none) are for signatures only. V(none) is for RSA keys, and requires O(prehashed=true) and
         O(signature_algorithm=pkcs1v15).
     type: str
     aliases:
@@ -155,15 +159,16 @@ options:
       - sha3-512
   signature_algorithm:
     description:
-      - The signature algorithm of RSA keys. By default, the server uses V(pss).
+      - The signature algorithm of RSA keys. By default, the server uses V(pss). The lookup refuses it for other keys.
+        See the notes.
     type: str
     choices:
       - pkcs1v15
       - pss
   marshaling_algorithm:
     description:
-      - The form of signatures of ECDSA keys. By default, the server uses V(asn1). V(jws) is the form of JSON Web
-        Signatures.
+      - The form of signatures. By default, the server uses V(asn1). V(jws) is the form of JSON Web Signatures. It
+        changes the encoding of signatures to URL-safe base64 without padding, and of ECDSA keys the signature as well.
     type: str
     choices:
       - asn1
@@ -172,13 +177,15 @@ options:
     description:
       - The length of the salt of PSS signatures of RSA keys - C(auto), C(hash), or a number of bytes, 1 or more. By
         default, the server uses C(auto).
-      - It has no effect with O(signature_algorithm=pkcs1v15), so the lookup refuses the combination.
+      - It has no effect with O(signature_algorithm=pkcs1v15), so the lookup refuses the combination. It also refuses it
+        for keys of other types. See the notes.
     type: str
   prehashed:
     description:
       - Whether the values are already digests of O(hash_algorithm). Pass them with O(encoding=base64).
       - The lookup refuses values of another length, of which the server would use a part for ECDSA keys.
-      - The server ignores this option for keys of type C(ed25519), and signs the digest as any other value.
+      - OpenBao ignores this option for keys of type C(ed25519), and signs the digest as any other value, so the lookup
+        refuses it. See the notes.
     type: bool
   mac_length:
     description:
@@ -232,6 +239,10 @@ notes:
   - Decrypted values, data keys with O(type=plaintext) and random bytes are plaintext. C(--diff) shows them in the diff
     of a template, so set C(diff=false) and C(no_log=true) on such tasks, or deliver the ciphertext and decrypt it where
     it is used. Do not put them in facts that a fact cache stores.
+  - The server ignores some options for keys of some types. To refuse them, the lookup reads the key first, if one of
+    O(context), O(hash_algorithm), O(prehashed), O(salt_length) and O(signature_algorithm) is set and O(operation) is
+    V(datakey), V(sign) or V(verify), and for O(operation=encrypt) always. A token that may not read the key gets what
+    the server makes of the options.
   - The server limits the size of a request, which means about 24 MB for a value on OpenBao, and 1 MiB on Vault.
 seealso:
   - module: mlkeys.transit.vault_transit_vars

@@ -68,8 +68,8 @@ OUTSIDE: dict[str, set[str]] = {
 }
 
 PURE = (
-    "_shared/age",
     "_shared/kept_sealed",
+    "_shared/key_types",
     "_shared/merge_conflicts",
     "_shared/printable",
     "_shared/schema",

@@ -24,8 +24,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms impor
     refuse_problems,
     sizes_from,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import depends_on_key, use_problems
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.operations import Answer, Operations
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import interpret
@@ -59,7 +61,9 @@ def look_up(client: Client, terms: Sequence[Any], options: Mapping[str, Any], re
     if not asked:
         return []
     operations = Operations(client, request.backend)
-    answers = in_order(asked, _answers(client, operations, request, [one.ask for one in asked if not one.problem]))
+    good = [one.ask for one in asked if not one.problem]
+    _check_key(client, request, good)
+    answers = in_order(asked, _answers(operations, request, good))
     place = operations.place(request.operation, request.key, *_kind(request))
     return _results(request, report, place, asked, answers)
 
@@ -76,7 +80,24 @@ def _kind(request: LookupRequest) -> tuple[str, ...]:
     return (request.kind,) if request.operation == "datakey" else ()
 
 
-def _answers(client: Client, operations: Operations, request: LookupRequest, good: list[Any]) -> list[Answer]:
+def _check_key(client: Client, request: LookupRequest, good: list[Any]) -> None:
+    """Refuse options that are not for the key, as far as the token may read it: the server would ignore them.
+
+    Raises:
+        InvalidOption: there is one.
+        NotFound: the key does not exist.
+    """
+    items = [item for item in good if isinstance(item, Item)]
+    context = next((item.context for item in items if item.context is not None), None)
+    options = {**request.parameters, "context": context}
+    if items and (request.operation == "encrypt" or depends_on_key(request.operation, options)):
+        facts = Transit(client, request.backend).existing_key(request.key)
+        problems = use_problems(f"key '{request.key}'", facts, request.operation, options) if facts else []
+        if problems:
+            raise InvalidOption(f"{problems[0]}.")
+
+
+def _answers(operations: Operations, request: LookupRequest, good: list[Any]) -> list[Answer]:
     key, parameters = request.key, request.parameters
     if not good:
         return []
@@ -86,8 +107,6 @@ def _answers(client: Client, operations: Operations, request: LookupRequest, goo
         return [operations.random(size, parameters) for size in good]
     if request.operation == "datakey":
         return [operations.data_key(key, request.kind, item, parameters) for item in good]
-    if request.operation == "encrypt":
-        Transit(client, request.backend).check_key_exists(key)
     answers = operations.many(request.operation, key, good, parameters)
     if request.operation == "decrypt":
         return [as_text(answer, as_base64=request.base64) for answer in answers]
@@ -153,5 +172,5 @@ def _stored(client: Client, names: Sequence[Any], request: LookupRequest, report
     # In messages, an entry is named as an item is.
     items = [stored_item(entry) for entry in entries]
     labelled = [Asked(f"item {index + 1} ({one.label[1:-1]})", one.ask, one.problem) for index, one in enumerate(asked)]
-    answers = in_order(asked, _answers(client, operations, request, items))
+    answers = in_order(asked, _answers(operations, request, items))
     return _results(request, report, operations.place("decrypt", request.key), labelled, answers)

@@ -11,7 +11,7 @@ from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import TermDefaults
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.operations import DIGESTS
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import DIGESTS, signing_problems
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
 
 # The fields of a term with their operations. The others take `_USUAL`.
@@ -174,8 +174,8 @@ def _check_signing(options: Mapping[str, Any]) -> None:
     salt = options.get("salt_length")
     if salt is not None and not _SALT.fullmatch(str(salt)):
         raise InvalidOption("salt_length must be auto, hash or a number of bytes, 1 or more.")
-    if salt is not None and options.get("signature_algorithm") == "pkcs1v15":
-        raise InvalidOption("salt_length has no effect with signature_algorithm pkcs1v15: leave one of them out.")
+    for problem in signing_problems(options):
+        raise InvalidOption(f"{problem}.")
 
 
 def _digest_size(options: Mapping[str, Any]) -> int:

@@ -71,7 +71,7 @@ def _file(module: AnsibleModule, item: Item, changed: bool) -> Placed:
         old = _content(module, file, changed)
         attributes = attribute_change(module, file, given, changed=changed)
         differs = old != text.encode("utf-8")
-        new = text.encode("utf-8") if differs and not module.check_mode else None
+        new = text.encode("utf-8") if differs else None
         put(module, file, new, attributes, changed=differs, earlier=changed)
     diffs = [_texts(path, old or b"", text)] if differs else []
     if file.status is not None:

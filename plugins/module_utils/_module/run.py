@@ -28,12 +28,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import WRAPPING_HASHES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import USES
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    KEY_ATTRIBUTES,
-    WRAPPING_HASHES,
-    Attribute,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, Attribute
 
 Reconcile = Callable[[Client, Mapping[str, Any], RunContext], Outcome]
 

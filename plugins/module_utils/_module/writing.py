@@ -44,7 +44,7 @@ def run_writing(module: AnsibleModule) -> None:
         content = module.params["content"]
         is_other = text_of(module, file) != content
         attributes = attribute_change(module, file, module.params)
-        new = content.encode("utf-8") if is_other and not module.check_mode else None
+        new = content.encode("utf-8") if is_other else None
         changed = put(module, file, new, attributes, changed=is_other)
     succeed(module, changed=changed, path=file.path)
 
@@ -154,7 +154,7 @@ def put(
         problem = error
     if problem is not None:
         cannot_write(module, file.path, problem, changed=earlier)
-    if file.status is None and content is None:
+    if file.status is None and (content is None or module.check_mode):
         return differs
     return set_flags(module, file, module.params, changed=differs)
 
@@ -196,12 +196,15 @@ def _copied(file: File, content: bytes, target: File) -> None:
 def _written(file: File, content: bytes | None, attributes: AttributeChange, *, dry_run: bool) -> None:
     """
     Raises:
+        OSError: the content is too large, also in a dry run.
         UnsafeOwner: another user may have put the file there, also where its content stays.
     """
     keeps = file.status is None or file.folder.keeps_owner(file.status, attributes.asked.uid)
     if content is None and not (keeps and _may_be_given(file, attributes.wanted)):
         # Who owned the file may have it open, and it may be another one. Nobody has the one that replaces it.
         content = file.read()
+    if content is not None:
+        replacing.check_size(len(content), "it would be")
     if dry_run:
         return
     if content is not None:

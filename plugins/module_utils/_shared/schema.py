@@ -146,63 +146,6 @@ APPROLE_ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("local_secret_ids", "bool", AT_CREATION, "Keep secret IDs out of replication.", default=False),
 )
 
-# The union of what both products document. Never a filter: a newer server may know more types, and decides.
-KEY_TYPES: tuple[str, ...] = (
-    "aes128-cbc",
-    "aes128-cmac",
-    "aes128-gcm96",
-    "aes192-cmac",
-    "aes256-cbc",
-    "aes256-cmac",
-    "aes256-gcm96",
-    "chacha20-poly1305",
-    "ecdsa-p256",
-    "ecdsa-p384",
-    "ecdsa-p521",
-    "ed25519",
-    "external-key",
-    "hmac",
-    "hybrid",
-    "managed_key",
-    "ml-dsa",
-    "rsa-2048",
-    "rsa-3072",
-    "rsa-4096",
-    "slh-dsa",
-    "xchacha20-poly1305",
-)
-
-# Where the material of a key is, if it is elsewhere.
-REFERENCES = ("external_key_ref", "managed_key_name", "managed_key_id")
-
-# What a type cannot do without: one of these.
-_NEEDED_BY_TYPE: Mapping[str, tuple[str, ...]] = {
-    "external-key": ("external_key_ref",),
-    "managed_key": ("managed_key_name", "managed_key_id"),
-}
-
-# The types of keys that an attribute belongs to. All others are for keys of any type.
-_TYPES_OF: Mapping[str, tuple[str, ...]] = {
-    "key_size": ("hmac",),
-    "external_key_ref": ("external-key",),
-    "managed_key_name": ("managed_key",),
-    "managed_key_id": ("managed_key",),
-    "parameter_set": ("hybrid", "ml-dsa", "slh-dsa"),
-    "hybrid_key_type_pqc": ("hybrid",),
-    "hybrid_key_type_ec": ("hybrid",),
-}
-
-# OpenBao before 2.5.5 crashes when an RSA key is asked to be derived (GHSA-8w8f-r2xv-4q4j), so this is checked here.
-NOT_DERIVABLE_TYPES = frozenset(("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "hmac", "rsa-2048", "rsa-3072", "rsa-4096"))
-
-# The documented default. The server refuses an hmac key without a size although its documentation has one.
-HMAC_KEY_SIZE = 32
-
-# The hashes of RSA-OAEP that a server knows when it imports a key.
-WRAPPING_HASHES = ("SHA1", "SHA224", "SHA256", "SHA384", "SHA512")
-
-MIN_AUTO_ROTATE_SECONDS = 3600
-
 # A duration is a signed 64-bit number of nanoseconds on the server.
 MAX_DURATION_SECONDS = (2**63 - 1) // 10**9
 
@@ -216,6 +159,8 @@ _CIPHERTEXT = re.compile(r"vault:v([1-9][0-9]{0,17}):[A-Za-z0-9+/]+={0,2}")
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(w|d|h|ms|m|s)")
 _SECONDS = {"w": "604800", "d": "86400", "h": "3600", "m": "60", "s": "1", "ms": "1/1000"}
 
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 _WIRE = {"duration": int, "bool": bool, "int": int, "str": str, "list": list, "dict": dict}
 
@@ -264,6 +209,16 @@ def _sum_of_parts(text: str) -> Fraction:
         raise ValueError(f"'{text}' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds")
     # A float would round, and overflow where the number is only out of range.
     return sum((Fraction(number) * Fraction(_SECONDS[unit]) for number, unit in parts), Fraction(0))
+
+
+def age_text(seconds: int | None) -> str:
+    """A number of seconds in the largest unit that fits, such as ``90 d``; empty for an unknown age."""
+    if seconds is None:
+        return ""
+    for length, unit in ((_DAY, "d"), (_HOUR, "h")):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds // _MINUTE} min"
 
 
 def is_name(text: str) -> bool:
@@ -331,67 +286,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     # Only for messages.
     import difflib
 
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" Did you mean '{near[0]}'?" if near else ""
-
-
-def unknown_type_hint(key_type: str) -> str:
-    """Advice for a type that the server refused: the nearest known one, or the list."""
-    if key_type in KEY_TYPES:
-        return " It is a type of another version or product."
-    word = _squashed(key_type)
-    family = re.match("[a-z]*", word)
-    # By letters alone, ``aes-256`` is nearest to a type that cannot encrypt.
-    near = [known for known in KEY_TYPES if word and _squashed(known).startswith(word)] or [
-        known for known in KEY_TYPES if family and family[0] and _squashed(known).startswith(family[0])
-    ]
-    usual = [known for known in near if known.endswith("gcm96") and _squashed(known).startswith(word)]
-    if usual:
-        return f" Did you mean '{usual[-1]}'?"
-    return did_you_mean(key_type, near or KEY_TYPES) or f" Known types: {', '.join(KEY_TYPES)}."
-
-
-def _squashed(key_type: str) -> str:
-    return re.sub("[^a-z0-9]", "", key_type.lower())
-
-
-def key_problems(wanted: Mapping[str, Any]) -> list[str]:
-    """Everything wrong with the wanted attributes of a key, whatever the server holds.
-
-    ``auto_rotate_period`` is in seconds. Attributes that are absent or ``None`` are not wanted.
-    """
-    problems = []
-    if wanted.get("convergent_encryption") and not wanted.get("derived"):
-        problems.append("convergent_encryption needs derived: true")
-    if wanted.get("derived") and wanted.get("type") in NOT_DERIVABLE_TYPES:
-        problems.append(f"a key of type {wanted['type']} cannot be derived")
-    needed = _NEEDED_BY_TYPE.get(str(wanted.get("type")), ())
-    if needed and not any(wanted.get(name) for name in needed):
-        problems.append(f"a key of type {wanted['type']} needs {' or '.join(needed)}")
-    period = wanted.get("auto_rotate_period")
-    if period is not None and 0 < period < MIN_AUTO_ROTATE_SECONDS:
-        problems.append(f"auto_rotate_period is {period} seconds: it must be 0 (off) or at least one hour")
-    problems += [
-        f"{name} cannot be negative"
-        for name in ("min_decryption_version", "min_encryption_version")
-        if (wanted.get(name) or 0) < 0
-    ]
-    return problems
-
-
-def type_problems(wanted: Mapping[str, Any]) -> list[str]:
-    """Which of the wanted attributes a new key of this type cannot have. A type that is not known may have any."""
-    kind = wanted.get("type") or KEY_ATTRIBUTES[0].default
-    if kind not in KEY_TYPES:
-        return []
-    problems = [
-        f"{name} is for keys of type {' or '.join(types)}, not {kind}"
-        for name, types in _TYPES_OF.items()
-        if wanted.get(name) and kind not in types
-    ]
-    size = wanted.get("key_size")
-    if size is not None and kind == "hmac" and not 32 <= size <= 512:
-        problems.append(f"key_size cannot be {size}: a key of type hmac has 32 to 512 bytes")
-    if wanted.get("convergent_encryption") and kind == "ed25519":
-        problems.append("convergent_encryption is for keys that encrypt, not ed25519")
-    return problems
+    near = difflib.get_close_matches(word, list(known), n=5, cutoff=0.5)
+    compared = difflib.SequenceMatcher(b=word)
+    likeness = {}
+    for one in sorted(near):
+        compared.set_seq1(one)
+        likeness[one] = compared.ratio()
+    # Of equals the first: who writes sha256 means sha2-256, not sha3-256.
+    return f" Did you mean '{max(likeness, key=lambda one: likeness[one])}'?" if near else ""

@@ -338,24 +338,26 @@ class Transit:
         results = self._batches.results("verify", key, items, verify_fields, tolerate=UNVERIFIABLE)
         return [None if result.error else result.flag("valid") for result in results]
 
-    def check_key_exists(self, key: str) -> None:
-        """Refuse to go on when the key is known to be missing: an encrypt would create it if the token may.
+    def existing_key(self, key: str) -> Mapping[str, Any] | None:
+        """The key's attributes, ``None`` where the token may not read it.
 
-        A token that may not read the key learns nothing here. It cannot create one either unless a policy with
-        ``create`` on ``encrypt`` was written for it.
+        Before an encrypt, this refuses to go on when the key is known to be missing: the server would create it if the
+        token may. A token that may not read the key cannot create one either unless a policy with ``create`` on
+        ``encrypt`` was written for it.
 
         Raises:
             NotFound: the key does not exist.
         """
         try:
-            missing = self.read_key(key, exists=True) is None
+            found = self.read_key(key, exists=True)
         except PermissionDenied:
-            return
-        if missing:
+            return None
+        if found is None:
             raise NotFound(
                 f"The key '{key}' does not exist in the engine '{self.backend}'. "
                 "Create it (vault_transit_key), or correct its name."
             )
+        return found
 
 
 def _rewrapped(result: ItemResult) -> Rewrapped:

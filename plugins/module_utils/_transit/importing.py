@@ -26,7 +26,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._material.material 
     public_pem,
     wrapped,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_TYPES, unknown_type_hint
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import KEY_TYPES, unknown_type_hint
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 
 

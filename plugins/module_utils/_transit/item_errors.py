@@ -9,6 +9,7 @@ import re
 from typing import Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import OF_SOME_TYPES, unsuitable
 
 NOT_GRANTED = "permission denied"
 
@@ -64,10 +65,6 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ("does not contain a private part", _PUBLIC_ALONE),
     ("does not have a private counterpart", _PUBLIC_ALONE),
     ("requested version for", "its key_version is not one that the key may use now: 0 is the latest"),
-    (
-        "provided for non-AEAD cipher suite",
-        "keys of this type cannot bind a value to associated data: leave associated_data out",
-    ),
     (NO_SUCH_VERSION, "its key_version does not exist (yet)"),
     ("no such key version", "its key_version is below the key's min_decryption_version"),
     ("message too long for RSA", "it is too long for this key: an RSA key encrypts a few hundred bytes at most"),
@@ -108,30 +105,20 @@ _FOREIGN = (
 )
 
 
+_NOT_BOUND = re.compile(r"provided for non-AEAD cipher suite ([\w-]+)")
 # The server's two ways to say it.
 _TYPE = re.compile(r"key type (\S+) does not support|not supported for key type (\S+)")
-
-_CIPHERS = "aes256-gcm96, chacha20-poly1305 or another that encrypts"
-_SUITABLE = {
-    "sign": ("sign", "ed25519, ecdsa-* or rsa-*"),
-    "verify": ("verify signatures", "ed25519, ecdsa-* or rsa-*"),
-    "encrypt": ("encrypt", _CIPHERS),
-    "decrypt": ("decrypt", _CIPHERS),
-    "rewrap": ("rewrap", _CIPHERS),
-    "datakey": ("encrypt data keys", _CIPHERS),
-    "cmac": ("compute CMACs", "aes128-cmac, aes192-cmac or aes256-cmac"),
-}
 
 
 def wrong_type(path: str, words: str) -> str:
     """For the server's words that the key's type cannot do what was requested at the path, a sentence; else empty."""
     found = _TYPE.search(words)
     # The last part is the key's name, for data keys behind that of the kind.
-    operation = next((part for part in path.split("/")[-3:-1][::-1] if part in _SUITABLE), "")
+    operation = next((part for part in path.split("/")[-3:-1][::-1] if part in OF_SOME_TYPES), "")
     if not (found and operation):
         return ""
-    cannot, types = _SUITABLE[operation]
-    return f"A key of type {found[1] or found[2]} cannot {cannot} at '{path}': use a key of type {types}."
+    said = unsuitable(operation, found[1] or found[2], path)
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def missing_operation(path: str, status: int, words: str) -> str:
@@ -166,6 +153,9 @@ def meaning(words: str, operation: str = "") -> str:
     Args:
         operation: of the lookup, where that is known.
     """
+    not_bound = _NOT_BOUND.search(words)
+    if not_bound:
+        return f"a key of type {not_bound[1]} cannot bind a value to associated data: leave associated_data out"
     for sign, advice in (*_MEANINGS_OF.get(operation, ()), *_MEANINGS):
         if sign in words:
             return advice

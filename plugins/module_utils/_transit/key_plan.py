@@ -16,16 +16,18 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_pl
     plan_import,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State, fixed, refuse
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import (
+    HMAC_KEY_SIZE,
+    KEY_TYPES,
+    key_problems,
+    type_problems,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     AT_CREATION,
-    HMAC_KEY_SIZE,
     KEY_ATTRIBUTES,
-    KEY_TYPES,
     ON_ONLY,
     Attribute,
     did_you_mean,
-    key_problems,
-    type_problems,
 )
 
 # A key does not show what only one product has, so such an attribute can be sent but neither compared nor predicted.

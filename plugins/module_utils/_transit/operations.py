@@ -19,6 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     UnexpectedAnswer,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import DIGEST, DIGESTS
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import (
     BatchRequests,
     Fields,
@@ -103,12 +104,6 @@ def _is_valid(result: ItemResult) -> bool:
     return result.flag("valid")
 
 
-# Bytes of the digests of each hash algorithm.
-DIGESTS = {
-    "sha1": 20,
-    **{f"{family}-{bits}": bits // 8 for family in ("sha2", "sha3") for bits in (224, 256, 384, 512)},
-}
-_SHA1 = 20
 _BITS = 256
 
 
@@ -185,7 +180,7 @@ class Operations:
 
     def digest(self, item: Item, parameters: Mapping[str, Any]) -> Answer:
         """The digest of a value, without a key."""
-        form, size = parameters.get("format") or "hex", DIGESTS.get(parameters.get("algorithm") or "sha2-256", _SHA1)
+        form, size = parameters.get("format") or "hex", DIGESTS.get(str(parameters.get("algorithm")), DIGEST)
         body = {**input_field(item), **parameters}
         return self._one(self.place("hash"), body, lambda reply: _encoded(reply, "sum", form, size))
 

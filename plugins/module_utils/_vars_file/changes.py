@@ -34,6 +34,10 @@ REWRAPPED = "rewrapped"
 REFRESHED = "refreshed"
 REMOVED = "removed"
 
+# Bytes of a nonce and of a tag.
+_SEAL = 12 + 16
+_MOST_NAMED = 10
+
 
 @dataclass(frozen=True)
 class EntryChange:
@@ -51,6 +55,11 @@ class EntryChange:
     before: int | None = None
     after: int | None = None
     fingerprint: bool = False
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """It as the module returns it."""
+        return {"name": self.name, "action": self.action, "reason": self.reason, "version": self.after}
 
 
 @dataclass(frozen=True)
@@ -141,6 +150,24 @@ def summary(changes: Sequence[EntryChange], *, after: bool) -> dict[str, str]:
             reason = f" ({change.action}: {change.reason})" if after and change.action != KEPT else ""
             shown[change.name] = f"v{version}{reason}"
     return shown
+
+
+def stand_ins(changes: Sequence[EntryChange], secrets: Mapping[str, bytes]) -> dict[str, str]:
+    """For each new ciphertext a text as long as one of AES-GCM, which is enough to predict the size of the file."""
+    return {
+        change.name: f"vault:v{change.after}:{'A' * (-(-(len(secrets[change.name]) + _SEAL) // 3) * 4)}"
+        for change in changes
+        if change.action in (ADDED, UPDATED)
+    }
+
+
+def kept_undeclared(file: VarsFile, names: list[str]) -> str:
+    """Somebody who drops a secret from a task may think that this removes it."""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return (
+        f"{file.path}: kept, not declared: {', '.join(names[:_MOST_NAMED])}{more}. If they should stay, declare them "
+        "in 'secrets' without values, or in 'keep'. To remove them, use 'purge' or 'mlkeys unset'."
+    )
 
 
 def update(file: VarsFile, edits: Edits) -> str:

@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared import replacing
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
@@ -37,6 +38,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes 
     EntryChange,
     decide,
     edit,
+    kept_undeclared,
+    stand_ins,
     summary,
     update,
 )
@@ -65,7 +68,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values i
 # Why an entry was kept without a look at its value.
 NOT_GIVEN = "no value given"
 NOT_DECLARED = "not declared"
-_MOST_NAMED = 10
 
 
 def reconcile_vars(client: Client, request: VarsRequest, run: RunContext) -> Outcome:
@@ -88,7 +90,7 @@ def _reconcile_document(client: Client, request: VarsRequest, place: Place, run:
         pointer = text if text != file.text else None
     stored, document = read_document(client, place)
     outcome, edits = _reconcile(client, request, document, run)
-    if edits is not None:
+    if edits is not None and not run.dry_run:
         replace_document(client, document, stored, edits)
     return replace(outcome, changed=outcome.changed or pointer is not None, text=None if run.dry_run else pointer)
 
@@ -160,7 +162,10 @@ def plan_vars(client: Client, request: VarsRequest, file: VarsFile) -> VarsPlan:
 
 def carry_out(plan: VarsPlan) -> Edits:
     """Encrypt and rewrap what the plan says. The caller writes the file."""
-    ciphertexts = _ciphertexts(plan)
+    return _edits(plan, _ciphertexts(plan))
+
+
+def _edits(plan: VarsPlan, ciphertexts: Mapping[str, str]) -> Edits:
     return Edits(
         backend=plan.transit.backend,
         key=plan.request.key,
@@ -190,7 +195,7 @@ def _bound_fingerprints(plan: VarsPlan, ciphertexts: Mapping[str, str]) -> dict[
 
 
 def _reconcile(client: Client, request: VarsRequest, file: VarsFile, run: RunContext) -> tuple[Outcome, Edits | None]:
-    """The outcome but for what is written, and what has to be."""
+    """The outcome but for what is written, and what has to be: in a dry run of the same size, if it may be large."""
     transit = _owner(client, request, file)
     request, file = fitted(request, file)
     _check_ungiven(request, file)
@@ -204,13 +209,19 @@ def _reconcile(client: Client, request: VarsRequest, file: VarsFile, run: RunCon
         return _predicted(request), None
     plan = _planned(transit, request, file, fingerprints, dry_run=run.dry_run)
     changed = any(change.action != KEPT for change in plan.changes)
-    edits = carry_out(plan) if changed and not run.dry_run else None
-    result: dict[str, Any] = {"entries": [_entry_result(change) for change in plan.changes]}
+    edits = None
+    if changed and not run.dry_run:
+        edits = carry_out(plan)
+    elif changed and len(file.text) + 2 * sum(map(len, request.secrets.values())) > replacing.MOST_BYTES:
+        # The file may become too large, which is seen when it would be written.
+        edits = _edits(plan, stand_ins(plan.changes, request.secrets))
+    result: dict[str, Any] = {"entries": [change.result for change in plan.changes]}
     if request.return_successors:
-        result["successors"] = _successors(file, edits.ciphertexts if edits is not None else {})
+        made = edits.ciphertexts if edits is not None and not run.dry_run else {}
+        result["successors"] = _successors(file, made)
     before, after = summary(plan.changes, after=False), summary(plan.changes, after=True)
     undeclared = [change.name for change in plan.changes if change.reason == NOT_DECLARED]
-    warnings = (*plan.warnings, *([_undeclared(file, undeclared)] if undeclared else ()))
+    warnings = (*plan.warnings, *([kept_undeclared(file, undeclared)] if undeclared else ()))
     return Outcome(changed, before, after, result, warnings=warnings), edits
 
 
@@ -296,15 +307,6 @@ def _why_kept(change: EntryChange, request: VarsRequest) -> str:
     return NOT_DECLARED if declares and change.name not in request.keep | request.left else change.reason
 
 
-def _undeclared(file: VarsFile, names: list[str]) -> str:
-    """Somebody who drops a secret from a task may think that this removes it."""
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return (
-        f"{file.path}: kept, not declared: {', '.join(names[:_MOST_NAMED])}{more}. If they should stay, declare them "
-        "in 'secrets' without values, or in 'keep'. To remove them, use 'purge' or 'mlkeys unset'."
-    )
-
-
 def _check_ungiven(request: VarsRequest, file: VarsFile) -> None:
     """
     Raises:
@@ -362,7 +364,7 @@ def _predicted(request: VarsRequest) -> Outcome:
     return Outcome(
         changed=True,
         after=summary(changes, after=True),
-        result={"entries": [_entry_result(change) for change in changes]},
+        result={"entries": [change.result for change in changes]},
         warnings=(warning,),
     )
 
@@ -394,7 +396,3 @@ def _ciphertexts(plan: VarsPlan) -> dict[str, str]:
         items = [Item(secrets[name], name, context=name.encode("utf-8"), key_version=version) for name in written]
         ciphertexts.update(zip(written, transit.encrypt(key, items)))
     return ciphertexts
-
-
-def _entry_result(change: EntryChange) -> dict[str, Any]:
-    return {"name": change.name, "action": change.action, "reason": change.reason, "version": change.after}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, Iterable, Mapping
 
 from ansible import constants
@@ -106,6 +107,9 @@ def set_options(plugin: Any, load_name: str, variables: Mapping[str, Any], given
         refuse_misspelt(variables)
     except InvalidOption as error:
         raise AnsibleError(error.message) from None
+    misspelt = _misspelt(load_name, given)
+    if misspelt:
+        raise AnsibleError(misspelt)
     try:
         plugin.set_options(var_options=variables, direct=given)
     except AnsibleError:
@@ -114,6 +118,36 @@ def set_options(plugin: Any, load_name: str, variables: Mapping[str, Any], given
         if not problem:
             raise
         raise AnsibleError(problem) from None
+
+
+def _misspelt(load_name: str, given: Mapping[str, Any]) -> str:
+    """Which option of a call has a word or a number that it cannot have; empty if none has.
+
+    Ansible reads a flag that is neither true nor false as false, and its message about a wrong choice does not show the
+    choices where a task fails.
+    """
+    of_connection = {option.name: option for option in OPTIONS}
+    for name, entry in constants.config.get_configuration_definitions("lookup", load_name).items():
+        choices = tuple(str(one) for one in entry.get("choices") or ())
+        kind = str(entry.get("type") or "str")
+        option = of_connection.get(name) or Option(
+            name, kind, choices=choices, meaning=_NUMBER if kind == "int" else ""
+        )
+        for source in (name, *_names(entry.get("aliases"))):
+            value = given.get(source)
+            wrong_number = kind == "int" and not _WHOLE.fullmatch(str(value))
+            if isinstance(value, (str, int)) and (wrong_number or not option.accepts(_word(value))):
+                return option.problem(_word(value), source)
+    return ""
+
+
+_NUMBER = "a whole number"
+_WHOLE = re.compile(r"\s*[+-]?\d+\s*")
+
+
+def _word(value: Any) -> Any:
+    """A number as the text that choices have."""
+    return value if isinstance(value, bool) else str(value).strip()
 
 
 def _first_problem(load_name: str, variables: Mapping[str, Any], given: Mapping[str, Any]) -> str:

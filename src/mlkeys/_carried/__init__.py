@@ -19,7 +19,10 @@ _UTILS = "ansible_collections.mlkeys.transit.plugins.module_utils"
 # What makes collections importable.
 _LOADER = "ansible.utils.collection_loader"
 # The package has these already, and both would only take time.
-_SHARED = ("kept_sealed", "merge_conflicts", "printable", "reading", "replacing", "schema", "yaml_limits", "yaml_words")
+_SHARED = (
+    *("kept_sealed", "key_types", "merge_conflicts", "printable", "reading", "replacing", "schema"),
+    *("yaml_limits", "yaml_words"),
+)
 # Whatever else is needed, these import.
 _FIRST = ("_connection.session", "_connection.plain", "_transit.api", "_vars_file.stored")
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, Required, Self, TypeAlias, TypedDict, Unpack
 
@@ -18,16 +17,8 @@ from mlkeys._model.marks import targets
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
 from mlkeys._providers.literals import shown
-from mlkeys._shared.schema import (
-    AT_CREATION,
-    KEY_ATTRIBUTES,
-    KEY_TYPES,
-    Attribute,
-    key_problems,
-    name_problem,
-    type_problems,
-    unknown_type_hint,
-)
+from mlkeys._shared.key_types import KEY_TYPES, can_do, key_problems, type_problems, unknown_type_hint, unsuitable
+from mlkeys._shared.schema import AT_CREATION, KEY_ATTRIBUTES, Attribute, name_problem
 
 KeyType: TypeAlias = Literal[
     "aes128-cbc",
@@ -53,9 +44,6 @@ KeyType: TypeAlias = Literal[
     "slh-dsa",
     "xchacha20-poly1305",
 ]
-
-
-_SIGNING_ONLY = re.compile(r"ecdsa-|ed25519|hmac|ml-dsa|slh-dsa|hybrid|aes\d+-cmac")
 
 
 class KeyChanges(TypedDict, total=False):
@@ -192,8 +180,8 @@ class KeyResource(Resource):
                 f"type={shown(kind)} is not a known key type.{unknown_type_hint(kind)} "
                 "Set a newer one with add_override('type', …)."
             )
-        if self._encrypts and _SIGNING_ONLY.match(kind):
-            problems.append(f"a key of type {kind} cannot encrypt or decrypt")
+        if self._encrypts and not can_do("encrypt", kind):
+            problems.append(unsuitable("encrypt", kind))
         if self.material is not None:
             problems += material_problems(self.material, self.values)
         elif kind == "hmac" and not self.values.get("key_size"):

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypedDict, Unpack
 
 from mlkeys._constructs.key_resource import KeyResource
@@ -13,27 +13,16 @@ from mlkeys._model.element import Element
 from mlkeys._model.reference import Reference
 from mlkeys._model.types import TEXT, now, taken
 from mlkeys._providers.literals import shown
+from mlkeys._shared.key_types import DIGESTS, can_do, signing_problems, unsuitable, use_problems
 
-_SIGNS = re.compile(r"rsa-|ecdsa-|ed25519|ml-dsa|slh-dsa|hybrid|managed_key|external-key")
-
-# Bytes of each digest. The server has "none" as well, for texts that are hashed already, which nothing here is.
-_DIGESTS = {
-    "sha1": 20,
-    **{f"{family}-{bits}": bits // 8 for family in ("sha2", "sha3") for bits in (224, 256, 384, 512)},
-}
-_DIGEST = 32
-
+# The server has the hash algorithm "none" as well, for texts that are hashed already, which nothing here is.
 _CHOICES: Mapping[str, tuple[str, ...]] = {
-    "hash_algorithm": tuple(_DIGESTS),
+    "hash_algorithm": tuple(DIGESTS),
     "signature_algorithm": ("pkcs1v15", "pss"),
     "marshaling_algorithm": ("asn1", "jws"),
     "salt_length": ("auto", "hash"),
 }
 
-_RSA = re.compile(r"rsa-(\d+)")
-_CURVES = re.compile(r"ecdsa-|ed25519")
-# The server ignores them with keys on curves.
-_OF_RSA = ("signature_algorithm", "salt_length")
 # The server takes 0 for auto.
 _NUMBER = re.compile(r"[1-9]\d{0,3}")
 
@@ -75,18 +64,22 @@ class Signature(Element):
         problems = []
         # Nothing is known of the type of a key that exists already.
         kind = str(self.key.values.get("type", self.key.ATTRIBUTES["type"].default)) if self.key.managed else ""
-        if kind and not _SIGNS.match(kind):
-            return [f"a key of type {kind} cannot sign: use ed25519, ecdsa-p256 or rsa-4096"]
+        if not can_do(self.OPERATION, kind):
+            return [unsuitable(self.OPERATION, kind)]
         if self.key.derived and self.context is None:
             problems.append(f"a derived key requires a context: {self.OPERATION}(…, context='…')")
-        if self.context is not None and not self.key.derived:
-            problems.append("the context has no effect, as the key is not derived: leave it out, or set derived=True")
         for name, value in self.options.items():
             if name not in _CHOICES:
                 problems.append(f"{self.OPERATION}() has no {name}")
-            elif problem := _value_problem(name, value) or _type_problem(name, kind):
+            elif problem := _value_problem(name, value):
                 problems.append(problem)
-        return problems or list(_salt_problems(self.options, kind))
+        return problems or self._use_problems(kind)
+
+    def _use_problems(self, kind: str) -> list[str]:
+        facts = {"type": kind, "derived": self.key.derived}
+        return signing_problems(self.options) or use_problems(
+            "the key", facts, self.OPERATION, {**self.options, "context": self.context}
+        )
 
 
 class Signed(Signature):
@@ -145,29 +138,6 @@ def _value_problem(name: str, value: object) -> str | None:
         return "hash_algorithm 'none' is for digests, and the server hashes this text itself: leave it out"
     wanted = "'auto', 'hash' or a number of bytes as a string" if is_salt else f"one of {', '.join(choices)}"
     return f"{name} must be {wanted}, not {shown(value)}"
-
-
-def _type_problem(name: str, kind: str) -> str | None:
-    """Return why an option has no effect on a key of this type, None if it has or the type is not known."""
-    if kind == "ed25519" and name == "hash_algorithm":
-        return f"{name} has no effect on a key of type ed25519, which hashes in its own way: leave it out"
-    if _CURVES.match(kind) and name in _OF_RSA:
-        return f"{name} has no effect on a key of type {kind}, only on those of RSA: leave it out"
-    return None
-
-
-def _salt_problems(options: Mapping[str, object], kind: str) -> Iterator[str]:
-    """Yield why the salt cannot be that long. Signatures of pkcs1v15 have none."""
-    salt = options.get("salt_length")
-    if salt is None:
-        return
-    if options.get("signature_algorithm") == "pkcs1v15":
-        yield "salt_length has no effect with signature_algorithm 'pkcs1v15': leave one of them out"
-    found = _RSA.fullmatch(kind)
-    if found and _NUMBER.fullmatch(str(salt)):
-        most = int(found[1]) // 8 - _DIGESTS.get(str(options.get("hash_algorithm")), _DIGEST) - 2
-        if int(str(salt)) > most:
-            yield f"salt_length must be at most {most} with a key of type {kind} and this hash_algorithm, not {salt}"
 
 
 def _free_id(key: KeyResource, base: str) -> str:

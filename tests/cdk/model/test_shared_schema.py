@@ -26,7 +26,7 @@ from mlkeys._constructs.host_config import SHAPES
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.key_resource import KeyAttributes, KeyType
 from mlkeys._constructs.policy import Capability
-from mlkeys._shared import policy, schema, shapes
+from mlkeys._shared import key_types, policy, schema, shapes
 from mlkeys._synthesis.tree_file import public_name
 from mlkeys._targets.ansible.content import SHAPE_OF
 from tests.cdk.apps import ROOT
@@ -81,7 +81,7 @@ def test_every_shape_has_a_keyword() -> None:
 
 
 def test_the_choices_for_editors_are_those_of_the_shared_files() -> None:
-    assert get_args(KeyType) == schema.KEY_TYPES
+    assert get_args(KeyType) == key_types.KEY_TYPES
     assert get_args(Capability) == policy.CAPABILITIES
     assert set(get_args(Verb)) <= set(policy.USES)
 

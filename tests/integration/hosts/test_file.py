@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared import replacing
 
 from tests.support.modules import ModuleResult, run_module
 
@@ -51,6 +52,15 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none" / "file"
     assert write(path).msg == f"The folder {tmp_path}/none does not exist. Create it first."
     assert run_module("vault_transit_file", {"path": str(path), "content": SECRET}, check=True).changed
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_what_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: bool) -> None:
+    monkeypatch.setattr(replacing, "MOST_BYTES", 1 << 20)
+    path = tmp_path / "file"
+    result = run_module("vault_transit_file", {"path": str(path), "content": "a" * (1 << 20) + "b"}, check=check)
+    assert result.msg == f"{path} was left as it is: it would be larger than 1 MiB. Put less into one file."
+    assert not path.exists()
 
 
 SEALED = "vault:v1:5ZfQm1ab3WHDOjf7mq6+5ZfQm1ab3WHDOjf7mq6="

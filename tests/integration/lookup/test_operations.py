@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 
-from mlkeys._shared.schema import KEY_TYPES
+from mlkeys._shared.key_types import KEY_TYPES
 from tests.integration.support.runs import Ledger
 from tests.support.chains import printed_with
 from tests.support.server import Bao, transit_mount
@@ -137,9 +137,10 @@ def test_a_cmac_is_refused_where_the_server_has_none(engine: str, lookup: Lookup
 def test_what_the_server_encrypts_may_be_of_its_key(bao: Bao, engine: str, lookup: Lookup) -> None:
     bao.done("POST", f"{engine}/keys/convergent", {"derived": True, "convergent_encryption": True})
     for kind in (*CAN["encrypt"], "convergent"):
+        context = {"context": "c"} if kind == "convergent" else {}
         key = bao.done("GET", f"{engine}/keys/{kind}")["data"]
         for value in ("", VALUE):
-            [text] = lookup(value, key=kind, operation="encrypt", context="c")
+            [text] = lookup(value, key=kind, operation="encrypt", **context)
             assert may_be_of(text, key)
             assert not may_be_of(text.replace(":v1:", ":v2:"), key)
 
@@ -264,9 +265,10 @@ def test_options_of_rsa_signatures(bao: Bao, engine: str, lookup: Lookup) -> Non
     term = {"value": VALUE, "signature": lookup(VALUE, operation="sign", **bare)[0]}
     assert lookup(term, operation="verify", **bare) == [True]
     assert "it is not a digest of hash_algorithm" in refusal(lookup, VALUE, prehashed=True, **sign)
-    assert "its salt_length is too long for the key and hash_algorithm" in refusal(
-        lookup, VALUE, salt_length="400", **sign
+    assert refusal(lookup, VALUE, salt_length="191", **sign) == (
+        "salt_length must be at most 190 with key 'rsa-2048' of type rsa-2048 and this hash_algorithm, not 191."
     )
+    assert lookup(VALUE, salt_length="190", **sign)
 
 
 def test_options_of_signatures_on_curves(bao: Bao, engine: str, lookup: Lookup) -> None:
@@ -288,6 +290,75 @@ def test_options_of_signatures_on_curves(bao: Bao, engine: str, lookup: Lookup) 
     # What is not of the form of such a signature is not valid either.
     damaged = {"value": VALUE, "signature": "vault:v1:QUJD"}
     assert lookup(damaged, key="ecdsa-p384", operation="verify") == [False]
+
+
+# What the server ignores, by the beginning of the type.
+RSA_ONLY = ", only with keys of type rsa-*: leave it out."
+IGNORED = {
+    "rsa": {},
+    "ecdsa": {"signature_algorithm": RSA_ONLY, "salt_length": RSA_ONLY},
+    "ed25519": {
+        "signature_algorithm": RSA_ONLY,
+        "salt_length": RSA_ONLY,
+        "hash_algorithm": ", which hashes in its own way: leave it out.",
+        "prehashed": ", which hashes in its own way: leave it out.",
+    },
+}
+GIVEN = {
+    "signature_algorithm": "pkcs1v15",
+    "salt_length": "20",
+    "hash_algorithm": "sha3-256",
+    "prehashed": True,
+    "marshaling_algorithm": "jws",
+}
+
+
+@pytest.mark.parametrize("kind", SIGNING)
+def test_options_that_the_server_ignores_for_a_type_are_refused(
+    bao: Bao, engine: str, lookup: Lookup, kind: str
+) -> None:
+    digest = encoded(hashlib.sha256(VALUE.encode()).digest())
+    for option, value in GIVEN.items():
+        own = {"key": kind, "encoding": "base64", option: value}
+        raw_answer = bao.done("POST", f"{engine}/sign/{kind}", {"input": digest, option: value})
+        term = {"value": digest, "signature": raw_answer["data"]["signature"]}
+        reason = IGNORED[kind.partition("-")[0]].get(option)
+        if reason is None:
+            assert lookup(term, operation="verify", **own) == [True]
+            assert lookup(digest, operation="sign", **own)
+            continue
+        # It had no effect: the signature is valid without it.
+        assert lookup(term, key=kind, encoding="base64", operation="verify") == [True]
+        for operation, asked in (("sign", digest), ("verify", term)):
+            said = refusal(lookup, asked, operation=operation, term_errors="ignore", **own)
+            assert said == f"{option} has no effect with key '{kind}' of type {kind}{reason}"
+
+
+def test_more_options_that_are_not_for_the_key(bao: Bao, engine: str, lookup: Lookup, mint_token: Any) -> None:
+    bare = {"prehashed": True, "hash_algorithm": "none", "signature_algorithm": "pkcs1v15"}
+    assert refusal(lookup, VALUE, key="ecdsa-p256", operation="sign", **bare) == (
+        "hash_algorithm none is not for key 'ecdsa-p256' of type ecdsa-p256, only for keys of type rsa-*: name another "
+        "one."
+    )
+    proof = {"value": VALUE, "signature": "vault:v1:QUJD", "context": "c"}
+    terms = {"sign": {"value": VALUE, "context": "c"}, "verify": proof, "datakey": {"context": "c"}}
+    for operation, term in {**terms, "encrypt": {"value": VALUE, "context": "c"}}.items():
+        kind = "ed25519" if operation in ("sign", "verify") else "aes256-gcm96"
+        assert refusal(lookup, term, key=kind, operation=operation) == (
+            f"context has no effect with key '{kind}' of type {kind}, which is not derived: leave it out, or use a "
+            "derived key."
+        )
+    # What vars files hold has names as contexts under any key.
+    text = sealed(lookup, "aes256-gcm96")
+    assert lookup(*lookup(text, key="aes256-gcm96", context="c", operation="rewrap"), key="aes256-gcm96") == [VALUE]
+    assert lookup(text, key="aes256-gcm96", context="c") == [VALUE]
+    said = refusal(lookup, VALUE, key="rsa-2048", operation="encrypt", associated_data="a")
+    assert said.endswith(
+        "item 1: a key of type rsa-2048 cannot bind a value to associated data: leave associated_data out."
+    )
+    # A token that may not read the key learns what the server says.
+    token = mint_token(hcl(grant_rules("sign", engine, "ed25519")))
+    assert lookup(VALUE, key="ed25519", operation="sign", token=token, hash_algorithm="sha2-512")
 
 
 def test_a_derived_key_signs_with_a_context_of_each_term(bao: Bao, engine: str, lookup: Lookup) -> None:
@@ -337,7 +408,7 @@ def test_a_soft_deleted_key_is_named(bao: Bao, engine: str, lookup: Lookup) -> N
 def test_many_signatures_take_few_requests(bao: Bao, engine: str, lookup: Lookup) -> None:
     values = [f"value-{number}" for number in range(600)]
     ledger = Ledger(bao)
-    given = lookup(values, key="ed25519", operation="sign", hash_algorithm="sha2-512", prehashed=False)
+    given = lookup(values, key="ed25519", operation="sign", marshaling_algorithm="asn1", prehashed=False)
     proofs = [{"value": value, "signature": one} for value, one in zip(values, given, strict=True)]
     assert lookup(proofs, key="ed25519", operation="verify") == [True] * 600
     # No request is refused because of its size: 498 values fit beside two options, 249 values with their signatures.
@@ -521,10 +592,37 @@ def test_a_value_that_is_too_large_leaves_the_others(engine: str, lookup: Lookup
         ),
         ({"operation": "verify_hmac"}, "item 1: its hmac is missing: a term of this operation has value and hmac."),
         ({"operation": "sign", "key": None}, "key is missing: the name of the key."),
+        # Wrong words, of which Ansible shows no choices, or which it reads as false.
+        (
+            {"operation": "sgin"},
+            "operation is 'sgin', but must be one of cmac, datakey, decrypt, encrypt, hash, hmac, ",
+        ),
+        (
+            {"operation": "sign", "hash_algorithm": "sha256"},
+            "hash_algorithm is 'sha256', but must be one of none, sha1, sha2-224, sha2-256, sha2-384, sha2-512, sha3-",
+        ),
+        ({"operation": "hmac", "algorithm": "md5"}, "hash_algorithm (algorithm) is 'md5', but must be one of none, "),
+        ({"operation": "sign", "marshaling_algorithm": "JWS"}, "marshaling_algorithm is 'JWS', but must be one of asn"),
+        ({"operation": "datakey", "bits": 123}, "bits is '123', but must be one of 128, 256, 512."),
+        ({"operation": "datakey", "type": "plain"}, "type is 'plain', but must be one of plaintext, wrapped. Did you"),
+        ({"operation": "sign", "key_version": "x"}, "key_version is 'x', but must be a whole number."),
+        ({"operation": "sign", "prehashed": "maybe"}, "prehashed is 'maybe', but must be true or false."),
+        ({"operation": "sign", "validate_certs": "ture"}, "validate_certs is 'ture', but must be true or false."),
     ],
 )
 def test_options_that_do_not_go_together(lookup: Lookup, options: dict[str, Any], message: str) -> None:
     assert refusal(lookup, VALUE, **{"key": "ed25519", **options}).startswith(message)
+
+
+def test_of_equally_near_words_the_usual_one_is_meant(lookup: Lookup) -> None:
+    said = refusal(lookup, VALUE, key="ed25519", operation="sign", hash_algorithm="sha256")
+    assert said.endswith("sha3-512. Did you mean 'sha2-256'?")
+
+
+def test_numbers_and_flags_may_be_texts(lookup: Lookup) -> None:
+    [made] = lookup(operation="datakey", key="aes256-gcm96", bits="128", type="plaintext", key_version=" 1 ")
+    assert len(base64.b64decode(made["plaintext"])) == 16
+    assert lookup(VALUE, operation="sign", key="ecdsa-p256", prehashed="no")
 
 
 def test_an_empty_list_of_terms_has_no_result(lookup: Lookup) -> None:

@@ -14,7 +14,11 @@ from unittest import mock
 
 import pytest
 import yaml
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file import changes, reconcile
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
 
 from tests.integration.support.plays import VARS_PLUGIN, Project, approle, asked
 from tests.integration.support.runs import Ledger
@@ -411,3 +415,15 @@ def test_the_vars_plugin_follows_the_pointer(bao: Bao, pointed: KvDocument, tmp_
             "decrypt": 1,
             "revoke-self": 1,
         }
+
+
+def test_a_document_that_is_too_large_is_refused_with_the_limits(bao: Bao, kv: str) -> None:
+    documents = Documents(Client(Connection(url=bao.addr), warn=print, token=bao.token), kv)
+    with pytest.raises(ServerError) as refused:
+        documents.replace("ml/keys", documents.read("ml/keys"), {"large": "a" * (32 << 20)})
+    assert refused.value.message == (
+        f"The server refused '{kv}/ml/keys' because of its size: a document has 1 MiB at most with the storage raft "
+        "(max_entry_size), and less than 32 MiB with another (max_request_size of the listener). Put less into one "
+        "document."
+    )
+    assert documents.read("ml/keys").version == 0

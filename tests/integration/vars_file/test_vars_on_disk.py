@@ -131,11 +131,26 @@ def test_a_folder_that_another_run_holds_is_named(vars_file: VarsFile, monkeypat
     vars_file.converge(SECRETS)
 
 
-def test_nothing_is_written_that_cannot_be_read_again(vars_file: VarsFile, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("check", [True, False])
+def test_nothing_is_written_that_cannot_be_read_again(
+    vars_file: VarsFile, monkeypatch: pytest.MonkeyPatch, check: bool
+) -> None:
     vars_file.run(SECRETS)
     monkeypatch.setattr(replacing, "MOST_BYTES", 1 << 20)
-    refused = vars_file.refused({**SECRETS, "large": "a" * (1 << 20)})
+    # Its ciphertext is a third larger.
+    refused = vars_file.refused({**SECRETS, "large": "a" * 800_000}, check=check)
     assert refused == f"{vars_file.path} was left as it is: it would be larger than 1 MiB. Put less into one file."
+
+
+def test_the_size_of_a_file_is_predicted_to_the_byte(vars_file: VarsFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = {**SECRETS, "large": "a" * 400_000}
+    vars_file.run(large)
+    size = vars_file.path.stat().st_size
+    vars_file.path.unlink()
+    monkeypatch.setattr(replacing, "MOST_BYTES", size - 1)
+    assert "it would be larger than" in vars_file.refused(large, check=True)
+    monkeypatch.setattr(replacing, "MOST_BYTES", size)
+    vars_file.converge(large)
 
 
 THEIRS = "theirs: vault:v1:QUJDREVG\n"

@@ -21,7 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._material.material 
     public_type,
     wrapped,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import WRAPPING_HASHES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import WRAPPING_HASHES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import ImportRequest
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa

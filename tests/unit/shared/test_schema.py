@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What durations, key names, ciphertexts and attributes of keys may look like."""
+"""What durations, ages, key names, ciphertexts and attributes of keys may look like."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import schema
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import (
+    KEY_TYPES,
+    NOT_DERIVABLE_TYPES,
+    key_problems,
+    unknown_type_hint,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     KEY_ATTRIBUTES,
-    KEY_TYPES,
     MAX_DURATION_SECONDS,
     MOUNT_ATTRIBUTES,
-    NOT_DERIVABLE_TYPES,
+    age_text,
     ciphertext_version,
     did_you_mean,
-    key_problems,
     mount_problem,
     name_problem,
     parse_duration,
     path_problem,
-    unknown_type_hint,
 )
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -260,3 +263,11 @@ def test_names_have_an_end_and_errors_show_their_beginning(problem_of: Callable[
     shown = problem_of("a" * 100_000) or ""
     assert "has 100000 characters, and at most 512 are used" in shown
     assert len(shown) < 200
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, ""), (0, "0 min"), (59, "0 min"), (3599, "59 min"), (3600, "1 h"), (86399, "23 h"), (90 * 86400, "90 d")],
+)
+def test_an_age_has_the_largest_unit_that_fits(seconds: int | None, text: str) -> None:
+    assert age_text(seconds) == text

@@ -279,12 +279,12 @@ def test_the_words_of_the_server_become_advice(words: str, meaning: str) -> None
 
 def test_an_encrypt_may_ask_first_whether_its_key_exists() -> None:
     server = FakeServer()
-    transit(server).check_key_exists("ml")
+    assert transit(server).existing_key("ml") is not None
     assert server.read == ["GET transit/keys/ml"]
 
     server.key = NotFound("nothing there", 404)
     with pytest.raises(NotFound, match=r"^The key 'ml' does not exist in the engine 'transit'\. Create it"):
-        transit(server).check_key_exists("ml")
+        transit(server).existing_key("ml")
 
     server.key = PermissionDenied("may not read", 403)
-    transit(server).check_key_exists("ml")
+    assert transit(server).existing_key("ml") is None

@@ -91,7 +91,7 @@ class Option:
         is_shown = isinstance(value, (str, int, float)) and not self.secret and self.name != "proxies"
         shown = f" is '{one_line(str(value))}', but" if is_shown else ""
         meaning = f"one of {', '.join(self.choices)}" if self.choices else self.meaning
-        hint = did_you_mean(str(value).lower(), self.choices) if is_shown else ""
+        hint = did_you_mean(str(value).lower(), self.choices) if is_shown and not str(value).isdigit() else ""
         return f"{self.name}{place}{shown} must be {meaning or _BOOLEAN}.{hint}"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlkeys._commands.fleet.status_history import Look
-from mlkeys._shared.age import age_text
+from mlkeys._shared.schema import age_text
 
 
 @dataclass(frozen=True, slots=True)

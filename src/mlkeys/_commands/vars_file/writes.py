@@ -83,7 +83,7 @@ class Target:
         from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 
         if not self.file.entries:
-            Transit(client, self.backend).check_key_exists(self.key)
+            Transit(client, self.backend).existing_key(self.key)
 
     def create_key(self, client: Client) -> list[str]:
         """Enable the engine and create a derived key, where they are missing, and return what was created.
