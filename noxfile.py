@@ -30,6 +30,12 @@ RECORDING = ROOT / "docs" / "_static" / "start.svg"
 # The slowest kinds run first, so that all workers finish at about the same time.
 KINDS_OF_TESTS = ("e2e", "cdk", "docs", "integration", "fuzz", "unit")
 
+# What makes Ansible quicker in the environments of tests, from tests/support/hosts. Most use the first one.
+QUICKER = (
+    *("kept", "kept_bytecode", "kept_collections", "kept_patterns"),
+    *("kept_yaml", "kept_templates", "kept_imports", "before_forks"),
+)
+
 # Collections that tests use: the one that users come from, and callbacks that record everything.
 PEERS = ("community/hashi_vault", "ansible/posix")
 
@@ -149,11 +155,11 @@ def quicken(session: nox.Session) -> None:
     """
     for packages in Path(session.virtualenv.location).glob("lib/python*/site-packages"):
         (packages / "kept-bytecode").mkdir(exist_ok=True)
-        for name in ("kept", "kept_bytecode", "kept_yaml", "kept_templates", "kept_imports", "before_forks"):
+        for name in QUICKER:
             shutil.copy2(ROOT / "tests" / "support" / "hosts" / f"{name}.py", packages)
         (packages / "quicken.pth").write_text(
-            "import kept_bytecode\nimport kept_yaml\nimport kept_templates\nimport kept_imports\nimport before_forks\n"
-            "import atexit, gc; gc.set_threshold(20000, 20, 50); atexit.register(gc.freeze)\n",
+            "".join(f"import {name}\n" for name in QUICKER)
+            + "import atexit, gc; gc.set_threshold(20000, 20, 50); atexit.register(gc.freeze)\n",
             encoding="utf-8",
         )
 

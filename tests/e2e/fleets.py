@@ -7,7 +7,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import yaml
 
 from tests.integration.support.plays import make_key
 from tests.integration.support.vars_files import VarsFile
+from tests.support import forks
 from tests.support.ciphertexts import find
 from tests.support.collection import ROOT, collections_path
 from tests.support.server import Bao
@@ -83,16 +83,8 @@ class Fleet:
             **(env or {}),
         }
         argv = ["-i", str(self.folder / "inventory.yml"), "-e", json.dumps(settings), *arguments]
-        done = subprocess.run(
-            [str(Path(sys.executable).parent / "ansible-playbook"), *argv, f"mlkeys.transit.{playbook}"],
-            cwd=self.folder,
-            env=environment,
-            start_new_session=True,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        command = [str(Path(sys.executable).parent / "ansible-playbook"), *argv, f"mlkeys.transit.{playbook}"]
+        done = forks.run(command, cwd=self.folder, env=environment, timeout=120, session=True)
         shown = done.stdout + done.stderr
         assert status in (None, done.returncode), shown
         assert "Traceback" not in shown

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support import forks
 from tests.support.collection import collections_path
 
 
@@ -51,13 +52,5 @@ def run_playbook(
             # Discovery may find another Python, which lacks the libraries of this environment.
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
         }
-        return subprocess.run(
-            [*argv, str(playbook)],
-            cwd=cwd or scratch,
-            env={**os.environ, **settings, **(env or {})},
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        environment = {**os.environ, **settings, **(env or {})}
+        return forks.run([*argv, str(playbook)], cwd=cwd or scratch, env=environment, typed=typed, timeout=timeout)

@@ -1,12 +1,14 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the environments of tests keep of templates and imports is what Ansible would make of them again."""
+"""What the environments of tests keep is what Ansible and Python would make again."""
 
 from __future__ import annotations
 
 import ast
 import importlib
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,15 +18,25 @@ import pytest
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """A class of environments that keeps what it compiles in a new folder."""
+def imported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Any]:
+    """Imports one of the files, which then keeps what it makes in a new folder."""
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     # Under the name by which the environments of tests have it.
     files = importlib.import_module("tests.support.hosts.kept")
     monkeypatch.setitem(sys.modules, "kept", files)
     monkeypatch.setattr(files, "_FOLDER", str(tmp_path))
-    monkeypatch.delitem(sys.modules, "tests.support.hosts.kept_templates", raising=False)
-    kept = importlib.import_module("tests.support.hosts.kept_templates")
+
+    def import_once_more(name: str) -> Any:
+        monkeypatch.delitem(sys.modules, f"tests.support.hosts.{name}", raising=False)
+        return importlib.import_module(f"tests.support.hosts.{name}")
+
+    return import_once_more
+
+
+@pytest.fixture
+def environment(imported: Callable[[str], Any]) -> Any:
+    """A class of environments that keeps what it compiles."""
+    kept = imported("kept_templates")
 
     class Environment(jinja2.Environment):
         _debuggable_template_source = False
@@ -103,3 +115,47 @@ class C:
 
     assert found(ast.parse(kept.only_imports(ast.parse(source)))) == (submodules, optional)
     assert (len(submodules), len(optional)) == (9, 4)
+
+
+@pytest.mark.parametrize("flags", [0, re.IGNORECASE | re.VERBOSE])
+@pytest.mark.parametrize("kind", [str, str.encode])
+def test_an_expression_that_is_kept_is_the_same(
+    imported: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, kind: Any, flags: int
+) -> None:
+    compiler: Any = vars(re)["_compiler"]
+    text = kind(
+        r"(?P<first>[a-f0-9]+)(?P=first)? x|(?:b(x)?){2,3} (?P<last>[^\W\d])|" + "(?i:c)|(d[e-g]*h)|" * 20 + "$"
+    )
+    # Nothing is kept of what is parsed already.
+    expected = compiler.compile(compiler._parser.parse(text, flags), flags)
+    monkeypatch.setattr(compiler, "compile", compiler.compile)
+    imported("kept_patterns")
+
+    made = compiler.compile(text, flags)
+    with monkeypatch.context() as patched:
+        patched.setattr(compiler, "_parser", None)
+        kept = compiler.compile(text, flags)
+
+    assert len(text) > 200
+    assert made == kept
+    assert kept.flags == expected.flags
+    assert (kept.groups, kept.groupindex) == (expected.groups, expected.groupindex)
+    for example in ("beefbeef x", "bxb a", "BB _", "C", "defh", ""):
+        matches = [one.search(kind(example)) for one in (kept, expected)]
+        assert len({match and (match.span(), match.groups(), match.lastgroup) for match in matches}) == 1
+
+
+def test_code_of_a_collection_is_compiled_again_for_another_text_or_file(imported: Callable[[str], Any]) -> None:
+    finder = SimpleNamespace()
+    imported("kept_collections")._change(finder)
+
+    def result(source: bytes, name: str) -> tuple[Any, str]:
+        code = finder.compile(source=source, filename=name, mode="exec", flags=0, dont_inherit=True)
+        names: dict[str, Any] = {}
+        exec(code, names)  # noqa: S102
+        return names["a"], code.co_filename
+
+    for _ in range(2):
+        assert result(b"a = 1", "one.py") == (1, "one.py")
+        assert result(b"a = 2", "one.py") == (2, "one.py")
+        assert result(b"a = 1", "two.py") == (1, "two.py")

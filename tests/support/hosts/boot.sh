@@ -76,13 +76,15 @@ add_agent() {
     fi
 }
 
-# Plays send the same modules again and again. See kept_bytecode.py. At its end, a process need not look for garbage.
+# Plays send the same modules again and again. See kept_*.py. At its end, a process need not look for garbage.
 keep_bytecode() {
     packages=$root/usr/lib/python3/dist-packages
     mkdir -p "$packages/kept-bytecode"
     mount --bind "$bytecode" "$packages/kept-bytecode"
-    cp "${0%/*}/kept_bytecode.py" "$packages/kept_bytecode.py"
-    echo "import kept_bytecode, atexit, gc; atexit.register(gc.freeze)" > "$packages/kept_bytecode.pth"
+    for file in kept kept_bytecode kept_patterns; do
+        cp "${0%/*}/$file.py" "$packages/$file.py"
+    done
+    echo "import kept_bytecode, kept_patterns, atexit, gc; atexit.register(gc.freeze)" > "$packages/kept_bytecode.pth"
 }
 
 set_name() {
