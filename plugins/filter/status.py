@@ -43,6 +43,11 @@ options:
     type: list
     elements: str
     default: []
+  rotate:
+    description:
+      - The command that rotates keys of these hosts, without C(--key), for the advice in RV(_value).
+    type: str
+    default: mlkeys rotate
 seealso:
   - module: mlkeys.transit.vault_transit_ciphertext_info
   - module: mlkeys.transit.vault_transit_key_info
@@ -114,10 +119,15 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.status impor
 
 
 def status_filter(
-    hosts: Any, keys: Any, older_than: Any = 90, login_within: Any = 14, pattern: Any = ()
+    hosts: Any,
+    keys: Any,
+    older_than: Any = 90,
+    login_within: Any = 14,
+    pattern: Any = (),
+    rotate: Any = "mlkeys rotate",
 ) -> dict[str, Any]:
     logins = Logins(time.time(), int(float(login_within) * 86400))
-    return status(keys, hosts, int(float(older_than) * 86400), logins, pattern)
+    return status(keys, hosts, int(float(older_than) * 86400), logins, pattern, str(rotate))
 
 
 class FilterModule:

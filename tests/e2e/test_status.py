@@ -55,7 +55,8 @@ def test_outdated_lost_or_of_no_key_is_reported(bao: Bao, fleet: Fleet) -> None:
     assert used(report, "other") == {1: (1, "current")}
     assert not report["healthy"]
     behind = (
-        rf"{KEY}: 8 ciphertexts on \d hosts still use v1: .* and 3 more. The latest is v2. Run: mlkeys rotate --key"
+        rf"{KEY}: 8 ciphertexts on \d hosts still use v1: .* and 6 more. The latest is v2. "
+        rf"Run: mlkeys rotate -i \S+ --key \S+{KEY}$"
     )
     assert any(re.search(behind, one["text"]) for one in report["problems"] if one["severity"] == "warning")
     assert any("its key material can be read" in problem["text"] for problem in report["problems"])

@@ -30,6 +30,8 @@ _NOT_SEARCHED = ("compressed", "dangling", "output", DELETED)
 
 # This many places of ciphertexts are listed.
 _LISTED = 5
+# The same where a command follows, which must be in sight.
+_EXAMPLES = 2
 
 _RISKS = {
     "exportable": "its key material can be read from the server",
@@ -91,7 +93,7 @@ class _Key:
         hosts = len({host for number in versions for host in self.hosts[number]})
         use = "1 ciphertext" if len(places) == 1 else f"{len(places)} ciphertexts"
         where = f"on {hosts} host{'' if hosts == 1 else 's'} still use{'s' if len(places) == 1 else ''}"
-        return f"{use} {where} {' and '.join(f'v{number}' for number in versions)}: {_some(places)}."
+        return f"{use} {where} {' and '.join(f'v{number}' for number in versions)}: {_some(places, _EXAMPLES)}."
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ def status(
     older_than: int,
     logins: Logins = Logins(),
     pattern: Iterable[str] = (),
+    rotate: str = "mlkeys rotate",
 ) -> dict[str, Any]:
     """The state of keys and of all ciphertexts, and the problems.
 
@@ -122,6 +125,7 @@ def status(
         older_than: seconds after which a key is overdue that the server does not rotate by itself.
         logins: when secret IDs are about to expire.
         pattern: the names of the hosts to look at, whether or not a run is limited to some of them.
+        rotate: the command that rotates keys of these hosts, without the option ``--key``.
     """
     known = {(key["backend"], key["name"]): _Key(key) for key in keys}
     found = _Found(pattern=frozenset(pattern))
@@ -134,7 +138,7 @@ def status(
             key.add(row["version"], str(row["host"]), _place(row))
             row["state"] = key.state(row["version"])
     complete = not (found.missing or found.unread)
-    described = [_described(key, older_than, complete=complete) for key in known.values()]
+    described = [_described(key, older_than, rotate, complete=complete) for key in known.values()]
     problems = [*found.problems(logins), *(problem for one in described for problem in one.pop("problems"))]
     foreign = [_place(row) for row in unknown if row["state"] == "foreign"]
     nobodys = [_place(row) for row in unknown if row["state"] != "foreign"]
@@ -257,7 +261,7 @@ def _login_problems(service: Service, logins: Logins) -> Iterator[dict[str, str]
     }
 
 
-def _described(key: _Key, older_than: int, *, complete: bool) -> dict[str, Any]:
+def _described(key: _Key, older_than: int, rotate: str, *, complete: bool) -> dict[str, Any]:
     info, ages = key.info, key.ages
     period = int(info["auto_rotate_period"])
     age = ages.get(key.latest)
@@ -284,12 +288,14 @@ def _described(key: _Key, older_than: int, *, complete: bool) -> dict[str, Any]:
             }
             for version in versions
         ],
-        "problems": _problems(key, age, period, overdue=overdue, older_than=older_than, complete=complete),
+        "problems": _problems(
+            key, age, period, f"{rotate} --key {key.path}", overdue=overdue, older_than=older_than, complete=complete
+        ),
     }
 
 
 def _problems(
-    key: _Key, age: int | None, period: int, *, overdue: bool, older_than: int, complete: bool
+    key: _Key, age: int | None, period: int, rotate: str, *, overdue: bool, older_than: int, complete: bool
 ) -> list[dict[str, str]]:
     found = []
 
@@ -302,14 +308,14 @@ def _problems(
         add(ERROR, f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt{since}: {_some(lost)}.")
     behind = key.behind()
     if behind:
-        add(WARNING, f"{behind} The latest is v{key.latest}. Run: mlkeys rotate --key {key.path}")
+        add(WARNING, f"{behind} The latest is v{key.latest}. Run: {rotate}")
     if overdue and age is not None:
         limit = age_text(period or older_than)
         due = f"the server should rotate it every {limit}" if period else f"{limit} are allowed"
         add(WARNING, f"v{key.latest} is {age_text(age)} old, and {due}.")
     if complete and not lost and not behind and key.floor < key.latest and any(key.counts.values()):
         text = f"the floor is v{key.floor}, and all ciphertexts use v{key.latest}"
-        add(NOTE, f"{text}. Raise it: mlkeys rotate --key {key.path}")
+        add(NOTE, f"{text}. Raise it: {rotate}")
     raised = int(key.info.get("min_encryption_version") or 0)
     if key.floor < raised:
         add(
@@ -338,6 +344,6 @@ def _count(places: Sequence[str]) -> str:
     return "1 ciphertext is" if len(places) == 1 else f"{len(places)} ciphertexts are"
 
 
-def _some(places: Sequence[str]) -> str:
-    more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
-    return ", ".join(places[:_LISTED]) + more
+def _some(places: Sequence[str], most: int = _LISTED) -> str:
+    more = f" and {len(places) - most} more" if len(places) > most else ""
+    return ", ".join(places[:most]) + more

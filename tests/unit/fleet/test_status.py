@@ -123,17 +123,17 @@ def test_versions_show_how_many_ciphertexts_they_have() -> None:
 
 def test_of_many_places_a_few_are_listed() -> None:
     text = status([key(2)], [host(*[1] * 7)], LIMIT)["problems"][0]["text"]
-    assert text.startswith(
-        "transit/ml: 7 ciphertexts on 1 host still use v1: a:/x:1, a:/x:2, a:/x:3, a:/x:4, a:/x:5 and 2 more."
-    )
+    assert text.startswith("transit/ml: 7 ciphertexts on 1 host still use v1: a:/x:1, a:/x:2 and 5 more.")
 
 
 def test_a_warning_names_versions_and_hosts_and_the_command_to_run() -> None:
     (found,) = status([key(3)], [host(1, 2, 3), host(1, name="b")], LIMIT)["problems"]
     assert found["text"] == (
-        "transit/ml: 3 ciphertexts on 2 hosts still use v1 and v2: a:/x:1, b:/x:1, a:/x:2. "
+        "transit/ml: 3 ciphertexts on 2 hosts still use v1 and v2: a:/x:1, b:/x:1 and 1 more. "
         "The latest is v3. Run: mlkeys rotate --key transit/ml"
     )
+    (found,) = status([key(2)], [host(1)], LIMIT, rotate="mlkeys rotate -i 'my hosts.yml'")["problems"]
+    assert found["text"].endswith("Run: mlkeys rotate -i 'my hosts.yml' --key transit/ml")
     assert "1 ciphertext on 1 host still uses v1: a:/x:1." in status([key(2)], [host(1)], LIMIT)["problems"][0]["text"]
 
 

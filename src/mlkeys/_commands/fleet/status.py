@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -139,6 +140,7 @@ def _checked(fleet: Fleet, limit: str | None, older_than: int, login_within: int
             "vault_transit_status_file": str(file),
             "vault_transit_status_older_than": older_than,
             "vault_transit_status_login_within": login_within,
+            "vault_transit_status_rotate": shlex.join(["mlkeys", "rotate", *fleet.arguments]),
         }
         run = fleet.run("status", variables, limit=limit, show=None)
         try:

@@ -66,6 +66,7 @@ class Fleet:
         owned: those of the keys that it manages.
         selected: whether the command is about it. Others may have ciphertexts of the same keys.
         held: of a program, the folder of all that is generated, and the folder of the ciphertexts of this stack.
+        arguments: the words by which a command finds it.
         also: what `--also` names it; empty for those that the command is about. The user knows that it uses their keys.
     """
 
@@ -79,6 +80,7 @@ class Fleet:
     owned: frozenset[Key] = frozenset()
     selected: bool = True
     held: tuple[str, ...] = ()
+    arguments: Sequence[str] = ()
     also: str = ""
 
     def secrets_of(self, key: Key) -> frozenset[str]:
@@ -164,7 +166,8 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
             raise MlkeysError("--stack cannot be used with --inventory: an inventory has no stacks.")
         if problem := missing_inventories(inventories):
             raise MlkeysError(printable(problem))
-        return [Fleet(printable(", ".join(inventories)), Path(), inventories)]
+        words = [word for one in inventories for word in ("-i", one)]
+        return [Fleet(printable(", ".join(inventories)), Path(), inventories, arguments=words)]
     if not program.exists():
         raise MlkeysError(f"{program} does not exist. Give a program, or an inventory with --inventory.")
     # Only a deployment renames folders of stacks.
@@ -181,6 +184,7 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
             server=server_of(stack),
             owned=_owned(view, stack),
             selected=stack in selected,
+            arguments=[] if program == Path("app.py") else [str(program)],
             held=(str(folder.resolve()), str(Path(app.node.folder or ".").absolute() / folder_of(stack.node.id))),
         )
         for stack in chosen(app, ())
