@@ -185,10 +185,11 @@ def can_do(operation: str, kind: str) -> bool:
 
 
 def unsuitable(operation: str, kind: str, place: str = "") -> str:
-    """The sentence that a key of this type is not for one of `OF_SOME_TYPES`, without its full stop."""
+    """That a key of this type is not for one of `OF_SOME_TYPES`: a sentence with a place, without one a reason."""
     does = _OPERATIONS[operation]
-    at = f" at '{place}'" if place else ""
-    return f"a key of type {kind} cannot {does.verb}{at}: use a key of type {does.advice}"
+    if place:
+        return f"A key of type {kind} cannot {does.verb} at '{place}': use a key of type {does.advice}."
+    return f"a key of type {kind} cannot {does.verb}: use a key of type {does.advice}"
 
 
 def signing_problems(options: Mapping[str, Any]) -> list[str]:

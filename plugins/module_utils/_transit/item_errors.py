@@ -117,15 +117,14 @@ def wrong_type(path: str, words: str) -> str:
     operation = next((part for part in path.split("/")[-3:-1][::-1] if part in OF_SOME_TYPES), "")
     if not (found and operation):
         return ""
-    said = unsuitable(operation, found[1] or found[2], path)
-    return f"{said[0].upper()}{said[1:]}."
+    return unsuitable(operation, found[1] or found[2], path)
 
 
 def missing_operation(path: str, status: int, words: str) -> str:
     """For the server's words that it has no such operation, a sentence; else empty."""
     if status != _HTTP_NOT_FOUND or "unsupported path" not in words or path.split("/")[-2:-1] != ["cmac"]:
         return ""
-    return f"The server has no operation for '{path}': only Vault Enterprise computes CMACs. Use hmac."
+    return f"The server has no operation for '{path}': only Vault Enterprise computes CMACs, so use hmac."
 
 
 def too_large(path: str, size: int) -> str:

@@ -186,14 +186,14 @@ def _plan_existing_key(
     aging: _Aging,
 ) -> KeyPlan:
     before = key_state(actual)
+    foreign = _foreign(asked, before)
     asked = {
         attribute: value for attribute, value in asked.items() if attribute in before or attribute not in _NOT_SHOWN
     }
     merged = {**before, **asked}
     rotate, reasons = _rotation(before, actual, aging)
     soft_delete, problems = _soft_deletion(actual, aging, rotate=rotate)
-    reasons += problems
-    reasons += aging.material.reasons if aging.material else ()
+    reasons += [*problems, *foreign, *(aging.material.reasons if aging.material else ())]
     latest = before["latest_version"] + (1 if rotate or aging.imports else 0)
     changes = {
         attribute: asked[attribute.name]
@@ -201,7 +201,7 @@ def _plan_existing_key(
         if attribute.name in asked and asked[attribute.name] != before.get(attribute.name)
     }
     for attribute, value in changes.items():
-        reasons += _change_problems(attribute, before.get(attribute.name), value)
+        reasons += _change_problems(attribute, before.get(attribute.name), value, foreign)
     changeable = {attribute.name: value for attribute, value in changes.items() if attribute.change != AT_CREATION}
     if changeable:
         # Rules between attributes hold for what would be sent; what is there already was accepted once.
@@ -229,6 +229,14 @@ def _plan_existing_key(
         soft_delete=soft_delete,
         warnings=(*_soft_deleted_warnings(name, actual, aging), *_lasting_warnings(name, changeable)),
     )
+
+
+def _foreign(asked: State, before: State) -> list[str]:
+    """Which of the attributes that differ a key of its type cannot have. Some of them the server never shows."""
+    if asked.get("type", before["type"]) != before["type"]:
+        return []
+    differing = {attribute: value for attribute, value in asked.items() if value != before.get(attribute)}
+    return type_problems({**differing, "type": before["type"]})
 
 
 _NEVER_ROTATED = "the server does not rotate the key, which was imported without allow_rotation"
@@ -272,7 +280,9 @@ def plan_key_absence(name: str, actual: Mapping[str, Any] | None, *, force: bool
     return KeyPlan(before=before, after=None, configure={"deletion_allowed": True}, delete=True)
 
 
-def _change_problems(attribute: Attribute, before: Any, value: Any) -> list[str]:
+def _change_problems(attribute: Attribute, before: Any, value: Any, foreign: list[str]) -> list[str]:
+    if any(problem.startswith(f"{attribute.name} ") for problem in foreign):
+        return []
     if attribute.change == AT_CREATION:
         return [fixed(attribute.name, before, value)]
     if attribute.change == ON_ONLY and before:

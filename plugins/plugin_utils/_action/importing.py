@@ -18,6 +18,7 @@ from typing import Any, Mapping
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import BOOLEANS
+from ansible.parsing.vault import is_encrypted_file
 from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ServerUnreachable
@@ -125,6 +126,11 @@ class ImportingAction(TransitAction):
             find: Any = self._find_needle
             path: str = find("files", src)
             if os.path.isfile(path) and os.path.getsize(path) <= _MOST_BYTES:
+                if _is_vaulted(path):
+                    problem = (
+                        f"{src} is encrypted with ansible-vault, and no vault password decrypts it: pass --vault-id or "
+                        "--vault-password-file"
+                    )
                 # The loader's other ways write a file of Ansible Vault to disk, decrypted, or read YAML.
                 content: bytes = self._loader._get_file_contents(path)[0]  # noqa: SLF001
                 return content
@@ -160,6 +166,11 @@ def further_versions(arguments: Mapping[str, Any]) -> list[str]:
     listed = [key for key in keys if isinstance(key, Mapping)] if isinstance(keys, list) else [arguments]
     further = [key for key in listed if _version(key.get("import")) not in ("None", "1")]
     return [f"import {_place(key, backend).strip('/')}/{key.get('name')}" for key in further]
+
+
+def _is_vaulted(path: str) -> bool:
+    with open(path, "rb") as file:
+        return bool(is_encrypted_file(file))
 
 
 def _place(options: Mapping[str, Any], default: str) -> str:

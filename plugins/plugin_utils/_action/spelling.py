@@ -80,8 +80,10 @@ def _unknown(given: Mapping[Any, Any], spec: Spec, outer: str) -> Iterator[tuple
 
 
 def _hint(name: str, known: Mapping[str, Any]) -> str:
-    """What may be meant: what other modules call it, or what looks like it."""
+    """What may be meant: what other modules call it, the same within another option, or what looks like it."""
     other = next((own for own in _ELSEWHERE.get(name, ()) if own in known), "")
+    for own, option in known.items():
+        other = other or (f"{own}.{name}" if name in _by_name(option.get("options") or {}) else "")
     return f" Did you mean '{other}'?" if other else did_you_mean(name, known)
 
 

@@ -131,7 +131,7 @@ def test_the_table_has_every_type_of_this_server(bao: Bao, engine: str) -> None:
 def test_a_cmac_is_refused_where_the_server_has_none(engine: str, lookup: Lookup) -> None:
     said = refusal(lookup, VALUE, key="aes256-gcm96", operation="cmac", mac_length=8)
     path = f"{engine}/cmac/aes256-gcm96"
-    assert said == f"The server has no operation for '{path}': only Vault Enterprise computes CMACs. Use hmac."
+    assert said == f"The server has no operation for '{path}': only Vault Enterprise computes CMACs, so use hmac."
 
 
 def test_what_the_server_encrypts_may_be_of_its_key(bao: Bao, engine: str, lookup: Lookup) -> None:

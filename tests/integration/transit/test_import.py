@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import wrapped
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
@@ -351,6 +352,8 @@ def test_material_comes_from_a_file_of_the_controller(bao: Bao, engine: str, nam
     (tmp_path / "own.pem").write_text(pem("ed25519"), encoding="ascii")
     (tmp_path / "own.key").write_bytes(key_material.raw("aes256-gcm96"))
     (tmp_path / "large").write_bytes(bytes(100_000))
+    sealed = VaultLib([("default", VaultSecret(b"a-password"))]).encrypt(pem("ed25519"))
+    (tmp_path / "vaulted.pem").write_bytes(sealed)
     with by_action():
         converge(bao, MODULE, **_from_file(engine, f"{name}-1", "ed25519", tmp_path / "own.pem"))
         converge(bao, MODULE, **_from_file(engine, f"{name}-2", "aes256-gcm96", tmp_path / "own.key", encoding="raw"))
@@ -365,6 +368,11 @@ def test_material_comes_from_a_file_of_the_controller(bao: Bao, engine: str, nam
             ("none.pem", {}, "none.pem that can be read"),
             ("own.key", {}, "is not text. For a file of bytes, set encoding: raw"),
             ("large", {"encoding": "raw"}, "is not a file, or too large to be a key"),
+            (
+                "vaulted.pem",
+                {},
+                "vaulted.pem is encrypted with ansible-vault, and no vault password decrypts it: pass --vault-id or",
+            ),
         ):
             result = run(bao, MODULE, **_from_file(engine, name, "hmac", tmp_path / file, **more))
             assert result.failed

@@ -111,6 +111,8 @@ def test_the_options_of_each_module_are_known(module: str) -> None:
         ("vault_transit_approle", {"role_name": CANARY}, "option 'role_name'. Did you mean 'name'?"),
         ("vault_transit_vars", {"dest": 1}, "option 'dest'. Did you mean 'path'?"),
         ("vault_transit_file", {"contents": 1, "owner": 1}, "option 'contents'. Did you mean 'content'?"),
+        ("vault_transit_key", {"content": CANARY}, "option 'content'. Did you mean 'import.content'?"),
+        ("vault_transit_keys", {"keys": [{"src": CANARY}]}, "option 'keys.src'. Did you mean 'import.src'?"),
         ("vault_transit_key", {"zzzzz": 1, "\x1b[": 1}, "options 'zzzzz' and '\\x1b['. Nothing was done."),
         ("vault_transit_keys", {"keys": [{"name": "a"}, {"nam": CANARY}]}, "'keys.nam'. Did you mean 'name'?"),
         ("vault_transit_unwrap", {"files": ["field=a paht=b"]}, "'files.paht'. Did you mean 'path'?"),

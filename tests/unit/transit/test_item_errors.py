@@ -44,7 +44,7 @@ def test_a_key_of_the_wrong_type(path: str, words: str, said: str) -> None:
 
 def test_only_a_cmac_is_an_operation_that_servers_lack() -> None:
     words = "1 error occurred: * unsupported path"
-    said = "The server has no operation for 'transit/cmac/ml': only Vault Enterprise computes CMACs. Use hmac."
+    said = "The server has no operation for 'transit/cmac/ml': only Vault Enterprise computes CMACs, so use hmac."
     assert missing_operation("transit/cmac/ml", 404, words) == said
     # A key with that name, which the server does not accept.
     assert missing_operation("transit/sign/cmac", 404, words) == ""

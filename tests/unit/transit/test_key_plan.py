@@ -144,7 +144,10 @@ def test_an_attribute_that_the_server_does_not_show_is_sent_but_not_predicted(at
         with pytest.raises(ChangeImpossible) as error:
             plan_key("ml", {attribute.name: "x", **other}, None)
         assert [reason.startswith(f"{attribute.name} is for keys of type ") for reason in reasons(error)] == [True]
-    existing = plan_key("ml", {attribute.name: "x"}, key())
+    with pytest.raises(ChangeImpossible) as error:
+        plan_key("ml", {attribute.name: "x"}, key())
+    assert [reason.startswith(f"{attribute.name} is for keys of type ") for reason in reasons(error)] == [True]
+    existing = plan_key("ml", {attribute.name: "x"}, key(type=kind))
     assert not existing.changed
     assert existing.before == existing.after
 
@@ -288,7 +291,10 @@ def test_an_hmac_key_gets_the_documented_size() -> None:
 def test_a_size_is_refused_for_a_key_that_has_none() -> None:
     with pytest.raises(ChangeImpossible) as error:
         plan_key("ml", {"key_size": 64}, key())
-    assert reasons(error) == ["key_size is not set and cannot become 64 (it is set at creation)"]
+    assert reasons(error) == ["key_size is for keys of type hmac, not aes256-gcm96"]
+    with pytest.raises(ChangeImpossible) as error:
+        plan_key("ml", {"key_size": 64}, key(type="hmac", key_size=32))
+    assert reasons(error) == ["key_size is 32 and cannot become 64 (it is set at creation)"]
 
 
 def test_an_unknown_type_is_left_to_the_server_with_a_warning() -> None:
