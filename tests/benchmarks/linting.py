@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -14,8 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlkeys._lint.secrets import is_placeholder
-from mlkeys._providers.key_patterns import PRIVATE_KEY, PROVIDER, Form, built_in
+from mlkeys._providers.key_patterns import PROVIDER, Form, built_in
 from tests.benchmarks.report import Row
 from tests.cdk import keys
 
@@ -84,12 +82,8 @@ def _recall(commands: Commands, kind: str, name: str) -> Row:
 
 
 def _fake(form: Form) -> str:
-    while True:
-        secret = keys.like(form.regex)
-        match = re.fullmatch(form.regex, secret)
-        value = match.groups()[0] if match and match.groups() else secret
-        if form.kind == PRIVATE_KEY or not is_placeholder(value):
-            return f"{keys.like(form.near)}_key: {secret}" if form.near else f"value = {secret}"
+    text = keys.of_form(form)
+    return text if form.near else f"value = {text}"
 
 
 @dataclass(frozen=True)

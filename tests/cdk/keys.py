@@ -11,6 +11,9 @@ import string
 from collections.abc import Iterator
 from typing import Any
 
+from mlkeys._lint.secrets import is_placeholder
+from mlkeys._providers.key_patterns import PRIVATE_KEY, Form
+
 HEX = "0123456789abcdef"
 LETTERS = string.ascii_letters
 ALNUM = string.ascii_letters + string.digits
@@ -64,6 +67,20 @@ def like(expression: str) -> str:
     raise ValueError(f"{expression} matches none of many texts")
 
 
+def of_form(form: Form) -> str:
+    """A text with a secret of a form, behind a name if that shows it."""
+    expression = re.compile(form.regex)
+    while True:
+        secret = like(form.regex)
+        match = expression.fullmatch(secret)
+        assert match
+        value = next((group for group in match.groups() if group), secret)
+        if any(one.allows(value, secret, secret, "") for one in form.allowances):
+            continue
+        if form.kind == PRIVATE_KEY or not is_placeholder(value):
+            return f"{like(form.near)}_key: {secret}" if form.near else secret
+
+
 def _pieces(parsed: Any) -> Iterator[str]:
     for operator, argument in parsed:
         name = str(operator)
@@ -90,7 +107,8 @@ def _members(parts: Any) -> str:
     for operator, argument in parts:
         name = str(operator)
         if name == "NEGATE":
-            return ' =:"'
+            others = _members([part for part in parts if part != (operator, argument)])
+            return "".join(sorted(set(string.printable) - set(string.whitespace) - set(others))) or " "
         if name == "LITERAL":
             found += chr(argument)
         elif name == "RANGE":

@@ -226,7 +226,7 @@ def program_options(data: bytes) -> None:
 
 
 def patterns(data: bytes) -> None:
-    for form in forms_in(_text(data), lambda _path: ""):
+    for form in forms_in(_text(data), lambda _path: "", str):
         form.is_signed("sk-")
 
 

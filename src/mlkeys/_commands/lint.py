@@ -267,12 +267,16 @@ def _patterns(files: Sequence[Path]) -> Patterns:
     forms: list[Form] = []
     for path in files:
         try:
-            forms += forms_in(replacing.bytes_of(path).decode(), partial(_extended, path))
+            forms += forms_in(replacing.bytes_of(path).decode(), partial(_extended, path), partial(_warn, path))
         except OSError as error:
             raise MlkeysError(f"{path}: {error.strerror or 'it cannot be read'}.") from None
         except ValueError as error:
             raise MlkeysError(f"{path}: {error}.") from None
     return Patterns((*built_in().forms, *forms)) if forms else built_in()
+
+
+def _warn(path: Path, sentence: str) -> None:
+    click.echo(reports.on_one_line(f"Warning: {path}: {sentence}."), err=True)
 
 
 def _extended(path: Path, other: str) -> str:
@@ -297,7 +301,8 @@ def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Find
         replacing.replace(baseline, reports.baseline(found, partial(_beside, baseline)), before)
         if before is None:
             baseline.chmod(0o644)
-        click.echo(f"Wrote {len(found)} known findings to {baseline}.", err=True)
+        count = "1 known finding" if len(found) == 1 else f"{len(found)} known findings"
+        click.echo(f"Wrote {count} to {baseline}.", err=True)
         return []
     known = _known(baseline)
     return [one for one in found if one not in known]

@@ -15,6 +15,8 @@ FIRST, SECOND = "1", "2"
 _WRAPPED = {"data", "metadata"}
 # What version 2 always says about a version of a secret.
 _ABOUT = {"created_time", "deletion_time", "destroyed", "version"}
+# And about all versions of it.
+_ABOUT_ALL = {"current_version", "oldest_version", "versions"}
 
 
 def kv_values(data: Mapping[str, Any], path: str, version: str = "") -> list[Value]:
@@ -27,6 +29,19 @@ def kv_values(data: Mapping[str, Any], path: str, version: str = "") -> list[Val
         MlkeysError: it is not clear what of it is the secret.
     """
     return list(walk(_members(data["data"] if _is_wrapped(data, path, version) else data)))
+
+
+def check_path(path: str, data: Mapping[str, Any], version: str) -> None:
+    """
+    Raises:
+        MlkeysError: the path is that of what version 2 keeps about a secret, and not of a secret.
+    """
+    mount, about, name = path.partition("/metadata/")
+    if about and version != FIRST and set(data) >= _ABOUT_ALL:
+        raise MlkeysError(
+            f"{path} is what version 2 of the engine keeps about a secret, and not the secret. "
+            f"Import {mount}/data/{name}"
+        )
 
 
 def _is_wrapped(data: Mapping[str, Any], path: str, version: str) -> bool:

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
-from collections.abc import Iterator
+import string
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from mlkeys._lint.sieve import Rows
-from mlkeys._providers.key_patterns import Form, Patterns
+from mlkeys._providers.key_patterns import Patterns
 from mlkeys._providers.marks import any_of
 
 _ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
@@ -22,7 +22,9 @@ _BEFORE, _BEHIND = 2000, 4000
 # Programs break the lines of base64 at 64 or 76 characters.
 _SHORTEST_LINE = 40
 _NEXT_LINE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}[\"']?[ \t]*(?:[\r\n]|\Z)")
-_SHORTEST_MARK = 4
+# What a text in base64 is a mark by: fewer characters, with bits of those beside them, or more.
+_SHORTEST_MARK, _ENOUGH = 3, 5
+_GROUP = 3
 # The names of keys without a form of their own, in a whole file in base64.
 _NAMES = ("_API_KEY", "api_key", "apiKey", "ApiKey", "api-key", "ACCESS_KEY", "access_key", "AccessKey")
 
@@ -43,18 +45,56 @@ class Decoded:
         return self.places[min(offset * 8 // 6, len(self.places) - 1)]
 
 
+@dataclass(frozen=True)
+class _Marks:
+    """What beginnings look like.
+
+    Attributes:
+        any: all of them.
+        steps: for the constant characters of each, the numbers of characters by which they may be out of step with the
+            groups of four.
+    """
+
+    any: re.Pattern[str]
+    steps: Mapping[str, Collection[int]]
+
+
 @cache
-def _marks(patterns: Patterns) -> tuple[re.Pattern[str], dict[str, int]]:
-    """What beginnings look like, and the number of characters by which each is out of step with the groups of four."""
-    steps: dict[str, int] = {}
+def _marks(patterns: Patterns) -> _Marks:
+    expressions: dict[str, None] = {}
+    steps: dict[str, set[int]] = {}
     for prefix in {*_NAMES, *(prefix for form in patterns.forms for prefix in form.prefixes)}:
-        data = prefix.encode()
-        for shift in range(3):
-            first, last = -(-8 * shift // 6), 8 * (shift + len(data)) // 6
-            mark = base64.b64encode(bytes(shift) + data + bytes(2)).decode()[first:last]
-            if len(mark) >= _SHORTEST_MARK and mark[0].isalnum():
-                steps[mark] = first
-    return any_of(map(re.escape, steps)) if steps else re.compile(r"(?!)"), steps
+        for shift in range(_GROUP):
+            expression, constant, step = _encoded_mark(prefix.encode(), shift)
+            if len(constant) >= _SHORTEST_MARK and constant[0].isalnum():
+                expressions[expression] = None
+                steps.setdefault(constant, set()).add(step)
+    return _Marks(any_of(expressions) if expressions else re.compile(r"(?!)"), steps)
+
+
+def _encoded_mark(data: bytes, shift: int) -> tuple[str, str, int]:
+    """An expression for data behind others, the characters that it has in any case, and how many are before these."""
+    # Where all around the data is zeros and ones, the characters that both have are those of the data alone.
+    ends = (bytes(shift) + data + bytes(2), b"\xff" * shift + data + b"\xff" * 2)
+    zeros, ones = (base64.b64encode(text).decode() for text in ends)
+    first, last = -(-8 * shift // 6), 8 * (shift + len(data)) // 6
+    constant = zeros[first:last]
+    expression = re.escape(constant[:1])
+    # A short one is in too many texts, but for the bits that it has of the characters beside it.
+    if len(constant) < _ENOUGH:
+        before = _between(zeros[first - 1], ones[first - 1], low=True) if shift else ""
+        expression += f"(?<={before}{expression})" if before else ""
+        behind = _between(zeros[last], ones[last], low=False) if 8 * (shift + len(data)) % 6 else ""
+        return f"{expression}{re.escape(constant[1:])}{behind}", constant, first
+    return f"{expression}{re.escape(constant[1:])}", constant, first
+
+
+def _between(zeros: str, ones: str, *, low: bool) -> str:
+    """The characters with the bits that two have in common: their low ones, or their high ones."""
+    alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+    first, last = alphabet.index(zeros), alphabet.index(ones)
+    step = (last ^ first) & -(last ^ first) if low else 1
+    return f"[{re.escape(alphabet[first : last + 1 : step])}]"
 
 
 def decoded_texts(text: str, patterns: Patterns, rows: Rows) -> Iterator[Decoded]:
@@ -63,26 +103,19 @@ def decoded_texts(text: str, patterns: Patterns, rows: Rows) -> Iterator[Decoded
     Args:
         rows: its long rows of letters and digits.
     """
-    expression, steps = _marks(patterns)
-    if not expression.search(rows.encoded):
+    marks = _marks(patterns)
+    if not marks.any.search(rows.encoded):
         return
     end = 0
-    for found in expression.finditer(text):
+    for found in marks.any.finditer(text):
         if found.start() < end:
             continue
-        decoded = _around(text, found.start(), steps[found.group()])
-        if decoded is not None:
-            end = decoded.places[-1] + 1
-            yield decoded
-
-
-def decoded_value(text: str, form: Form) -> str:
-    """A secret without a form of its own, from base64; empty for anything else."""
-    try:
-        value = base64.b64decode(text, validate=True).decode("ascii").strip()
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        return ""
-    return value if form.is_value(value) else ""
+        for constant, steps in marks.steps.items():
+            for step in steps if text.startswith(constant, found.start()) else ():
+                decoded = _around(text, found.start(), step)
+                if decoded is not None:
+                    end = max(end, decoded.places[-1] + 1)
+                    yield decoded
 
 
 def _around(text: str, at: int, step: int) -> Decoded | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from mlkeys._lint.encoded import decoded_texts, decoded_value
+from mlkeys._lint.encoded import decoded_texts
 from mlkeys._lint.escapes import unescaped_texts
 from mlkeys._lint.findings import (
     ALLOWED,
@@ -30,11 +30,21 @@ from mlkeys._providers.key_patterns import PROVIDER, Form, Patterns, built_in
 _RULES = {PROVIDER: PROVIDER_KEY, A_CREDENTIAL: CREDENTIAL, A_PRIVATE_KEY: PRIVATE_KEY}
 
 _ANYWHERE = ("example", "placeholder", "redacted", "changeme", "notreal", "dummy", "canary")
-# Too short to be meaningful in the middle of random text.
+# Too short to be meaningful in the middle of random text: only at a beginning, and where people go on as in words. In
+# capitals, they stand out.
 _AT_A_BEGINNING = ("fake", "your", "test", "demo", "mock", "sample", "not-", "no-real")
+_AS_WORDS_GO_ON = re.compile(r"\Z|[-_.]|[A-Z]?[a-z]{2}|[0-9]{3}|(?<=-)")
+_ONE_CASE = re.compile(r"[A-Z]?[a-z]*|[A-Z]*")
+# Behind the prefix of a shape.
+_FAR_FROM_BEGINNING = 24
 # The fixed prefix of a shape, which may be shown.
 _BEGINNING = re.compile(r"[A-Za-z0-9]{1,4}[_.-](?:[a-z0-9]{2,3}-)?")
-_SAME = re.compile(r"(.)\1{5}")
+_SAME = re.compile(r"(.)\1{5,}")
+# Of digits, and those of base 16, as many in a row are random in a long text.
+_LONG_OF_DIGITS = re.compile(r"[0-9a-f]{10,}")
+_SAME_DIGITS = 8
+# Of a token of OpenBao, which begins with zeros in base64.
+_ZEROS = "b.AAAAA"
 _STEPS = 8
 _BASE64, _ESCAPED = "in base64", "with encoded characters"
 
@@ -73,7 +83,7 @@ def secrets_in(text: str, path: str, patterns: Patterns | None = None) -> list[F
 def found_in(text: str, path: str, patterns: Patterns) -> Iterator[tuple[Finding, Found]]:
     """The secrets in a text that no comment allows, as findings and as they are."""
     lines: list[str] | None = None
-    for found in _found(text, patterns):
+    for found in _found(text, path, patterns):
         if lines is None:
             # `splitlines` would shift the offsets.
             lines = text.split("\n") if ALLOWED in text else []
@@ -83,11 +93,15 @@ def found_in(text: str, path: str, patterns: Patterns) -> Iterator[tuple[Finding
             yield finding(_RULES[found.form.kind], path, message, (line, column), found.secret), found
 
 
-def _found(text: str, patterns: Patterns) -> Iterator[Found]:
+def _found(text: str, path: str, patterns: Patterns) -> Iterator[Found]:
     rows = long_rows(text)
     forms = sieve_of(patterns).forms_in(text, rows)
     taken: list[Found] = []
-    for found in (*_plain(text, forms), *_encoded(text, rows, forms, patterns), *_escaped(text, rows, patterns)):
+    for found in (
+        *_plain(text, path, forms),
+        *_encoded(text, path, rows, forms, patterns),
+        *_escaped(text, path, rows, patterns),
+    ):
         # The first matching form of the table is the most specific one.
         if any(found.start < other.end and other.start < found.end for other in taken):
             continue
@@ -100,29 +114,28 @@ def _found(text: str, patterns: Patterns) -> Iterator[Found]:
             yield found
 
 
-def _plain(text: str, forms: Sequence[Form]) -> Iterator[Found]:
+def _plain(text: str, path: str, forms: Sequence[Form]) -> Iterator[Found]:
     for form in forms:
         try:
-            for start, end in form.spans(text):
+            for start, end in form.spans(text, path):
                 yield Found(form, text[start:end], start, end)
         except TooSlow as slow:
             slow.rule = form.ident
             raise
 
 
-def _encoded(text: str, rows: Rows, forms: Sequence[Form], patterns: Patterns) -> Iterator[Found]:
+def _encoded(text: str, path: str, rows: Rows, forms: Sequence[Form], patterns: Patterns) -> Iterator[Found]:
     for decoded in decoded_texts(text, patterns, rows):
-        for found in _plain(decoded.text, patterns.marked(decoded.text.lower())):
+        for found in _plain(decoded.text, path, patterns.marked(decoded.text.lower())):
             yield replace(found, start=decoded.place(found.start), end=decoded.place(found.end) + 1, encoded=_BASE64)
     for form in forms:
-        for start, end in form.encoded_spans(text):
-            if value := decoded_value(text[start:end], form):
-                yield Found(form, value, start, end, encoded=_BASE64)
+        for start, end, value in form.encoded(text, path):
+            yield Found(form, value, start, end, encoded=_BASE64)
 
 
-def _escaped(text: str, rows: Rows, patterns: Patterns) -> Iterator[Found]:
+def _escaped(text: str, path: str, rows: Rows, patterns: Patterns) -> Iterator[Found]:
     for part in unescaped_texts(text, rows):
-        for found in _plain(part.text, sieve_of(patterns).forms_in(part.text, long_rows(part.text))):
+        for found in _plain(part.text, path, sieve_of(patterns).forms_in(part.text, long_rows(part.text))):
             yield replace(found, start=part.place(found.start), end=part.place(found.end), encoded=_ESCAPED)
 
 
@@ -136,19 +149,45 @@ def _shown(secret: str, form: Form) -> str:
 
 def is_placeholder(secret: str) -> bool:
     """Whether a text of the right shape is not a secret: it contains a word like `example`, or it is not random."""
-    lower = secret.lower()
-    if any(word in lower for word in _ANYWHERE):
+    if any(form in secret for word in _ANYWHERE for form in _cases(word)):
         return True
-    if any(part.startswith(_AT_A_BEGINNING) for part in _parts(lower)):
+    if any(_begins_with_a_word(secret, start) for start in _beginnings(secret)):
         return True
     longest = max(re.split(r"[-_.]", secret), key=len)
-    return _SAME.search(secret) is not None or len(set(longest)) < min(8, len(longest) // 4) or _counts_up(lower)
+    return _has_many_of_one(secret) or len(set(longest)) < min(8, len(longest) // 4) or _counts_up(secret.lower())
 
 
-def _parts(lower: str) -> Iterator[str]:
-    """The text, and the rest of it after each punctuation mark."""
-    yield lower
-    yield from (lower[found.end() :] for found in re.finditer(r"[-_.]", lower))
+def _cases(word: str) -> tuple[str, ...]:
+    """How people write a word. Random letters are hardly ever of one case."""
+    return word, word.upper(), word.capitalize()
+
+
+def _beginnings(secret: str) -> Iterator[int]:
+    """Where the text begins, and the rest of it after each punctuation mark."""
+    yield 0
+    yield from (found.end() for found in re.finditer(r"[-_.]", secret))
+
+
+def _begins_with_a_word(secret: str, start: int) -> bool:
+    word = next((form for word in _AT_A_BEGINNING for form in _cases(word) if secret.startswith(form, start)), "")
+    if not word:
+        return False
+    behind = start + len(word)
+    if start < _FAR_FROM_BEGINNING:
+        return word.isupper() or _AS_WORDS_GO_ON.match(secret, behind) is not None
+    return _ONE_CASE.fullmatch(re.split(r"[-_.]", secret[start:], maxsplit=1)[0]) is not None
+
+
+def _has_many_of_one(secret: str) -> bool:
+    """Whether a character is repeated as it is not in random text."""
+    return any(
+        len(found.group()) >= _SAME_DIGITS
+        or not any(
+            digits.start() <= found.start() and found.end() <= digits.end()
+            for digits in _LONG_OF_DIGITS.finditer(secret.removeprefix(_ZEROS))
+        )
+        for found in _SAME.finditer(secret.removeprefix(_ZEROS))
+    )
 
 
 def _counts_up(text: str) -> bool:

@@ -15,6 +15,7 @@ from functools import cache
 
 from mlkeys._providers.key_patterns import Form, Patterns
 from mlkeys._providers.marks import FAR_ENOUGH, any_of
+from mlkeys._providers.words import CAPITALS_OF_VALUES
 
 _SHORTEST = 20
 _KEPT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
@@ -22,9 +23,20 @@ _KEPT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _SHAPE = bytes(97 if byte in _KEPT else 32 for byte in range(256))
 _LONG = b"a" * _SHORTEST
 _DIGITS = b"0123456789"
-_OF_NAMES = b"abcdefghijklmnopqrstuvwxyz_"
+_SMALL = b"abcdefghijklmnopqrstuvwxyz"
+_OF_NAMES = _SMALL + b"_"
 # A name has fewer capitals than any random text, or base64, has without a digit.
 _CAPITALS_OF_NAMES = 4
+# What is before and behind a value of a mapping or a variable, but hardly ever around a name in a program.
+_BEFORE_VALUES, _BEHIND_VALUES = b"\"'`=>-|/", b"\"'`=<}|\r\n"
+_COLON = b": "
+_LONGEST_SIGN = 5
+_QUOTES, _BEFORE_TEXTS = b"\"'` ", b"[\n"
+_LETTERS = _SMALL + _SMALL.upper()
+# Of a secret without a digit. In random letters, a third or more are of each case.
+_SHORTEST_OF_LETTERS, _LETTERS_OF_A_CASE = 22, 3
+_LENGTHS = (24, 32, 40, 48)
+_WORDS = re.compile(rb"[A-Z]*(?:[a-z]{2,}[A-Z]+)*(?:[a-z]{2,})?")
 # How far before a secret the name can be that it is found by, in bytes; a character is up to four of them.
 _FAR, _FAR_IN_UTF8 = 300, 1200
 # How far behind one it can be.
@@ -42,8 +54,8 @@ class Rows:
 
     Attributes:
         encoded: those of them that may be base64.
-        near: those of them with a digit or behind a semicolon, and what is around them, where the names of secrets are;
-            in lower case.
+        near: those of them with a digit, with letters of both cases as random texts have them, or behind a semicolon,
+            and what is around them, where the names of secrets are; in lower case.
     """
 
     all: str
@@ -61,25 +73,51 @@ def long_rows(text: str) -> Rows:
     while at >= 0:
         end = shape.find(b" ", at + _SHORTEST)
         row = data[at:end]
-        if not _is_name(row):
+        rest = row.translate(None, _OF_NAMES)
+        if not rest:
+            is_near = False
+        elif len(rest) * _CAPITALS_OF_NAMES < len(row) and rest.isalpha() and b"_" not in row:
+            # A name InCapitalsAndLowerCase, or one of the random texts that have as few capitals.
+            is_near = len(rest) * CAPITALS_OF_VALUES >= len(row) and _is_value(row, data, at)
+        else:
             rows.append(row)
-            # Behind a reference to a character, such as &#95;, a row may have no digit.
-            if len(row.translate(None, _DIGITS)) < len(row) or (at and data[at - 1] == _SEMICOLON):
-                begin = at - far
-                near.append(data[max(begin, reached, 0) : end + behind])
-                reached = end + behind
+            # Behind a reference to a character, such as &#95;, a row may be of any kind.
+            is_near = (
+                len(row.translate(None, _DIGITS)) < len(row)
+                or (not row.isupper() and not row.islower() and _is_mixed(row, data, at))
+                or (at > 0 and data[at - 1] == _SEMICOLON)
+            )
+        if is_near:
+            begin = at - far
+            near.append(data[max(begin, reached, 0) : end + behind])
+            reached = end + behind
         at = shape.find(_LONG, end)
     encoded = [row for row in rows if len(row) >= _SHORTEST_ENCODED and not row.islower()]
     beside = b"".join(near).decode("utf-8", errors="replace").lower()
     return Rows(b"\n".join(rows).decode("ascii"), b"\n".join(encoded).decode("ascii"), beside)
 
 
-def _is_name(row: bytes) -> bool:
-    """Whether it is the name of something: `in_lower_case`, or `InCapitalsAndLowerCase`."""
-    rest = row.translate(None, _OF_NAMES)
-    if not rest:
+def _is_mixed(row: bytes, data: bytes, at: int) -> bool:
+    """Whether letters without a digit are random, as far as that can be seen."""
+    letters = len(row) - len(row.translate(None, _LETTERS))
+    small = len(row) - len(row.translate(None, _SMALL))
+    fewest = min(small, letters - small)
+    if fewest * _LETTERS_OF_A_CASE > letters:
         return True
-    return len(rest) * _CAPITALS_OF_NAMES < len(row) and rest.isalpha() and b"_" not in row
+    return fewest > 0 and fewest * CAPITALS_OF_VALUES >= letters and _is_value(row, data, at)
+
+
+def _is_value(row: bytes, data: bytes, at: int) -> bool:
+    """Whether letters stand where a value does, and as names seldom do: quoted, and as long as a secret."""
+    if len(row) < _SHORTEST_OF_LETTERS or data[at + len(row) : at + len(row) + 1] not in _BEHIND_VALUES:
+        return False
+    before = data[max(at - _LONGEST_SIGN, 0) : at]
+    if before[-1:] not in _BEFORE_VALUES and not before.endswith(_COLON):
+        return False
+    # A text of a list alone on its line is a name, which its module exports.
+    if before.rstrip(_QUOTES)[-1:] in _BEFORE_TEXTS:
+        return False
+    return len(row) in _LENGTHS or _WORDS.fullmatch(row) is None
 
 
 class Sieve:

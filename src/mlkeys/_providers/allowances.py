@@ -16,46 +16,96 @@ from mlkeys._providers.go_expressions import for_python
 _SECRET, _MATCH, _LINE = "secret", "match", "line"
 
 
+_OF_ALLOWLISTS = {"description", "condition", "commits", "paths", "regexTarget", "regexes", "stopwords", "targetRules"}
+_OR, _AND = ("", "OR", "||"), ("AND", "&&")
+_KINDS = ("commits", "paths", "regexes", "stopwords")
+
+
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Expressions and words that show that something is not a secret.
+    """What shows that something is not a secret: each of these, or all of those that there are.
 
     Attributes:
-        target: what the expressions are for: the `secret`, the whole `match`, or the `line`. Words are for the secret.
-        both: whether it takes an expression and a word.
+        expressions: for the target.
+        words: in the secret, in lower case.
+        paths: expressions for the path of the file.
+        target: what the expressions are for: the `secret`, the whole `match`, or the `line`.
+        both: whether it takes all of them.
     """
 
     expressions: tuple[re.Pattern[str], ...]
     words: tuple[str, ...]
+    paths: tuple[re.Pattern[str], ...] = ()
     target: str = _SECRET
     both: bool = False
 
-    def allows(self, secret: str, match: str, line: str) -> bool:
+    def allows(self, secret: str, match: str, line: str, path: str) -> bool:
         text = {_MATCH: match, _LINE: line}.get(self.target, secret)
-        by_expression = any(one.search(text) for one in self.expressions)
-        by_word = any(word in secret.lower() for word in self.words)
-        if self.both and self.expressions and self.words:
-            return by_expression and by_word
-        return by_expression or by_word
+        shown = [
+            any(one.search(text) for one in self.expressions),
+            any(word in secret.lower() for word in self.words),
+            any(one.search(path) for one in self.paths),
+        ]
+        if self.both:
+            return all(
+                one for one, given in zip(shown, (self.expressions, self.words, self.paths), strict=True) if given
+            )
+        return any(shown)
 
 
 def allowances_in(table: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Allowance]]:
-    """Those of a rule or of a whole file, each with its table. What is about paths and commits allows nothing here.
+    """Those of a rule or of a whole file, each with its table. What is about commits allows nothing here.
 
     Raises:
         ValueError: one cannot be read.
     """
+    for one in tables_in(table):
+        both = _checked(one)
+        expressions, words, paths = (_texts(one, name) for name in ("regexes", "stopwords", "paths"))
+        if (expressions or words or paths) and not (both and one.get("commits")):
+            yield (
+                one,
+                Allowance(
+                    tuple(compiled(expression, _IN_ALLOWLISTS) for expression in expressions),
+                    tuple(word.lower() for word in words),
+                    tuple(compiled(expression, _IN_ALLOWLISTS) for expression in paths),
+                    str(one.get("regexTarget") or _SECRET),
+                    both,
+                ),
+            )
+
+
+def tables_in(table: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The tables of the allowlists of a rule or of a whole file, in either spelling.
+
+    Raises:
+        ValueError: one is not a table.
+    """
     given = table.get("allowlists", [])
-    listed = [*(given if isinstance(given, list) else [given]), table.get("allowlist", {})]
-    for one in listed:
+    for one in [*(given if isinstance(given, list) else [given]), table.get("allowlist", {})]:
         if not isinstance(one, Mapping):
             raise ValueError("an allowlist must be a table")
-        both = str(one.get("condition", "")).upper() in ("AND", "&&")
-        expressions, words = _texts(one, "regexes"), _texts(one, "stopwords")
-        if (expressions or words) and not (both and (one.get("paths") or one.get("commits"))):
-            target = str(one.get("regexTarget") or _SECRET)
-            compiled = tuple(_compiled(expression) for expression in expressions)
-            yield one, Allowance(compiled, tuple(word.lower() for word in words), target, both)
+        if one:
+            yield one
+
+
+def _checked(table: Mapping[str, Any]) -> bool:
+    """Whether an allowlist takes all of its parts.
+
+    Raises:
+        ValueError: a part has another name or value than gitleaks has for it, or there is none.
+    """
+    for name in table:
+        if name not in _OF_ALLOWLISTS:
+            raise ValueError(f"an allowlist has an unknown part: {name}")
+    condition, target = str(table.get("condition", "")).upper(), table.get("regexTarget") or _SECRET
+    if condition not in (*_OR, *_AND):
+        raise ValueError("the condition of an allowlist must be OR or AND")
+    if target not in (_SECRET, _MATCH, _LINE):
+        raise ValueError("regexTarget of an allowlist must be secret, match or line")
+    if not any(_texts(table, name) for name in _KINDS):
+        raise ValueError("an allowlist must have commits, paths, regexes or stopwords")
+    return condition in _AND
 
 
 def _texts(table: Mapping[str, Any], name: str) -> list[str]:
@@ -65,11 +115,19 @@ def _texts(table: Mapping[str, Any], name: str) -> list[str]:
     return found
 
 
-def _compiled(expression: str) -> re.Pattern[str]:
+_IN_ALLOWLISTS = "an expression of an allowlist"
+
+
+def compiled(expression: str, what: str) -> re.Pattern[str]:
+    """An expression of Go.
+
+    Raises:
+        ValueError: it is not one.
+    """
     try:
         return re.compile(for_python(expression))
     except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"an expression of an allowlist cannot be read: {error}") from None
+        raise ValueError(f"{what} cannot be read: {error}") from None
 
 
 def entropy(text: str) -> float:

@@ -1,55 +1,48 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The rules in files of users, in the format of gitleaks. What is not understood is refused: it would find nothing."""
+"""The rules in files of users, in the format of gitleaks.
+
+What is not understood is refused: it would find nothing. What gitleaks does and this does not is named.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mlkeys._providers.allowances import allowances_in
+from mlkeys._providers.allowances import allowances_in, tables_in
 from mlkeys._providers.go_expressions import for_python
 from mlkeys._providers.key_patterns import Form, form_of, ident_of
 
 #: Gives the text of a file that another one extends.
 Read = Callable[[str], str]
+#: Takes a sentence about a part of a file that has no effect here.
+Warn = Callable[[str], object]
 
 _TABLES = {"title", "description", "extend", "rules", "allowlist", "allowlists", "minVersion"}
 _OF_RULES = {
     *("id", "description", "regex", "path", "entropy", "secretGroup", "keywords", "tags", "allowlist", "allowlists"),
     *("required", "skipReport"),
-    *(
-        "marks",
-        "near",
-        "sign",
-        "glue",
-        "prefixes",
-        "anywhere",
-        "inside",
-        "row",
-        "provider",
-        "source",
-        "date",
-        "variable",
-    ),
+    *("marks", "near", "sign", "glue", "prefixes", "anywhere", "inside", "row", "random"),
+    *("provider", "source", "date", "variable"),
 }
 _OF_EXTENDS = {"path", "useDefault", "disabledRules", "url"}
 # A file that extends itself has no end.
 _DEEPEST = 5
 
 
-def forms_in(text: str, read: Read) -> list[Form]:
+def forms_in(text: str, read: Read, warn: Warn) -> list[Form]:
     """The forms of the text of a file, and of those that it extends.
 
     Raises:
         ValueError: it is not TOML, or as for `forms_of`.
     """
-    return forms_of(_loaded(text), read)
+    return forms_of(_loaded(text), read, warn)
 
 
-def forms_of(content: Mapping[str, Any], read: Read) -> list[Form]:
+def forms_of(content: Mapping[str, Any], read: Read, warn: Warn) -> list[Form]:
     """The forms of a loaded file.
 
     Raises:
@@ -58,9 +51,27 @@ def forms_of(content: Mapping[str, Any], read: Read) -> list[Form]:
     whole = _extended(content, read, _DEEPEST)
     general = list(allowances_in(whole))
     found = [_checked(rule, general) for rule in whole["rules"] if _is_for_contents(rule)]
+    for sentence in dict.fromkeys(_without_effect(whole)):
+        warn(sentence)
     if not found:
         raise ValueError("it has no rules for the contents of files: [[rules]] with an id and a regex")
     return found
+
+
+def _without_effect(whole: Mapping[str, Any]) -> Iterator[str]:
+    """What gitleaks does with a file and this does not."""
+    if whole["extend"].get("useDefault"):
+        yield "extend.useDefault has no effect, nor has disabledRules for these rules: the rules of mlkeys always count"
+    if any(one.get("commits") for one in tables_in(whole)):
+        yield "commits of an allowlist has no effect"
+    for rule in whole["rules"]:
+        ident = ident_of(rule)
+        if not rule.get("regex"):
+            yield f"rule {ident} has no effect: it is only about the names of files"
+        if rule.get("required"):
+            yield f"required of rule {ident} has no effect: the rule finds what it matches without the others, too"
+        if any(one.get("commits") for one in tables_in(rule)):
+            yield f"commits of an allowlist of rule {ident} has no effect"
 
 
 def _loaded(text: str) -> Mapping[str, Any]:
@@ -84,7 +95,7 @@ def _extended(content: Mapping[str, Any], read: Read, depth: int) -> dict[str, A
         raise ValueError("extend.url is not supported: download the file, and extend it by its path")
     # The rules that gitleaks has by default are not those of this package, which are searched for in any case.
     if not extend.get("path"):
-        return {**content, "rules": rules}
+        return {**content, "rules": rules, "extend": extend}
     if not depth:
         raise ValueError("it extends too many files, one from another")
     base = _extended(_loaded(read(str(extend["path"]))), read, depth - 1)
@@ -93,7 +104,7 @@ def _extended(content: Mapping[str, Any], read: Read, depth: int) -> dict[str, A
     for rule in rules:
         merged[ident_of(rule)] = _merged(merged.get(ident_of(rule), {}), rule)
     return {**content, "rules": [*merged.values()], "allowlists": [*_allowlists(base), *_allowlists(content)],
-            "allowlist": {}}  # fmt: skip
+            "allowlist": {}, "extend": {**base["extend"], **extend}}  # fmt: skip
 
 
 def _merged(base: Mapping[str, Any], rule: Mapping[str, Any]) -> Mapping[str, Any]:

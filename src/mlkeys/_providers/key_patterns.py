@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
-from mlkeys._providers.allowances import Allowance, entropy
+from mlkeys._providers.allowances import Allowance, allowances_in, compiled, entropy
 from mlkeys._providers.marks import FAR_ENOUGH, any_of, mark_of, rules_text
 from mlkeys._providers.named_values import NamedValue
+from mlkeys._providers.words import is_words
 
 PROVIDER = "provider"
 CREDENTIAL = "credential"
@@ -23,12 +24,14 @@ _LARGEST = 100
 
 _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 # An encoded character, or a colour of a terminal, whose last letter is not a part of what follows. Logs show the
-# escape before a colour as ^[, or leave it out.
+# escape before a colour as ^[, or leave it out. So is the sign before a default of a shell.
 _ESCAPE = re.compile(
     r"(?:%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[nrtbfv0]|&[a-z]{2,6};"
-    r"|(?:(?:\x1b|\\e|\\033|\\x1[bB]|\\u001[bB]|\^\[)\[[0-9;]{0,12}|\[[0-9;]{1,12})m)\Z"
+    r"|(?:(?:\x1b|\\e|\\033|\\x1[bB]|\\u001[bB]|\^\[)\[[0-9;]{0,12}|\[[0-9;]{1,12})m"
+    # A value that counts where a variable is missing: ${NAME:-KEY}
+    r"|\$\{[A-Za-z_][A-Za-z0-9_]{0,60}:?-)\Z"
 )
-_LONGEST_ESCAPE = 20
+_LONGEST_ESCAPE = 70
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Form:
         variable: what a variable with such a secret is called; empty to go by the provider.
         inside: whether the marks are a part of the secret, in a row of at least 20 letters, digits, `_` and `-`.
         row: whether the secret has a row of at least 20 letters, digits, `_` and `-` with a digit.
+        random: whether it is random, and no words of any kind: what has no digit needs enough letters of either case.
+        path: of the files that it is searched for in; None for all.
         entropy: of the secret, at least; as gitleaks computes it.
         allowances: what is not a secret all the same.
         ident: of the rule of a user: all that it matches is a secret, whatever it looks like and is next to.
@@ -58,7 +63,7 @@ class Form:
     what: str
     kind: str
     marks: tuple[str, ...]
-    regex: str
+    regex: str = field(repr=False)
     near: str = ""
     sign: str = ""
     glue: str = ""
@@ -69,8 +74,10 @@ class Form:
     variable: str = ""
     inside: bool = False
     row: bool = False
+    random: bool = False
+    path: re.Pattern[str] | None = None
     entropy: float = 0.0
-    allowances: tuple[Allowance, ...] = ()
+    allowances: tuple[Allowance, ...] = field(default=(), repr=False)
     ident: str = ""
 
     @property
@@ -90,41 +97,50 @@ class Form:
     def _shape(self) -> re.Pattern[str]:
         return self._named.shape if self.near else self._value
 
-    def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where such secrets are in a text."""
-        if not self.regex:
+    def spans(self, text: str, path: str = "") -> Iterator[tuple[int, int]]:
+        """Where such secrets are in a text.
+
+        Args:
+            path: of the file with the text.
+        """
+        if not self.regex or not self._is_searched_in(path):
             return
         for found in self._named.matches(text) if self.near else self._shape.finditer(text):
             start, end = found.span(self._group_of(found))
             # What precedes a group is a matter of the expression.
             begins = bool(self.near) or start == found.start()
-            if self._stands_alone(text, start, end, begins=begins) and not self._is_allowed(
-                text, found, text[start:end]
-            ):
+            if self._stands_alone(text, start, end, begins=begins) and self._is_one(text, found, path):
                 yield start, end
+
+    def _is_searched_in(self, path: str) -> bool:
+        return self.path is None or self.path.search(path) is not None
+
+    def _is_one(self, text: str, found: re.Match[str], path: str) -> bool:
+        """Whether what has the shape of such a secret is one."""
+        secret = found[self._group_of(found)]
+        return not (self.random and is_words(secret)) and not self._is_allowed(text, found, secret, path)
 
     def _group_of(self, found: re.Match[str]) -> int:
         """The first group that matches something, if none is named."""
         groups = range(1, len(found.groups()) + 1)
         return self.group or next((group for group in groups if found[group]), 0)
 
-    def _is_allowed(self, text: str, found: re.Match[str], secret: str) -> bool:
+    def _is_allowed(self, text: str, found: re.Match[str], secret: str, path: str) -> bool:
         if self.entropy and entropy(secret) <= self.entropy:
             return True
         if not self.allowances:
             return False
         end = text.find("\n", found.end())
         line = text[text.rfind("\n", 0, found.start()) + 1 : end if end >= 0 else len(text)]
-        return any(one.allows(secret, found.group(), line) for one in self.allowances)
+        return any(one.allows(secret, found.group(), line, path) for one in self.allowances)
 
-    def encoded_spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where a text has something in base64 at a place where a secret without a form of its own would be."""
-        if self.near:
-            yield from self._named.encoded_spans(text)
-
-    def is_value(self, text: str) -> bool:
-        """Whether a text as a whole is such a secret, if it is in the right place."""
-        return self._value.fullmatch(text) is not None
+    def encoded(self, text: str, path: str = "") -> Iterator[tuple[int, int, str]]:
+        """Where a text has a secret without a form of its own in base64, in the right place, and the secret."""
+        if self.near and self._is_searched_in(path):
+            for start, end, value in self._named.encoded(text):
+                found = self._value.fullmatch(value)
+                if found is not None and self._is_one(value, found, path):
+                    yield start, end, value
 
     @cached_property
     def _sign(self) -> re.Pattern[str]:
@@ -132,11 +148,11 @@ class Form:
 
     def is_signed(self, text: str) -> bool:
         """Whether a text contains something that might be such a secret."""
-        return self._sign.search(text) is not None
+        return any(True for _ in self.signed(text))
 
     def signed(self, text: str) -> Iterator[str]:
         """Yield what may be such secrets."""
-        return (found.group() for found in self._sign.finditer(text))
+        return (found.group() for found in self._sign.finditer(text) if self.sign or self._is_one(text, found, ""))
 
     def _stands_alone(self, text: str, start: int, end: int, *, begins: bool) -> bool:
         if self.ident:
@@ -186,7 +202,11 @@ class Patterns:
 def built_in() -> Patterns:
     """The patterns of this package."""
     rules = tomllib.loads(rules_text())["rules"]
-    return Patterns(tuple(form_of(rule, str(rule.get("regex", "")), ()) for rule in rules))
+    return Patterns(tuple(_built_in(rule) for rule in rules))
+
+
+def _built_in(rule: Mapping[str, Any]) -> Form:
+    return form_of(rule, str(rule.get("regex", "")), tuple(allowance for _, allowance in allowances_in(rule)))
 
 
 def marked(text: str) -> list[Form]:
@@ -219,6 +239,8 @@ def form_of(rule: Mapping[str, Any], regex: str, allowances: tuple[Allowance, ..
         variable=str(rule.get("variable", "")),
         inside=bool(rule.get("inside", False)),
         row=bool(rule.get("row", False)),
+        random=bool(rule.get("random", False)),
+        path=compiled(str(rule["path"]), f"the path of rule {ident_of(rule)}") if rule.get("path") else None,
         entropy=_number(rule, "entropy"),
         allowances=allowances,
         ident=ident,

@@ -29,6 +29,8 @@ _LONGEST_SIGN = 3
 # Of a client or a mapping, before its secret.
 _LONGEST_ENTRY = 25
 _MOST_ROWS = 100
+# What a secret begins with that is not a part of its row, as in hvs.…
+_LONGEST_BEGINNING = 4
 # Between the rows of a list, with what may be behind a dot in one.
 _LONGEST_GAP = 100
 # What is between the rows of one secret.
@@ -65,17 +67,9 @@ class NamedValue:
         """The secret after a name."""
         return re.compile(near_it.after(self.near, f"({self.value})"))
 
-    @cached_property
-    def _name(self) -> re.Pattern[str]:
-        return re.compile(self.near)
-
-    @cached_property
-    def _name_in_any_case(self) -> re.Pattern[str]:
-        return re.compile(f"(?i:{self.near})")
-
     def matches(self, text: str) -> Iterator[re.Match[str]]:
         """The secrets near a name: after it, in its list, in its row of a table, or before it."""
-        names = self._names(text)
+        names = _names(self.near, text)
         last = -1
         for value in self._values(text, names) if names else ():
             start, end = value.span(1)
@@ -87,25 +81,26 @@ class NamedValue:
                 last = end
                 yield value
 
-    def encoded_spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where such a secret is in base64, after a name."""
-        names = self._names(text)
+    def encoded(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Where what may be such a secret is in base64, after a name, and what it is."""
+        names = _names(self.near, text)
         for start, end in _rows_near(names, text, _ROW_ENCODED, _SHORTEST_ENCODED):
             row = text[start:end]
-            if _ASCII_ENCODED.issuperset(row[:12:4]) and self._is_encoded(row) and _is_after_a_name(text, names, start):
-                yield start, end + len(text[end : end + 2]) - len(text[end : end + 2].lstrip("="))
+            if not _ASCII_ENCODED.issuperset(row[:12:4]):
+                continue
+            value = self._decoded(row)
+            if value and (_is_after_a_name(text, names, start) or _is_entry(text, names, start)):
+                yield start, end + len(text[end : end + 2]) - len(text[end : end + 2].lstrip("=")), value
 
-    def _is_encoded(self, row: str) -> bool:
+    def _decoded(self, row: str) -> str:
+        """A secret in base64, also behind the word or the user's name that it has in a header; empty if it is none."""
         data = binascii.a2b_base64(row + "=" * (-len(row) % 4)) if len(row) % 4 != 1 else b"\x80"
-        return data.isascii() and re.fullmatch(self.value, data.decode("ascii").strip()) is not None
+        found = self._in_a_header.fullmatch(data.decode("ascii").strip()) if data.isascii() else None
+        return found[1] if found else ""
 
-    def _names(self, text: str) -> _Names:
-        """Where the name is. A search for letters of either case takes several times as long."""
-        lower = _lower(text)
-        # Of a few letters, the lower case has another length.
-        same = len(lower) == len(text) and self.near == self.near.lower()
-        found = self._name.finditer(lower) if same else self._name_in_any_case.finditer(text)
-        return [name.span() for name in found]
+    @cached_property
+    def _in_a_header(self) -> re.Pattern[str]:
+        return re.compile(rf"(?:(?i:bearer|token|basic|key)[ \t]+|[\w.@-]{{0,40}}:)?({self.value})")
 
     def _values(self, text: str, names: _Names) -> Iterator[re.Match[str]]:
         """What looks like such a secret, wherever it stands: nearly always nothing."""
@@ -113,6 +108,16 @@ class NamedValue:
             return self._alone.finditer(text)
         rows = _joined(text, _rows_near(names, text, _ROW, _SHORTEST))
         return chain.from_iterable(self._alone.finditer(text, begin, min(end + 1, len(text))) for begin, end in rows)
+
+
+@lru_cache(maxsize=8)
+def _names(near: str, text: str) -> _Names:
+    """Where a name is. A search for letters of either case takes several times as long."""
+    lower = _lower(text)
+    # Of a few letters, the lower case has another length.
+    same = len(lower) == len(text) and near == near.lower()
+    found = _expression(near).finditer(lower) if same else _expression(f"(?i:{near})").finditer(text)
+    return [name.span() for name in found]
 
 
 def _is_after_a_name(text: str, names: _Names, start: int) -> bool:
@@ -123,6 +128,12 @@ def _is_after_a_name(text: str, names: _Names, start: int) -> bool:
         or (start - end <= _LONGEST_ENTRY and _is_of_client_or_mapping(text, (begin, end), start))
         for begin, end in _within(names, start - FARTHEST, start)
     )
+
+
+def _is_entry(text: str, names: _Names, start: int) -> bool:
+    """Whether it is the value of a name. Checksums do not look like secrets when they are decoded."""
+    near = _within(names, start - _LONGEST_ENTRY - _LONGEST_KEY, start)
+    return any(_expression(near_it.ITS_ENTRY).fullmatch(text, end, start) for _, end in near)
 
 
 def _is_in_next_cell(text: str, name_end: int, start: int) -> bool:
@@ -224,14 +235,14 @@ def _surroundings(names: _Names) -> Iterator[tuple[int, int]]:
 
 
 def _joined(text: str, rows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Rows, as far as they go on behind a dot or a colon."""
+    """Rows, as far as they go on behind a dot or a colon, with what may be before the first dot."""
     reached = 0
     for begin, row_end in rows:
         end = row_end
         while text[end : end + 1] in _DOTS and (more := _ROW_FROM.match(text, end + 1)):
             end = more.end()
         if end > reached:
-            yield max(begin, reached), end
+            yield max(begin - _LONGEST_BEGINNING, reached), end
             reached = end
 
 

@@ -8,21 +8,48 @@ from __future__ import annotations
 FARTHEST, FARTHEST_BEHIND = 290, 140
 
 _COLOUR = r"(?:\x1b|\\e|\\033|\\x1[bB]|\\u001[bB]|\^\[)\[[0-9;]{0,12}m"
-# Of a text in a program. Some languages have a letter before it.
-_QUOTE = r"[@$bf]?[\"'`]"
+# Of a text in a program. Some languages have letters before it.
+_LETTERS_OF_TEXTS = r"(?:[@$]|[bBfFrRuU]{1,2}#{0,3})"
+_QUOTE = rf"{_LETTERS_OF_TEXTS}?[\"'`]{{1,3}}"
 # Anything within a paragraph.
 _NEARBY = r"(?:(?!\n[ \t\r]*\n)[\s\S]){0,80}?"
 _LINE = r"\r?\n[ \t]*[^\s][^\n]{0,120}"
-_KEY = r"(?i:key|token|secret|login|client|bearer|(?<=[a-z_-])(?:key|token)s)(?:_?[0-9])?(?![A-Za-z])"
+_KEY = (
+    r"(?i:key|token|secret|login|client|bearer|(?<=[_-])pat|(?<=[a-z_-])(?:key|token)s)(?:_?[0-9]|_?(?i:b64|base64))?"
+    r"(?![A-Za-z])"
+)
 # The names of keys that have no provider in them.
 _ONLY_KEY = r"(?i:(?:(?:x|xi)-)?(?:api|auth|access)?[-_. ]?(?:key|token)|authorization)"
-_PLACE = r"[\"']?(?i:value|default)[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?"
+# A text of YAML on the lines below its name.
+_BLOCK = r"(?:[>|][-+0-9]{0,2}[ \t]{0,4}(?:#[^\n]{0,120})?\r?\n[ \t]{0,40})"
+_IS = rf"[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}{_BLOCK}?[\"']?"
+_PLACE = rf"[\"']?(?i:value|default){_IS}"
 _TYPE = r"[ \t]{0,4}:[ \t]{0,4}[&A-Za-z'][A-Za-z0-9_.,<>|&?'\[\] \t]{0,40}?"
-_CALL = r"(?:[A-Za-z_][A-Za-z0-9_.:]{0,40}\([ \t]{0,4})"
+# With the value as the first argument, or behind the name of an argument.
+_CALL = (
+    r"(?:[A-Za-z_][A-Za-z0-9_.:]{0,40}\(\s{0,40}(?:[^\n\"'`()]{0,80},\s{0,40})?"
+    r"(?:[A-Za-z_][A-Za-z0-9_]{0,30}[ \t]{0,2}=[ \t]{0,2}(?:lambda:[ \t]{0,2})?)?)"
+)
 _ACCESSORS = r"[ \t]{0,4}\{[ \t]{0,4}get;[^}\n]{0,30}\}"
+# A value that counts where another one is missing, as in shells and Compose.
+_INSTEAD = r"(?:\$\{[A-Za-z_][A-Za-z0-9_]{0,60}:?[-=][\"']?)"
+_OTHERWISE = (
+    # os.getenv("NAME") or "KEY", env.NAME ?? "KEY", env["NAME"] if set else "KEY"
+    rf"[^\n]{{0,60}}?[ \t)\]](?:or|else|\|\||\?\?|\?:)\s{{1,40}}{_QUOTE}",
+    # .unwrap_or("KEY"), .orElse("KEY"), | default("KEY"), | default "KEY"
+    (
+        r"[^\n]{0,60}?[.|][ \t]?(?i:(?:[a-z_]{0,12}or_?)?(?:else|default)[a-z_]{0,10}|unwrap_or|or)"
+        rf"(?:\([^\n\"'`]{{0,20}}|[ \t]){_QUOTE}"
+    ),
+)
 _ASSIGNED = (
-    r"[^\nA-Za-z0-9]{1,8}",
-    r"[\"']?,?[ \t]{0,40}(?:\r?\n)?[ \t]{0,40}[\"']?(?i:value)[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?",
+    rf"[^\nA-Za-z0-9]{{1,8}}(?:(?<=[ \t(=,:\[{{]){_LETTERS_OF_TEXTS}[\"'`]{{1,3}})?",
+    (
+        r"[\"']?,?(?:[ \t]{0,40}\r?\n(?:[ \t]{0,40}#[^\n]{0,120}\r?\n){0,3})?[ \t]{0,40}[\"']?"
+        rf"(?i:value){_IS}"
+    ),
+    rf"[^\nA-Za-z0-9]{{0,8}}{_INSTEAD}",
+    *_OTHERWISE,
     rf"(?:[^\nA-Za-z0-9]{{0,8}}{_COLOUR}){{1,3}}[^\nA-Za-z0-9]{{0,8}}",
     # The value is on the next line, after a sign that says so.
     r"[^\nA-Za-z0-9]{0,16}[>|(\[{\\,=+-][ \t]{0,4}\r?\n[ \t]{0,40}[\"'`]?",
@@ -37,7 +64,9 @@ _ASSIGNED = (
     r"</(?:key|name)>\s{0,40}<(?:string|value)>",
     r"[ \t]is:?[ \t]{1,4}[\"'`]?",
 )
-_ONLY_ASSIGNED = rf"[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}(?:{_QUOTE})?(?:(?i:bearer|token)[ \t]{{1,4}})?"
+_ONLY_ASSIGNED = (
+    rf"[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}{_BLOCK}?(?:{_QUOTE})?{_INSTEAD}?(?:(?i:bearer|token)[ \t]{{1,4}})?"
+)
 _BULLET = r"(?:(?:-H|--header)[ =])?[-*{ ]{0,3}"
 _CLIENT = r"(?:(?i:key|client|credential|init|completion)[A-Za-z]{0,20}(?:[Vv]?[0-9])?|::new)"
 _BEFORE = (
@@ -64,7 +93,7 @@ def after(near: str, value: str) -> str:
 BEHIND_A_NAME = f"(?:{'|'.join(_BEFORE)})"
 #: Something of it. What has nothing of it is not worth a search.
 IN_BETWEEN = ("key", "token", "secret", "login", "client", "bearer", "password", "credential", "authorization", "init",
-              "completion", "new")  # fmt: skip
+              "completion", "new", "_pat", "-pat")  # fmt: skip
 #: The end of what is before a secret whose provider is named behind it.
 ITS_KEY = rf"(?:(?<![A-Za-z0-9_-]){_ONLY_KEY}{_ONLY_ASSIGNED})\Z"
 #: From such a secret to a name.

@@ -315,7 +315,7 @@ def test_a_baseline_hides_what_is_known_wherever_it_moves_to() -> None:
     written("a.env", f"A={secret}\n")
     baseline = ["--baseline", "known.json"]
     assert "known.json does not exist. Write it with --update-baseline." in lint(*baseline, status=2).stderr
-    assert "Wrote 1 known findings to known.json" in lint(*baseline, "--update-baseline").stderr
+    assert "Wrote 1 known finding to known.json" in lint(*baseline, "--update-baseline").stderr
     lint(*baseline)
     written("a.env", f"# further down\nA={secret}\n")
     lint(*baseline)

@@ -12,17 +12,18 @@ import re
 import string
 import tomllib
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkeys._lint.findings import Finding
-from mlkeys._lint.secrets import found_in, is_placeholder, secrets_in
+from mlkeys._lint.secrets import found_in, secrets_in
 from mlkeys._lint.sieve import long_rows, sieve_of
 from mlkeys._providers.gitleaks import forms_of
 from mlkeys._providers.go_expressions import for_python
-from mlkeys._providers.key_patterns import PRIVATE_KEY, Form, Patterns, built_in, marked
+from mlkeys._providers.key_patterns import Form, Patterns, built_in, marked
 from mlkeys._providers.marks import built_in_marks, may_hold_a_secret
 from tests.cdk import keys
 from tests.cdk.apps import ROOT
@@ -329,25 +330,17 @@ def test_no_text_is_too_odd(text: str) -> None:
 SEARCHED = [form for form in built_in().forms if form.regex]
 
 
-def fake(form: Form) -> str:
-    """A text with a secret of this form."""
-    while True:
-        secret = keys.like(form.regex)
-        match = re.fullmatch(form.regex, secret)
-        assert match
-        if form.kind == PRIVATE_KEY or not is_placeholder(match.groups()[0] if match.groups() else secret):
-            return f"{keys.like(form.near)}_key: {secret}" if form.near else secret
-
-
 @pytest.mark.parametrize("form", SEARCHED, ids=lambda form: form.what)
 def test_fakes_of_every_rule_in_the_table_are_found(form: Form) -> None:
     for _ in range(20):
-        text = fake(form)
+        text = keys.of_form(form)
         assert len(found(text)) == 1, text
         assert form in marked(text), text
 
 
-@given(st.lists(st.one_of(_tokens(), st.sampled_from(SEARCHED).map(fake)), max_size=8), st.sampled_from(" \n=:/."))
+@given(
+    st.lists(st.one_of(_tokens(), st.sampled_from(SEARCHED).map(keys.of_form)), max_size=8), st.sampled_from(" \n=:/.")
+)
 def test_the_sieve_loses_nothing(tokens: list[str], between: str) -> None:
     text = between.join(tokens)
     kept = sieve_of(built_in()).forms_in(text, long_rows(text))
@@ -700,7 +693,7 @@ regex = 'acme-(?i)[a-z]{4}-([0-9]{6})'
 secretGroup = 1
 keywords = ["ACME-"]
 """
-    patterns = Patterns((*built_in().forms, *forms_of(tomllib.loads(rules), str)))
+    patterns = Patterns((*built_in().forms, *forms_of(tomllib.loads(rules), str, str)))
     (one,) = secrets_in("token: acme-ABcd-918273", "f", patterns)
     assert (one.column, one.rule.name, one.message) == (18, "credential", "an Acme token in plain text")
 
@@ -760,7 +753,7 @@ id = "long"
 regex = 'z([0-9a-f]{12})'
 keywords = ["A=keyword-that-is-longer-than-the-forty-characters"]
 """
-    patterns = Patterns(tuple(forms_of(tomllib.loads(rules), str)))
+    patterns = Patterns(tuple(forms_of(tomllib.loads(rules), str, str)))
 
     def places(text: str) -> list[tuple[int, int]]:
         return [(one.line, one.column) for one in secrets_in(text, "f", patterns)]
@@ -791,7 +784,7 @@ keywords = ["A=keyword-that-is-longer-than-the-forty-characters"]
 )
 def test_a_rule_that_cannot_be_used_is_refused(rule: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        forms_of({"rules": [rule]}, str)
+        forms_of({"rules": [rule]}, str, str)
 
 
 def test_every_form_is_marked() -> None:
@@ -811,7 +804,176 @@ def test_the_marks_are_those_of_the_rules() -> None:
     assert len(given) > len(tomllib.loads(text)["rules"])
 
 
-@given(st.sampled_from(SEARCHED).map(fake), st.text(max_size=30), st.text(max_size=30))
+@given(st.sampled_from(SEARCHED).map(keys.of_form), st.text(max_size=30), st.text(max_size=30))
 def test_every_text_with_a_secret_has_a_mark(secret: str, before: str, after: str) -> None:
     text = f"{before}{secret}{after}"
     assert may_hold_a_secret(text) or not marked(text)
+
+
+# Keys without a digit, defaults, other alignments
+
+
+def letters(length: int) -> str:
+    """Random letters of both cases, none of which is a digit."""
+    return next(text for text in iter(lambda: some(LETTERS, length), "") if 3 * sum(map(str.isupper, text)) > length)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("MISTRAL_API_KEY", letters(32)),
+        ("COHERE_API_KEY", letters(40)),
+        ("MOONSHOT_API_KEY", f"sk-{letters(24)}{some(ALNUM, 24)}"),
+        ("LITELLM_API_KEY", f"sk-{letters(22)}"),
+        ("VERCEL_TOKEN", letters(24)),
+        ("BAO_TOKEN", f"s.{letters(24)}"),
+        ("DEEPSEEK_API_KEY", f"sk-{some(HEX, 13)}{'7' * 6}{some(HEX, 13)}"),
+        ("CLARIFAI_PAT", some(HEX, 32)),
+    ],
+)
+def test_a_key_behind_its_name_needs_no_digit(name: str, key: str) -> None:
+    assert len(found(f"{name}={key}\n")) == 1
+    assert len(found(f'{{"{name.lower()}": "{key}"}}\n')) == 1
+
+
+def test_a_name_in_a_program_is_not_a_key_without_digits() -> None:
+    assert not found('mistral_api_key: "MistralChatCompletionsToolClient"\n')
+    assert not found("mistral_api_key = MistralChatCompletionsToolClient\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'key = os.getenv("MISTRAL_API_KEY") or "{}"\n',
+        'key = os.environ["MISTRAL_API_KEY"] if ready else "{}"\n',
+        "const key = process.env.MISTRAL_API_KEY ?? '{}'\n",
+        'env::var("MISTRAL_API_KEY").unwrap_or("{}".into())\n',
+        'key: {{{{ mistral_api_key | default("{}") }}}}\n',
+        "MISTRAL_API_KEY=${{MISTRAL_API_KEY:-{}}}\n",
+        "  MISTRAL_API_KEY: ${{OTHER-{}}}\n",
+        'mistral_api_key: str = Field("{}")\n',
+        'mistral_api_key: str = Field(default="{}", env="X")\n',
+        'mistral_api_key: str = Field(\n    default="{}",\n)\n',
+        "mistral_api_key: str = r'{}'\n",
+        'os.environ["MISTRAL_API_KEY"] = r"{}"\n',
+        "- name: MISTRAL_API_KEY\n  value: >-\n    {}\n",
+        "- name: MISTRAL_API_KEY\n  # ours\n  value: |\n    {}\n",
+        "model: mistral/x\n  api_key: >-\n    {}\n",
+    ],
+)
+def test_a_default_and_a_block_are_values(text: str) -> None:
+    (one,) = found(text.format(some(ALNUM, 32)))
+    assert one.message == "a Mistral API key in plain text"
+
+
+@pytest.mark.parametrize("key", ["Tr0ub4dor&3", "pa$sw0rd#1;x", "sk-geheim-ä", "9k(x)y"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "LITELLM_MASTER_KEY={}\n",
+        "LITELLM_SALT_KEY='{}'\n",
+        "LITELLM_MASTER_KEY: {}\n",
+        "general_settings:\n  master_key: {}\n",
+    ],
+)
+def test_a_key_of_litellm_has_any_characters(text: str, key: str) -> None:
+    (one,) = found_in_whole(text.format(key))
+    assert one == key
+
+
+def found_in_whole(text: str) -> list[str]:
+    return [text[at.start : at.end] for _, at in found_in(text, "x", built_in())]
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('LITELLM_MASTER_{}="sk-abc def"', "sk-abc def"),
+        ("LITELLM_MASTER_{}=${{X:-realpass1}}", "realpass1"),
+        ('LITELLM_MASTER_{}: str = Field(default="p w#1")', "p w#1"),
+        ('os.getenv("LITELLM_MASTER_{}") or "p w#1"', "p w#1"),
+    ],
+)
+def test_a_key_of_litellm_may_have_blanks_and_be_a_default(text: str, key: str) -> None:
+    assert found_in_whole(text.format("KEY")) == [key]
+
+
+def _key(prefix: str, characters: str, length: int) -> str:
+    return f"{prefix}{some(characters, length)}"
+
+
+BASE64_PREFIXES: list[Callable[[], str]] = [
+    keys.hugging_face,
+    *(partial(_key, *kind) for kind in (("r8_", ALNUM, 37), ("fc-", HEX, 32), ("sk-", ALNUM, 48), ("sk-", HEX, 32))),
+    partial(_key, "sk_", HEX, 48),
+]
+
+
+@pytest.mark.parametrize("before", ["", ":", "u:", "abc:", '{"k":"'])
+def test_a_key_with_a_short_beginning_is_found_anywhere_in_base64(before: str) -> None:
+    for make in BASE64_PREFIXES:
+        text = base64.b64encode(f"{before}{make()}\n".encode()).decode()
+        (one,) = found(f"Authorization: Basic {text}\n")
+        assert one.message.endswith(" in base64")
+
+
+def test_a_named_key_in_base64_may_be_behind_a_word_and_without_digits() -> None:
+    for value in (f"Bearer {some(ALNUM, 32)}", f"user:{some(ALNUM, 32)}", some(ALNUM, 32)):
+        (one,) = found(f"  MISTRAL_API_KEY: {base64.b64encode(value.encode()).decode()}\n")
+        assert one.message == "a Mistral API key in base64"
+    encoded = (base64.b64encode(some(ALNUM, 32).encode()).decode() for _ in range(20_000))
+    lone = next(text for text in encoded if not any(map(str.isdigit, text)))
+    assert len(found(f"data:\n  MISTRAL_API_KEY: {lone}\n")) == 1
+
+
+def test_paths_of_gitleaks_count() -> None:
+    rules = """
+[allowlist]
+paths = ['^tests/']
+[[rules]]
+id = "acme"
+regex = 'acme-[0-9]{6}'
+path = '\\.conf$'
+[[rules.allowlists]]
+condition = "AND"
+paths = ["old"]
+regexes = ["-11"]
+"""
+    patterns = Patterns(tuple(forms_of(tomllib.loads(rules), str, str)))
+    for path, text, count in (
+        ("a.conf", "acme-918273", 1),
+        ("a.py", "acme-918273", 0),
+        ("tests/a.conf", "acme-918273", 0),
+        ("old.conf", "acme-918273", 1),
+        ("old.conf", "acme-118273", 0),
+        ("a.conf", "acme-118273", 1),
+    ):
+        assert len(secrets_in(text, path, patterns)) == count, path
+
+
+def test_what_has_no_effect_is_named() -> None:
+    said: list[str] = []
+    rule = {"id": "a", "regex": "x", "required": [{"id": "b"}], "allowlists": [{"commits": ["c"]}]}
+    content = {
+        "extend": {"useDefault": True},
+        "allowlist": {"commits": ["c"]},
+        "rules": [rule, {"id": "f", "path": "p"}],
+    }
+    forms_of(content, str, said.append)
+    words = ("extend.useDefault", "commits of an allowlist", "required of rule a", "allowlist of rule a", "rule f")
+    for word in words:
+        assert any(word in sentence for sentence in said), word
+
+
+@pytest.mark.parametrize(
+    ("allowlist", "reason"),
+    [
+        ({"path": ["x"]}, "an allowlist has an unknown part: path"),
+        ({"regexes": ["x"], "condition": "XOR"}, "condition of an allowlist must be OR or AND"),
+        ({"regexes": ["x"], "regexTarget": "file"}, "regexTarget of an allowlist must be secret, match or line"),
+        ({"description": "x"}, "an allowlist must have commits, paths, regexes or stopwords"),
+    ],
+)
+def test_an_allowlist_that_is_not_understood_is_refused(allowlist: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        forms_of({"rules": [{"id": "a", "regex": "x", "allowlist": allowlist}]}, str, str)

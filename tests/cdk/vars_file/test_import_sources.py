@@ -209,6 +209,12 @@ def test_references_in_a_kv_engine_are_decided_by_the_user(importing: Importing,
     )
 
 
+def test_what_an_engine_keeps_about_a_secret_is_refused(importing: Importing, bao: Bao, kv: str) -> None:
+    bao.done("POST", f"kv2-{kv}/data/about", {"data": {"a": "one"}})
+    done = importing("kv", f"kv2-{kv}/metadata/about", "--flatten", "--as-text", "--skip-empty", status=1)
+    assert f"Import kv2-{kv}/data/about" in done.stderr
+
+
 def test_a_secret_of_a_kv_engine_that_is_not_there(bao: Bao, importing: Importing, kv: str) -> None:
     bao.done("POST", f"kv2-{kv}/data/ml", {"data": {"a": "1"}})
     bao.done("DELETE", f"kv2-{kv}/data/ml")

@@ -25,7 +25,7 @@ from mlkeys._import.compose_source import compose_values
 from mlkeys._import.dotenv_source import STANDS_FOR
 from mlkeys._import.kubernetes_source import REFERENCE as OF_KUBERNETES
 from mlkeys._import.kubernetes_source import kubernetes_values
-from mlkeys._import.kv_source import FIRST, kv_values
+from mlkeys._import.kv_source import FIRST, check_path, kv_values
 from mlkeys._import.litellm_source import PREFIX, litellm_configuration
 from mlkeys._import.litellm_source import REFERENCE as OF_LITELLM
 from mlkeys._import.selection import Wishes
@@ -92,16 +92,19 @@ def _stored(path: str) -> tuple[Mapping[str, Any], str]:
     """What a KV engine has at a path, and the engine's version; empty if it is not known.
 
     Raises:
-        MlkeysError: nothing, or it cannot be read.
+        MlkeysError: nothing, or no secret, or it cannot be read.
     """
     collection.load()
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import NotFound
 
     with collection.connected() as client:
         try:
-            return client.get(path, answers=NotFound).data, _version(client, path)
+            data, version = client.get(path, answers=NotFound).data, _version(client, path)
         except NotFound:
             version = _version(client, path)
+        else:
+            check_path(path, data, version)
+            return data, version
     if version == FIRST:
         raise MlkeysError(f"There is no secret at {path}.")
     raise MlkeysError(

@@ -151,7 +151,7 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
             return _imported(now, selection, comments, options)
 
         changes = work(aim) if dry_run else in_turn(aim, work)
-    _report(source, selection, changes, f"{source.path} -> {aim.path}")
+    _report(source, selection, changes, f"{'standard input' if source.path == '-' else source.path} -> {aim.path}")
     if dry_run:
         click.echo("Nothing was written (--dry-run).", err=True)
     elif changes:
@@ -254,7 +254,8 @@ def _about_comments(source: Source, selection: Selection, changes: Sequence[Chan
         names = ", ".join(dict.fromkeys(assigning))
         found = f" Comments that assign a value, as a value that is commented out does, were not imported: at {names}."
     if lines := sorted({one.line for value in source.values for one in value.apart}):
-        found += f" Comments that belong to no value were not imported: in lines {', '.join(map(str, lines))}."
+        where = "line" if len(lines) == 1 else "lines"
+        found += f" Comments that belong to no value were not imported: in {where} {', '.join(map(str, lines))}."
     elif source.has_comments and not any(value.comments for value in source.values):
         found += " Its comments were not imported."
     older = {change.name for change in changes if change.action != "added"}
