@@ -15,6 +15,8 @@ from markdown_it.token import Token
 SHELLS = ("sh", "console")
 # At its prompt, zsh takes a comment for arguments. dash cannot hide what is typed.
 _NOT_EVERYWHERE = re.compile(r"(?:^|\s)#(?:\s|$)|^read -[a-z]*s\b", re.MULTILINE)
+# A pasted block goes on with what asks for a value: it must be the last command.
+_PROMPTS = re.compile(r"^(?:mlkeys set (?!.*(?:--from-env|<))|.*getpass)[^\n|]*\n(?=[^\n]+\n)", re.MULTILINE)
 OUTPUT = "text"
 
 _FILE_NAME = re.compile(r"(?:#|//|\{#) ([\w.-]+(?:/[\w.-]+)*)(?: #\})?")
@@ -78,6 +80,8 @@ def _fences(tokens: list[Token]) -> Iterator[tuple[Token, dict[str, str]]]:
 
 
 def _block(fence: Token, remarks: dict[str, str], line: int, place: str) -> Block:
+    if fence.info in SHELLS and (found := _PROMPTS.search(fence.content)):
+        raise Unexplained(f"{place}: {found[0].strip()!r} asks for a value, and a shell gives it the lines after it")
     if fence.info in SHELLS and (found := _NOT_EVERYWHERE.search(fence.content)):
         raise Unexplained(f"{place}: not every shell takes {found[0].strip()!r}")
     if "not run" in remarks:

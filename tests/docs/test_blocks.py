@@ -68,6 +68,8 @@ def test_the_first_line_and_the_remark_define_a_block(tmp_path: Path) -> None:
     [
         "```yaml\na: 1\n```",
         "```sh\nls # all\n```",
+        "```sh\nmlkeys set keys.transit.yml a\nls\n```",
+        "```sh\nKEY=$(python3 -c 'import getpass; print(getpass.getpass())')\nexport KEY\n```",
         "<!-- not run: it asks somebody -->\n```sh\nread -rs KEY\n```",
         "```text\nan output\n```",
         "```sh\nls\n```\n\n```\na\n```",
