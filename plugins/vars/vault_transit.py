@@ -173,12 +173,13 @@ from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.host import Host
 from ansible.plugins.vars import BaseVarsPlugin
 from ansible.utils.display import Display
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_plugins
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line, without_login
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import below
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import plain_names_problem
@@ -388,5 +389,4 @@ def _asked(options: Mapping[str, Any]) -> str:
         connection = settings_from(options, os.environ).connection
     except InvalidOption:
         return ""
-    namespace = f"the namespace '{connection.namespace}'" if connection.namespace else "no namespace"
-    return f"Asked: {', '.join(map(without_login, connection.addresses))}, {namespace}."
+    return messages.asked(connection.addresses, connection.namespace)

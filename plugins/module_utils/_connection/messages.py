@@ -63,23 +63,27 @@ def from_answer(
 
 def next_step(error: ServerError, path: str, address: str, namespace: str) -> str:
     """Where a refusal came from, and the command that shows more; empty for errors that say all."""
-    asked = f" Asked: {without_login(address)}, {_named(namespace)}."
+    where = " " + asked([address], namespace)
     if isinstance(error, Unauthenticated):
-        return f"{asked} Check: {_command('token lookup', namespace)}."
+        return f"{where} Check: {_command('token lookup', namespace)}."
     if isinstance(error, PermissionDenied):
-        return f"{asked} Policies are case-sensitive. Check: {_command('token capabilities', namespace, path)}."
+        return f"{where} Policies are case-sensitive. Check: {_command('token capabilities', namespace, path)}."
     if isinstance(error, NamespaceNotFound):
         parent = namespace.rpartition("/")[0]
         return f" Asked: {without_login(address)}. Check: {_command('namespace list', parent)}."
     if isinstance(error, MountNotFound):
         listing = "auth list" if path.startswith("auth/") else "secrets list"
-        return f"{asked} If it is in another namespace, set namespace. Check: {_command(listing, namespace)}."
+        return f"{where} If it is in another namespace, set namespace. Check: {_command(listing, namespace)}."
     return ""
 
 
 def login_step(address: str, namespace: str) -> str:
-    """Where a refused login was sent, and the command that shows what is mounted there."""
-    return f" Asked: {without_login(address)}, {_named(namespace)}. Check: {_command('auth list', namespace)}."
+    """Where a refused login was sent, and what to do. Who cannot log in can run no command of the server's."""
+    return (
+        f" {asked([address], namespace)} If the auth method is in another namespace, set "
+        "auth_namespace (ANSIBLE_HASHI_VAULT_AUTH_NAMESPACE). Otherwise, ask an administrator for its path "
+        f"({_command('auth list', namespace)})."
+    )
 
 
 def no_token_sent(path: str, address: str, namespace: str) -> str:
@@ -88,8 +92,13 @@ def no_token_sent(path: str, address: str, namespace: str) -> str:
         f"Refused at '{path}': there is no token, and what listens at url adds none. Set token, BAO_TOKEN or "
         "VAULT_TOKEN, log in with mlkeys login, bao or vault, or let the agent use its own token "
         "(use_auto_auth_token). "
-        f"Asked: {without_login(address)}, {_named(namespace)}."
+        f"{asked([address], namespace)}"
     )
+
+
+def asked(addresses: Sequence[str], namespace: str) -> str:
+    """Which server was asked, as a sentence."""
+    return f"Asked: {', '.join(map(without_login, addresses))}, {_named(namespace)}."
 
 
 def _named(namespace: str) -> str:

@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from typing import Any
+
+# As the server's own client reads it: a colon needs a burst.
+_RATE = re.compile(r"\+?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?::\+?[0-9]+)?")
 
 
 def rate_of(value: Any) -> tuple[float, int] | None:
@@ -21,6 +25,8 @@ def rate_of(value: Any) -> tuple[float, int] | None:
     """
     if value is None or value == "":
         return None
+    if not _RATE.fullmatch(str(value)):
+        raise ValueError
     first, _colon, second = str(value).partition(":")
     rate = float(first)
     if not 0 <= rate < 1e6:

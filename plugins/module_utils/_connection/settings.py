@@ -24,16 +24,17 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins
     set_in,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import named as _option
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.durations import seconds_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import (
     DIRECT,
     Proxies,
+    is_of_http,
     is_of_other_kind,
     proxies_from,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import rate_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import exact_seconds
 
 DEFAULT_TIMEOUT = 30
 
@@ -199,12 +200,17 @@ def _misread(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[
         # Ansible reads a flag that is misspelt as false, and what it gives then is not what was written.
         if option.kind == "bool" and variable and not option.accepts(text, variable):
             found.append(option.problem(text, variable))
-        elif not option.accepts(value) or not _is_readable(option.name, value):
-            found.append(option.problem(value, variable if text == str(value) else ""))
+        else:
+            source = variable if text == str(value) else ""
+            if not (option.accepts(value) and _is_readable(option.name, value, source)):
+                found.append(option.problem(value, source))
     return found
 
 
-def _is_readable(name: str, value: Any) -> bool:
+def _is_readable(name: str, value: Any, source: str) -> bool:
+    # For the server's own client, what has no scheme is not the URL of a proxy.
+    if name == "proxies" and source.startswith(("BAO_", "VAULT_")) and not is_of_http(str(value).strip()):
+        return False
     try:
         _READERS.get(name, str)(value)
     except (TypeError, ValueError, RecursionError):
@@ -333,7 +339,7 @@ def _timeout(value: Any) -> float:
         return DEFAULT_TIMEOUT
     if isinstance(value, bool):
         raise ValueError
-    seconds = float(exact_seconds(value)) if isinstance(value, str) else float(value)
+    seconds = seconds_of(value) if isinstance(value, str) else float(value)
     if not 0 <= seconds < _LONGEST:
         raise ValueError
     return (int(seconds) if seconds.is_integer() else seconds) or DEFAULT_TIMEOUT

@@ -178,7 +178,7 @@ def test_a_token_helper_keeps_and_gives_the_token(
     assert not (home / ".vault-token").exists()
     # It is asked, as by the server's client.
     assert found({"HOME": str(home)}) == token
-    run("logout")
+    assert f"It is removed by the token helper {tmp_path}/a helper." in run("logout").stderr
     assert not (tmp_path / "kept").exists()
     assert not is_valid(secure_bao, token)
     assert set(helper.read_text(encoding="ascii").splitlines()) == {

@@ -493,6 +493,7 @@ def test_the_namespace_of_the_login(given: str | None, namespace: str | None) ->
     ("given", "seconds"),
     [
         *(("90", 90), ("2s", 2), ("1m30s", 90), ("0.5s", 0.5), ("500ms", 0.5), ("1.5s", 1.5), ("1d", 86400)),
+        *((".5m", 30), ("1.s", 1), ("+1h", 3600), ("5000us", 0.005), ("5000\u00b5s", 0.005), ("5000000ns", 0.005)),
         *(("0", DEFAULT_TIMEOUT), ("0s", DEFAULT_TIMEOUT)),
     ],
 )
@@ -509,7 +510,7 @@ def test_the_forms_of_a_rate_limit(given: str | None, rate: tuple[float, int] | 
     assert settings({}, {"VAULT_RATE_LIMIT": given or ""}).connection.rate == rate
 
 
-@pytest.mark.parametrize("given", ["fast", "-1", "nan", "inf", "10:0", "10:1.5", "1:2:3"])
+@pytest.mark.parametrize("given", ["fast", "-1", "nan", "inf", "10:0", "10:1.5", "1:2:3", "10:", "1_0", " 10"])
 def test_an_invalid_rate_limit(given: str) -> None:
     with pytest.raises(InvalidOption, match=r"^rate_limit \(BAO_RATE_LIMIT\) is '.+', but must be requests for"):
         settings({}, {"BAO_RATE_LIMIT": given})
@@ -524,3 +525,16 @@ def test_what_belongs_to_the_machine_is_not_sent_to_another_one() -> None:
     }
     assert settings({}, {"SSL_CERT_FILE": "/etc/ssl/cert.pem"}).connection.verify == "/etc/ssl/cert.pem"
     assert environment_options({}, environment) == {"ca_path": "/ca"}
+
+
+@pytest.mark.parametrize("variable", ["BAO_PROXY_ADDR", "VAULT_HTTP_PROXY"])
+@pytest.mark.parametrize("given", ["127.0.0.1:21720", "proxy"])
+def test_a_proxy_of_the_client_without_a_scheme(variable: str, given: str) -> None:
+    with pytest.raises(InvalidOption, match=rf"^proxies \({variable}\) must be a URL.+ begin with http:// or https://"):
+        settings({}, {variable: given})
+
+
+@pytest.mark.parametrize("given", [".", ".s", "+", "1.", "-1s", "1..s", "++1s", "1 s"])
+def test_what_go_does_not_read_as_a_duration(given: str) -> None:
+    with pytest.raises(InvalidOption, match="BAO_CLIENT_TIMEOUT"):
+        settings({}, {"BAO_CLIENT_TIMEOUT": given})

@@ -73,9 +73,14 @@ def proxies_from(environment: Mapping[str, str]) -> Proxies:
     return Proxies(tuple((scheme, url) for scheme, url in urls if url), of_environment=True, bypass=bypass)
 
 
+def is_of_http(url: str) -> bool:
+    """Whether it is the whole URL of a proxy that speaks HTTP."""
+    return url.lower().startswith(("http://", "https://"))
+
+
 def is_of_other_kind(url: str) -> bool:
     """Whether it is the URL of a proxy that does not speak HTTP."""
-    return "://" in url and not url.lower().startswith(("http://", "https://"))
+    return "://" in url and not is_of_http(url)
 
 
 def _is_here(host: str) -> bool:

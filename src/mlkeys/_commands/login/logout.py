@@ -38,6 +38,7 @@ def command(url: str | None, namespace: str | None, *, revoke: bool, as_json: bo
     options = collection.login_options({name: value for name, value in given.items() if value is not None})
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.token_helper import (
         NoToken,
+        helper_of,
         stored_token,
     )
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
@@ -55,7 +56,8 @@ def command(url: str | None, namespace: str | None, *, revoke: bool, as_json: bo
     if as_json:
         show_json({"url": client.url, "revoked": revoked, "removed": where})
     elif had:
-        click.echo(f"Logged out{': the token is revoked' if revoked else ''}. It is removed from {where}.", err=True)
+        place = f"removed by the token helper {where}" if helper_of(settings.auth) else f"removed from {where}"
+        click.echo(f"Logged out{': the token is revoked' if revoked else ''}. It is {place}.", err=True)
     else:
         click.echo("There is no token to remove.", err=True)
     if variable := winning(os.environ):
