@@ -12,7 +12,8 @@ short_description: Report a run to the program that started it
 description:
   - Writes JSON documents to a file descriptor, one a line. The last one, when the playbook ends, holds the counts of
     each host, what tasks changed, how many tasks a server refused for good, and what tasks set with
-    M(ansible.builtin.set_stats). Those before it name the tasks that start.
+    M(ansible.builtin.set_stats). Those before it name the tasks that start, and the messages of tasks that fail.
+  - Warns of encrypted vars files beside inventories with a merge conflict, of which Ansible's own error says nothing.
   - The command C(mlkeys) enables this callback for the playbooks that it runs. A run without a report has failed.
   - Without the environment variable E(MLKEYS_REPORT_FD), it does nothing.
 author:
@@ -27,7 +28,9 @@ EXAMPLES = r"""
 
 from typing import Any
 
+from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.conflicts import conflicts
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report import Report
 
 
@@ -40,6 +43,11 @@ class CallbackModule(CallbackBase):
     def __init__(self) -> None:
         super().__init__()
         self._report = Report()
+
+    def v2_playbook_on_start(self, *_: Any) -> None:
+        for problem in conflicts(context.CLIARGS):
+            self._display.warning(problem)
+            self._report.add_problem(problem)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002  named by Ansible
         self._report.start(task.get_name().strip())

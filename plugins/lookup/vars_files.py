@@ -139,7 +139,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import missing_inventories
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connected, connection_options
@@ -171,9 +171,11 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_fi
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import ELSEWHERE, NOT_DECLARED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
+    INVALID,
     Declared,
     FoundFile,
     declared,
+    document_problem,
     missing_problem,
     of_key,
     replace_problem,
@@ -222,6 +224,7 @@ class LookupModule(LookupBase):
             elsewhere = _elsewhere(sources, others, (backend, key), unread)
         problems = [as_utf8(missing_inventories(_inventories(facts))), missing_problem(missing) if missing else ""]
         if key:
+            problems.append(document_problem(own))
             problems.append(replace_problem(own, self.get_option("replace"), f"{backend}/{key}"))
         return [
             {
@@ -324,7 +327,8 @@ def _read(
             if not file.entries and may_be_ours:
                 unread += _gone(one.path, file, connect)
         except TransitError as error:
-            unread.append(_unread(one.path or "/".join(one.place), error.message.rstrip(".")))
+            row = _unread(one.path or "/".join(one.place), error.message.rstrip("."))
+            unread.append({**row, "kind": INVALID} if isinstance(error, InvalidOption) else row)
             continue
         if file.entries:
             names = sorted(file.entries)
@@ -332,7 +336,8 @@ def _read(
             # Searches report real paths.
             path = os.path.realpath(one.path) if one.path else ""
             about = (file.backend, file.key, file.fingerprint_key, names, oldest, one.place)
-            files.append(FoundFile(path, *about, mixed=bool(file.plain)))
+            stored = str(file.place) if file.place else ""
+            files.append(FoundFile(path, *about, mixed=bool(file.plain), document=stored))
     return files, unread
 
 

@@ -220,7 +220,7 @@ class VarsModule(BaseVarsPlugin):
         super().__init__()
         # Ansible makes its plugins before one of them reads a file. The display shows the same warning once.
         for problem in conflicts(context.CLIARGS):
-            display.warning(one_line(problem))
+            display.warning(problem)
 
     def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
         super().get_vars(loader, path, entities)

@@ -119,3 +119,23 @@ def test_a_version_of_a_lost_key_is_noticed_although_the_new_key_has_it_too(flee
     [reason] = fleet.account("--check", status=2, vault_transit_rotate_vars_files=None)["refused"]
     assert f"localhost:{kv}/{PLACE} (v1 own_key: " in reason
     assert f"localhost:{fleet.folder}/pointer.transit.yml (v1 pointed_key: " in reason
+
+
+CONFLICT = "<<<<<<< HEAD\nother_key: {0}\n=======\nother_key: {0}\n>>>>>>> branch\n"
+
+
+def test_what_nothing_rewraps_is_refused_before_the_key_is_rotated(fleet: Fleet, kv: str) -> None:
+    documents = {place: fleet.bao.done("GET", f"{kv}/data/{place}")["data"]["data"] for place in (PLACE, "ml/pointed")}
+    for place, content in documents.items():
+        fleet.bao.done("POST", f"{kv}/data/{place}", {"data": {**content, "region": "eu"}})
+    shown = " ".join(fleet.run(status=2, vault_transit_rotate_vars_files=None).split())
+    assert "nothing rewraps such a document: " in shown
+    assert all(f"{kv}/{place}" in shown for place in documents)
+    for place, content in documents.items():
+        fleet.bao.done("POST", f"{kv}/data/{place}", {"data": content})
+    path = fleet.folder / "vars" / "more.transit.yml"
+    path.parent.mkdir()
+    path.write_text(f"---\n{CONFLICT.format(fleet.file.ciphertexts()['hf_token'])}", encoding="utf-8")
+    [reason] = fleet.account(status=2, vault_transit_rotate_vars_files=None)["refused"]
+    assert f"{path} has an unresolved merge conflict (line 2): " in reason
+    assert fleet.key()["latest_version"] == 1

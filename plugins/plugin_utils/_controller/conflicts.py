@@ -15,6 +15,7 @@ import os
 from typing import Any, Iterator, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_in
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import below
@@ -32,7 +33,7 @@ def conflicts(arguments: Mapping[str, Any]) -> Iterator[str]:
         with contextlib.suppress(OSError), opened_to_read(file) as stream:
             problem = conflict_in(stream.read(MOST_BYTES), file)
             if problem:
-                yield problem
+                yield one_line(problem)
 
 
 def _bases(arguments: Mapping[str, Any]) -> list[str]:

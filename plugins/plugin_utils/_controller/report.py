@@ -25,7 +25,10 @@ _COUNTS = {
 
 
 class Report:
-    """Collects what a run did. The values of results stay out: they may hold secrets."""
+    """Collects what a run did. Values of results stay out: they may hold secrets.
+
+    Of failures it has the messages, which Ansible shows as well.
+    """
 
     def __init__(self) -> None:
         self._refused = 0
@@ -38,6 +41,10 @@ class Report:
         """Report that a task starts, for a program that shows the progress."""
         self._send({"started": task})
 
+    def add_problem(self, message: str) -> None:
+        """Report why the run fails, as soon as that is known: it may end without its last line."""
+        self._send({"problem": message})
+
     def add_change(self, task: str, host: str, result: Mapping[str, Any]) -> None:
         """Keep what a task changed on a host, or would change in check mode."""
         if result.get("changed"):
@@ -48,9 +55,12 @@ class Report:
         # A loop fails once as a whole, after its items.
         items, self._refused_items = self._refused_items, []
         self._refused += all(items) if items else bool(result.get("refused"))
+        if not items:
+            self.add_problem(_message(result))
 
     def add_item_failure(self, result: Mapping[str, Any]) -> None:
         self._refused_items.append(bool(result.get("refused")))
+        self.add_problem(_message(result))
 
     def document(self, stats: Any) -> dict[str, Any]:
         """The report: counts by host, refusals, and what tasks set for the whole run."""
@@ -76,6 +86,11 @@ class Report:
         if self._pipe is not None:
             self._pipe.write(json.dumps(line) + "\n")
             self._pipe.flush()
+
+
+def _message(result: Mapping[str, Any]) -> str:
+    """Empty for a task whose results are hidden."""
+    return str(result.get("msg") or "").strip()
 
 
 def change_in(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.acceptance import Acceptance, unused
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account_words import (
+    described,
     listed,
     names_in,
     place_of,
@@ -33,6 +34,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond impor
     left_over,
     sorted_out,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import INVALID
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED, SUPERSEDED, superseded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import UNDECLARED, declared, missing_reason
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
@@ -265,16 +267,16 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
         packed = [row for row in findings.not_searched if row.get("kind") in (COMPRESSED, PACKED)]
         open_unread += [row for row in packed if row not in accepted_unread]
     patterns, unmatched = unused(unknown, unread, scope.used)
-    if scope.follow:
-        # They may match in a place of the next run.
-        unmatched = []
-    refused = _refused(scope, findings, open_unknown)
+    # They may match in a place of the next run.
+    unmatched = [] if scope.follow else unmatched
+    invalid = [row for row in open_unread if row.get("kind") == INVALID]
+    refused = _refused(scope, findings, open_unknown, invalid)
     if not (scope.is_final or findings.missing):
         # All was looked at, so a pattern is wrong. Hosts that are missing may have what it matches.
         refused += unmatched
     blocking = [
         *refused,
-        *_blocking(scope, findings, open_unknown, open_unread),
+        *_blocking(scope, findings, open_unknown, [row for row in open_unread if row not in invalid]),
         *not_up(one for one in down if one.place not in accepted_down),
         *(one for one in unmatched if one not in refused),
     ]
@@ -333,9 +335,11 @@ def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
     }
 
 
-def _refused(scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, Any]]) -> list[str]:
+def _refused(
+    scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, Any]], invalid: Sequence[Mapping[str, Any]]
+) -> list[str]:
     """What a rotation cannot begin with."""
-    reasons = []
+    reasons = [f"these encrypted vars files cannot be used: {described(invalid)}"] if invalid else []
     own = [row for row in unknown if row["path"] in scope.files]
     if own:
         reasons.append(f"these entries of encrypted vars files do not decrypt: {some(own, reasons=True)}")

@@ -44,6 +44,12 @@ def some(rows: Sequence[Mapping[str, Any]], *, reasons: bool = False) -> str:
     return listed(shown, len(rows))
 
 
+def described(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Files with reasons, most of which name the file."""
+    shown = [row["reason"] if row["path"] in row["reason"] else f"{row['path']}: {row['reason']}" for row in rows]
+    return "; ".join(shown[:_LISTED]) + (f"; and {len(shown) - _LISTED} more" if len(shown) > _LISTED else "")
+
+
 def listed(places: Sequence[str], total: int | None = None) -> str:
     number = len(places) if total is None else total
     shown = places[:_LISTED]

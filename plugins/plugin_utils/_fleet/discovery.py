@@ -14,6 +14,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
 # Variables that declare encrypted vars files: for the controller, and for a host.
 FILES, HOST_FILES = "vault_transit_vars_files", "vault_transit_host_vars_files"
 
+# The kind of files that can be read, and whose content is none of an encrypted vars file, as with marks of a merge.
+INVALID = "invalid"
+
 
 @dataclass(frozen=True)
 class Declared:
@@ -38,6 +41,7 @@ class FoundFile:
         path: empty for a document of a KV engine to which no file points.
         oldest: the lowest key version of its entries.
         mixed: whether it also has values that are not encrypted and need it. Nothing writes such a file as a whole.
+        document: where a KV engine holds its entries; empty if the file does.
     """
 
     path: str
@@ -48,6 +52,7 @@ class FoundFile:
     oldest: int
     place: tuple[str, str] = ("", "")
     mixed: bool = False
+    document: str = ""
 
     def as_result(self) -> dict[str, Any]:
         return {
@@ -101,10 +106,21 @@ def of_key(files: Iterable[FoundFile], backend: str, key: str) -> list[FoundFile
     return [file for file in files if (file.backend.strip("/"), file.key) == (backend.strip("/"), key)]
 
 
+def document_problem(files: Iterable[FoundFile]) -> str:
+    """The message about documents of a KV engine that nothing rewraps, empty if there is none."""
+    mixed = [file.document for file in files if file.mixed and file.document]
+    if not mixed:
+        return ""
+    return (
+        "The key was not rotated: documents also hold values that are not encrypted, and nothing rewraps such a "
+        f"document: {', '.join(mixed)}. Encrypt these values, or move them to another document."
+    )
+
+
 def replace_problem(files: Sequence[FoundFile], names: Iterable[str], key: str) -> str:
     """The message about secrets to replace that no file holds, empty if all are there."""
     wanted = list(names)
-    mixed = [file.path for file in files if file.mixed and not set(wanted).isdisjoint(file.names)]
+    mixed = [file.path or file.document for file in files if file.mixed and not set(wanted).isdisjoint(file.names)]
     if mixed:
         return (
             f"Nothing can be replaced: {', '.join(mixed)} also holds values that are not encrypted. Encrypt them, or "

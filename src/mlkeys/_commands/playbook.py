@@ -52,7 +52,9 @@ class Run:
     """The result of a playbook. The counts are totals of all hosts, from the run's own report.
 
     Attributes:
+        begun: whether a task started.
         reported: whether the run wrote its report; a run without one has failed.
+        problem: the message of the last failure that it reported; empty if Ansible failed by itself.
         refused: how many of the failures are about changes that no run can make.
         stats: what the playbook set with `ansible.builtin.set_stats`.
         changes: what tasks changed, or would change in check mode.
@@ -61,7 +63,9 @@ class Run:
 
     status: int = 0
     seconds: float = 0.0
+    begun: bool = False
     reported: bool = False
+    problem: str = ""
     ok: int = 0
     changed: int = 0
     unreachable: int = 0
@@ -183,16 +187,24 @@ def _carry_out(
                 else:
                     shown.write(line, show)
         done.take(pipe.report())
+        done.begun, done.problem = pipe.begun, all_printable(pipe.problem)
     done.status, done.output = exit_status(process.returncode), "".join(kept)
     return done, child.received
 
 
 class _ReportPipe:
-    """The pipe that a run's report comes through. A thread empties it: a report may be larger than a pipe."""
+    """The pipe that a run's report comes through. A thread empties it: a report may be larger than a pipe.
+
+    Attributes:
+        begun: whether a task started.
+        problem: the message of the last failure.
+    """
 
     def __init__(self) -> None:
         self._reading, self.writing = os.pipe()
         self._text = ""
+        self.begun = False
+        self.problem = ""
         self._thread: threading.Thread | None = None
         self._started: Callable[[str], None] = lambda _task: None
 
@@ -225,7 +237,14 @@ class _ReportPipe:
             for line in pipe:
                 self._text = line
                 with suppress(ValueError, KeyError, TypeError):
-                    self._started(str(json.loads(line)["started"]))
+                    self._take(json.loads(line))
+
+    def _take(self, line: Mapping[str, Any]) -> None:
+        if "started" in line:
+            self.begun = True
+            self._started(str(line["started"]))
+        elif "problem" in line:
+            self.problem = str(line["problem"])
 
 
 @contextmanager

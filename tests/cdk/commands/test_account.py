@@ -105,6 +105,14 @@ def test_a_clean_account_shows_what_was_read_and_the_new_floor() -> None:
     assert "mlkeys rotate" not in text
 
 
+def test_an_invalid_encrypted_vars_file_has_its_own_advice() -> None:
+    invalid = {"host": "localhost", "path": "/p/keys.transit.yml", "reason": "is not YAML", "kind": "invalid"}
+    text = shown(account(unread=[invalid], refused=["x"], blocking=["x"], floor={"before": 1, "after": 1}))
+    assert "Correct these files, and run it again. Or leave them out.\n" in text
+    assert "--accept-unread localhost:/p/keys.transit.yml\n" in text
+    assert "become" not in text
+
+
 def test_where_a_leaked_value_may_still_be_is_named() -> None:
     first = [{"host": "a", "path": "/srv/.env", "line": number, "name": f"TOKEN_{number}"} for number in range(1, 101)]
     unnamed = account(unnamed={"count": 103, "first": first}, replaced={"openai_api_key": "incomplete"})
@@ -244,11 +252,14 @@ def test_what_trimming_may_lose_is_listed() -> None:
     assert "a:/srv/[x].env:2: v1, not identified" in stream.getvalue()
 
 
-def test_a_misspelt_secret_is_named_in_the_last_line() -> None:
-    nothing = {"transit/ml": Run(1, reported=True), "transit/other": Run(1, reported=True)}
-    text = what_helps(list(nothing), nothing, ["openai_api_kee"])
-    assert text.startswith("Nothing was changed.")
-    assert "(--replace openai_api_kee)" in text
-    assert "completed steps are kept" in what_helps(list(nothing), nothing, [])
-    begun = {"transit/ml": Run(1, reported=True, stats={"vault_transit_account": CLEAN})}
-    assert "completed steps are kept" in what_helps(list(begun), begun, ["openai_api_kee"])
+def test_why_nothing_was_changed_is_the_last_line() -> None:
+    problem = "Nothing can be replaced: no encrypted vars file of transit/ml holds 'openai_api_kee'."
+    failed = Run(1, begun=True, reported=True, problem=problem)
+    nothing = {"transit/ml": failed, "transit/other": failed}
+    assert what_helps(list(nothing), nothing) == f"Nothing was changed. {problem}"
+    # Ansible itself failed, before a task.
+    assert what_helps(["a"], {"a": Run(1)}) == "Nothing was changed. Fix the error above and rerun."
+    begun = Run(1, begun=True, reported=True, problem=problem, stats={"vault_transit_account": CLEAN})
+    for stopped in (begun, Run(1, begun=True, problem=problem)):
+        text = what_helps(["a", "b"], {"a": failed, "b": stopped})
+        assert text == "Fix the errors and rerun; completed steps are kept."

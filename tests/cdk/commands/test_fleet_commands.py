@@ -383,10 +383,33 @@ def test_a_state_that_could_not_be_determined_shows_why(tmp_path: Path) -> None:
         shown,
         re.MULTILINE,
     )
+    shown = mlkeys("rotate", "-i", "hosts.yml", "--key", "transit/ml", cwd=tmp_path, env=nobody, status=1).stderr
+    assert re.search(
+        r"^Error: Not finished: .*\. Nothing was changed\. Cannot reach .*connection refused.* mlkeys dev -- sh$",
+        shown,
+        re.MULTILINE,
+    )
     # What Ansible itself complains of is on its standard error.
     empty = {**nobody, "ANSIBLE_COLLECTIONS_PATH": str(tmp_path)}
     shown = mlkeys("status", "-i", "hosts.yml", cwd=tmp_path, env=empty, status=1).stderr
     assert re.search(r"could not be determined: .*mlkeys\.transit\.status", shown)
+
+
+def test_a_merge_conflict_ends_a_rotation_before_it_begins(tmp_path: Path) -> None:
+    """Ansible's own plugin reads the file, and its error names no conflict."""
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n")
+    (tmp_path / "group_vars" / "all").mkdir(parents=True)
+    (tmp_path / "group_vars" / "all" / "keys.transit.yml").write_text(
+        "<<<<<<< HEAD\na: b\n=======\na: c\n>>>>>>> branch\n"
+    )
+    done = mlkeys("rotate", "-i", "hosts.yml", "--key", "transit/ml", cwd=tmp_path, status=1)
+    assert re.search(
+        r"^Error: Not finished: .*\. Nothing was changed\. .*/keys\.transit\.yml has an unresolved merge conflict "
+        r"\(line 1\): .* remove the other lines and the marks\.$",
+        done.stderr,
+        re.MULTILINE,
+    )
+    assert "ended before anything was changed" in done.stdout
 
 
 def test_what_trimming_destroys_has_to_be_known_and_agreed_to(tmp_path: Path) -> None:

@@ -34,6 +34,11 @@ def test_the_kind_of_a_change_comes_from_its_diff(result: dict[str, Any], kind: 
     assert change_in(result) == {"kind": kind, "names": names}
 
 
+COUNTS: dict[str, dict[str, int]] = {
+    name: {} for name in ("ok", "changed", "dark", "failures", "skipped", "rescued", "ignored")
+}
+
+
 def test_a_report_is_a_line_for_each_task_and_one_for_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     monkeypatch.setenv("MLKEYS_REPORT_FD", str(writing))
@@ -42,16 +47,27 @@ def test_a_report_is_a_line_for_each_task_and_one_for_the_whole(monkeypatch: pyt
     secret = {"before": {"a": "sk-before"}, "after": {"a": "sk-after"}}
     report.add_change("Key ml", "localhost", {"changed": True, "diff": secret, "msg": "sk-message"})
     report.add_change("Engine", "localhost", {"changed": False, "diff": secret})
-    counts: dict[str, dict[str, int]] = {
-        name: {} for name in ("ok", "changed", "dark", "failures", "skipped", "rescued", "ignored")
-    }
-    report.send(SimpleNamespace(processed={"localhost": 1}, custom={}, **counts))
+    report.send(SimpleNamespace(processed={"localhost": 1}, custom={}, **COUNTS))
     with os.fdopen(reading) as pipe:
         text = pipe.read()
     started, whole = map(json.loads, text.splitlines())
     assert started == {"started": "Key ml"}
     assert whole["changes"] == [{"task": "Key ml", "host": "localhost", "kind": "changed", "names": ["a"]}]
     assert "sk-" not in text
+
+
+def test_why_a_run_fails_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    monkeypatch.setenv("MLKEYS_REPORT_FD", str(writing))
+    report = Report()
+    report.add_failure({"msg": "No key.\n"})
+    report.add_item_failure({"msg": "No engine.", "refused": True})
+    report.add_failure({"msg": "One or more items failed"})
+    report.add_failure({"censored": "hidden"})
+    report.send(SimpleNamespace(processed={}, custom={}, **COUNTS))
+    with os.fdopen(reading) as pipe:
+        problems = [json.loads(line)["problem"] for line in pipe.readlines()[:-1]]
+    assert problems == ["No key.", "No engine.", ""]
 
 
 def test_without_a_descriptor_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:

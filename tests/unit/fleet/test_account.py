@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import LINKED, MOUNTED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import SEEN, Scope, account
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import INVALID
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import why_empty
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import FILES, PATHS, SERVICES
 
@@ -98,6 +99,19 @@ def test_in_an_encrypted_vars_file_of_the_key_what_is_unknown_always_counts() ->
     [reason] = result["refused"]
     assert f"localhost:{FILE}:7 (v5 X: why)" in reason
     assert result["blocking"] == [reason]
+
+
+def test_an_encrypted_vars_file_that_cannot_be_used_keeps_the_key_from_being_rotated() -> None:
+    why = "has an unresolved merge conflict (line 2)"
+    other = {"path": "kv/ml/keys", "reason": "it is none", "kind": INVALID}
+    unread = [{"path": FILE, "reason": f"{FILE} {why}", "kind": INVALID}, other]
+    for is_final in (False, True):
+        result = made(unread=unread, is_final=is_final)
+        [reason] = result["refused"]
+        assert reason == f"these encrypted vars files cannot be used: {FILE} {why}; kv/ml/keys: it is none"
+        assert result["blocking"] == [reason]
+        accepted = made(unread=unread, is_final=is_final, accept_unread=[FILE, "kv/*"])
+        assert (accepted["refused"], accepted["blocking"], accepted["clean"]) == ([], [], False)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
     Declared,
     FoundFile,
     declared,
+    document_problem,
     missing_problem,
     of_key,
     replace_problem,
@@ -83,6 +84,15 @@ def test_in_a_file_that_nothing_writes_as_a_whole_nothing_is_replaced() -> None:
     files = [file("/a", "openai_api_key"), replace(file("/b", "hf_token"), mixed=True)]
     assert not replace_problem(files, ["openai_api_key"], "transit/k")
     assert "/b also holds values that are not encrypted" in replace_problem(files, ["hf_token"], "transit/k")
+
+
+def test_a_document_that_nothing_rewraps_keeps_its_key_from_being_rotated() -> None:
+    own = replace(file("", "hf_token"), document="kv/ml/keys")
+    assert not document_problem([file("/a", "openai_api_key"), own, replace(own, document="", path="/b", mixed=True)])
+    pointed = replace(own, path="/c", document="kv/ml/pointed", mixed=True)
+    text = document_problem([replace(own, mixed=True), pointed])
+    assert "nothing rewraps such a document: kv/ml/keys, kv/ml/pointed." in text
+    assert "kv/ml/keys also holds" in replace_problem([replace(own, mixed=True)], ["hf_token"], "transit/k")
 
 
 def test_files_are_found_beside_inventories_and_below_their_folders(tmp_path: Path) -> None:

@@ -174,6 +174,8 @@ def place(row: Row) -> str:
 
 # Nothing is stored in a socket, a pipe or a device.
 _EMPTY = "special"
+# An encrypted vars file that was read, and is none.
+_INVALID = "invalid"
 
 
 def losses(account: Account) -> list[str]:
@@ -226,13 +228,7 @@ def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]
             ("If an unidentified ciphertext belongs to this key under another name, name it.", ("--context", "NAME"))
         )
         steps.append(("If you know that it is not of this key, accept it.", _accepting("--accept-unknown", unknown)))
-    if account.rows("unread"):
-        steps.append(
-            (
-                "Let the run read the places (become), or accept them.",
-                _accepting("--accept-unread", account.rows("unread")),
-            )
-        )
+    steps += _about_unread(account.rows("unread"))
     if not steps and any(row.get("problem") for row in account.rows("behind")):
         steps.append(("Correct what keeps the ciphertexts from being replaced, and run it again.", ()))
     elif not steps and (account.left or account.rows("behind")):
@@ -245,6 +241,19 @@ def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]
             )
         )
     return steps
+
+
+def _about_unread(rows: Sequence[Row]) -> list[tuple[str, tuple[str, ...]]]:
+    invalid = [row for row in rows if row.get("kind") == _INVALID]
+    others = [row for row in rows if row not in invalid]
+    return [
+        (sentence, _accepting("--accept-unread", places))
+        for sentence, places in (
+            ("Correct these files, and run it again. Or leave them out.", invalid),
+            ("Let the run read the places (become), or accept them.", others),
+        )
+        if places
+    ]
 
 
 #: More patterns than this are not a command to type.

@@ -34,6 +34,7 @@ from mlkeys._commands.project import json_option
 from mlkeys._commands.stacks import run_each
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import printable
+from mlkeys._system.collection import with_way_to_a_server
 
 
 def _serial(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -196,7 +197,7 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
         _show(done, wanted)
         _show_places(rotations.values())
     if failed := [name for name, ran in done.items() if ran.status]:
-        raise MlkeysError(f"Not finished: {', '.join(failed)}. {what_helps(failed, done, options['replaced'])}")
+        raise MlkeysError(f"Not finished: {', '.join(failed)}. {what_helps(failed, done)}")
 
 
 def _run_all(
@@ -213,13 +214,17 @@ def _run_all(
     )
 
 
-def what_helps(failed: Sequence[str], done: Mapping[str, Run], replaced: Sequence[str]) -> str:
+def what_helps(failed: Sequence[str], done: Mapping[str, Run]) -> str:
     """What to do about rotations that failed."""
-    if replaced and all(done[name].reported and account_in(done[name].stats) is None for name in failed):
-        # Only an inventory's run finds out by itself which secrets there are. Its output is far above.
-        names = ", ".join(f"--replace {name}" for name in replaced)
-        return f"Nothing was changed. Fix the error above, such as a name that no file holds ({names}), and rerun."
-    return "Fix the errors and rerun; completed steps are kept."
+    if not all(_is_unchanged(done[name]) for name in failed):
+        return "Fix the errors and rerun; completed steps are kept."
+    reasons = dict.fromkeys(with_way_to_a_server(problem) for name in failed if (problem := done[name].problem))
+    return f"Nothing was changed. {' '.join(reasons) or 'Fix the error above and rerun.'}"
+
+
+def _is_unchanged(ran: Run) -> bool:
+    """Whether a run ended before it changed anything: the playbook sets the account before that."""
+    return account_in(ran.stats) is None and (ran.reported or not ran.begun)
 
 
 def _runner(
@@ -318,8 +323,8 @@ def _show_places(rotations: Iterable[Rotation]) -> None:
 
 
 def _without_account(name: str, run: Run) -> str:
-    # The playbook sets the account before it changes anything, and a run that was stopped has no report.
-    if run.reported:
+    # A run that was stopped has no report.
+    if _is_unchanged(run):
         return f"The run of {name} ended before anything was changed. Its output has the reason."
     return f"The run of {name} ended without an account, so it is unknown what was done."
 

@@ -147,7 +147,7 @@ def _checked(fleet: Fleet, limit: str | None, older_than: int, login_within: int
             report = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             click.echo(printable(run.output.rstrip()), err=True)
-            reason = with_way_to_a_server(reason_in(run.output))
+            reason = with_way_to_a_server(run.problem or reason_in(run.output))
             raise MlkeysError(f"The state of {fleet.name} could not be determined: {reason}") from None
         # Paths on hosts are whatever their users made them.
         return FleetStatus(fleet.name, all_printable(report))
