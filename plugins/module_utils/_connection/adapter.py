@@ -82,9 +82,15 @@ def _unchanged(request: Any) -> Any:
 def _before_tls(connection: Connection) -> Callable[[Any], None]:
     """What requests cannot set: it is set on each of urllib3's connections before they are made."""
 
+    import urllib3
+
     folders, texts = authorities_beside(connection)
 
     def prepare(made: Any) -> None:
+        if made.ssl_context is None:
+            required = urllib3.util.ssl_.resolve_cert_reqs(made.cert_reqs)
+            context = urllib3.util.ssl_.create_urllib3_context(cert_reqs=required)
+            made.ssl_context = as_lenient_as_the_client(context)
         if connection.server_name:
             made.server_hostname = connection.server_name
         if connection.ca_data:
@@ -96,6 +102,16 @@ def _before_tls(connection: Connection) -> Callable[[Any], None]:
             made.ca_cert_dir, made.ca_cert_data = folders or None, texts or None
 
     return prepare
+
+
+def as_lenient_as_the_client(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Let a context accept the CA certificates that the server's own client accepts, and return it.
+
+    Since Python 3.13, a CA certificate needs the extension keyUsage by default, which ``openssl req -x509`` leaves out.
+    Go, in which the client is written, does not ask for it.
+    """
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 # What OpenSSL finds in a folder by itself: the hash of a name, and a number.
