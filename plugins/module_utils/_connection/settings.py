@@ -104,7 +104,7 @@ class Connection:
         ca_beside: folders and files with more of them.
         ca_data: CA certificates as PEM text, instead of the system's.
         server_name: the name that the server's certificate must have, empty for that of the address.
-        retries: keyword arguments of `urllib3.util.Retry`; empty for no retries.
+        retries: how many, or keyword arguments of `urllib3.util.Retry`; empty for none.
         timeout: seconds for one request.
         rate: requests for each second, and how many at once; ``None`` for no limit.
         proxies: those that were set, or those of the environment.
@@ -119,7 +119,7 @@ class Connection:
     server_name: str = ""
     client_certificate: tuple[str, str] | None = None
     timeout: float = DEFAULT_TIMEOUT
-    retries: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    retries: Mapping[str, Any] | int = field(default_factory=dict, hash=False)
     warn_on_retry: bool = True
     rate: tuple[float, int] | None = None
     proxies: Proxies = DIRECT
@@ -349,7 +349,7 @@ def _timeout(value: Any) -> float:
 _LONGEST = 1e9
 
 
-def _retries(value: Any) -> dict[str, Any]:
+def _retries(value: Any) -> dict[str, Any] | int:
     """``3``, ``"3"``, ``{"total": 3, …}`` or the same as JSON; empty for no retries.
 
     Raises:
@@ -362,8 +362,7 @@ def _retries(value: Any) -> dict[str, Any]:
         return parsed
     if not re.fullmatch(r"[0-9]+", str(parsed)):
         raise ValueError
-    total = int(parsed)
-    return {"total": total, "backoff_factor": 0.3} if total else {}
+    return int(parsed) or {}
 
 
 def _proxies(value: Any) -> tuple[tuple[str, str], ...]:

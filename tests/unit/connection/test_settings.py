@@ -210,13 +210,13 @@ def test_the_path_of_a_gateway_belongs_to_an_address(url: str) -> None:
         (0, {}),
         ("0", {}),
         (False, {}),
-        (3, {"total": 3, "backoff_factor": 0.3}),
-        (" 3 ", {"total": 3, "backoff_factor": 0.3}),
+        (3, 3),
+        (" 3 ", 3),
         ({"total": 5}, {"total": 5}),
         ('{"total": 5, "backoff_factor": 1.5}', {"total": 5, "backoff_factor": 1.5}),
     ],
 )
-def test_the_forms_of_retries(value: object, retries: dict[str, object]) -> None:
+def test_the_forms_of_retries(value: object, retries: dict[str, object] | int) -> None:
     assert settings({"retries": value}).connection.retries == retries
     if isinstance(value, str):
         assert settings({}, {"ANSIBLE_HASHI_VAULT_RETRIES": value}).connection.retries == retries
