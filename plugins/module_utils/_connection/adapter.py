@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import ssl
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
@@ -161,7 +162,7 @@ def check_files(connection: Connection) -> None:
         try:
             _check_authorities(connection.verify, context, connection.addresses)
         except OSError:
-            problems.append(messages.unreadable_ca(connection.verify))
+            problems.append(messages.unreadable_ca(connection.verify, socket.gethostname()))
     if connection.ca_data:
         try:
             context.load_verify_locations(cadata=connection.ca_data)
@@ -173,7 +174,7 @@ def check_files(connection: Connection) -> None:
             # Without a password, an encrypted key would make it prompt on the terminal.
             context.load_cert_chain(certificate, key, password="")
         except OSError as error:
-            problems.append(messages.unreadable_certificate(certificate, key, error))
+            problems.append(messages.unreadable_certificate(certificate, key, socket.gethostname(), error))
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")
 
