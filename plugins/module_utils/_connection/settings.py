@@ -46,14 +46,14 @@ AUTHORITIES_OF_THE_MACHINE = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _SKIP_VERIFY = ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")
 
 # An agent or a proxy may add a token of its own.
-_OF_AGENT = ("BAO_AGENT_ADDR", "VAULT_AGENT_ADDR")
+OF_AGENT = ("BAO_AGENT_ADDR", "VAULT_AGENT_ADDR")
 
 OPTIONS: tuple[Option, ...] = (
     Option(
         "url",
         kind="raw",
         environment=("ANSIBLE_HASHI_VAULT_ADDR",),
-        late=(*_OF_AGENT, "BAO_ADDR", "VAULT_ADDR"),
+        late=(*OF_AGENT, "BAO_ADDR", "VAULT_ADDR"),
     ),
     _option("namespace", late=("BAO_NAMESPACE", "VAULT_NAMESPACE")),
     _option("auth_namespace"),
@@ -220,7 +220,7 @@ def _is_readable(name: str, value: Any, source: str) -> bool:
 
 def _by_agent(connection: Connection, environment: Mapping[str, str]) -> bool:
     """Whether the address is that of an agent, as far as variables and the address say."""
-    given = [_addresses(set_in(environment, name)) for name in _OF_AGENT]
+    given = [_addresses(set_in(environment, name)) for name in OF_AGENT]
     return list(connection.addresses) in given or connection.url.startswith("unix:")
 
 
