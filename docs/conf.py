@@ -62,6 +62,7 @@ python_maximum_signature_line_length = 100
 
 #: Pages of plugins that the collection uses itself.
 INTERNAL = (
+    "connection_lookup",
     "host_files_filter",
     "host_grants_filter",
     "host_places_filter",

@@ -80,8 +80,9 @@ options:
     description:
       - How often to retry when the connection is lost, or the server is busy, not ready, or limits the rate of
         requests. One attempt at all members of a cluster counts once.
-      - A cluster takes a few seconds to elect a new active node. V(6) waits for 18 seconds in total.
-      - A number, or a dictionary of arguments for C(urllib3.util.Retry). By default, nothing is retried.
+      - A cluster takes a few seconds to elect a new active node. V(6) waits for 21 seconds or more in total.
+      - A number, which waits as long as the server's own client (1 to 1.5 seconds, and as much longer before each
+        further retry), or a dictionary of arguments for C(urllib3.util.Retry). By default, nothing is retried.
       - An operation that must not happen twice, such as a rotation, is only sent again if it was certainly not carried
         out. If its response is lost, the active node is asked first.
       - Can also be set by E(ANSIBLE_HASHI_VAULT_RETRIES), E(BAO_MAX_RETRIES) or E(VAULT_MAX_RETRIES).

@@ -24,6 +24,11 @@ options:
     type: list
     elements: dict
     required: true
+  namespace:
+    description:
+      - The namespace of hosts that do not set C(vault_transit_host_namespace).
+    type: str
+    default: ""
 seealso:
   - module: mlkeys.transit.vault_transit_policy
 """
@@ -57,9 +62,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import grants_by_role
 
 
-def host_grants(hosts: Any) -> dict[str, list[dict[str, Any]]]:
+def host_grants(hosts: Any, namespace: str = "") -> dict[str, list[dict[str, Any]]]:
     try:
-        return grants_by_role(hosts)
+        return grants_by_role(hosts, namespace)
     except InvalidOption as error:
         raise AnsibleFilterError(error.message) from None
 

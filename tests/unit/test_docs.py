@@ -170,6 +170,16 @@ def test_plugins_read_the_sources_that_users_of_hashi_vault_know(option: Option)
     assert [(source["section"], source["key"]) for source in facts.get("ini", [])] == ini
 
 
+def test_the_guide_names_the_options_without_a_key_of_ansible_cfg() -> None:
+    without = set()
+    for fragment in (_connection, _auth):
+        options = yaml.safe_load(fragment.ModuleDocFragment.PLUGINS)["options"]
+        without |= {name for name, facts in options.items() if not facts.get("ini")}
+    guide = (ROOT / "docs/guides/connecting.md").read_text(encoding="utf-8")
+    sentence = guide.partition("there is none for secrets")[2].partition("\n\n")[0]
+    assert set(sentence.split("`")[1::2]) == without
+
+
 @pytest.mark.parametrize("name", LOOKUPS)
 def test_a_lookup_takes_every_connection_option(name: str) -> None:
     options = documented("lookup", name)[0]["options"]

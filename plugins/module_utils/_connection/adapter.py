@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import ssl
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
@@ -82,9 +83,15 @@ def _unchanged(request: Any) -> Any:
 def _before_tls(connection: Connection) -> Callable[[Any], None]:
     """What requests cannot set: it is set on each of urllib3's connections before they are made."""
 
+    import urllib3
+
     folders, texts = authorities_beside(connection)
 
     def prepare(made: Any) -> None:
+        if made.ssl_context is None:
+            required = urllib3.util.ssl_.resolve_cert_reqs(made.cert_reqs)
+            context = urllib3.util.ssl_.create_urllib3_context(cert_reqs=required)
+            made.ssl_context = as_lenient_as_the_client(context)
         if connection.server_name:
             made.server_hostname = connection.server_name
         if connection.ca_data:
@@ -96,6 +103,16 @@ def _before_tls(connection: Connection) -> Callable[[Any], None]:
             made.ca_cert_dir, made.ca_cert_data = folders or None, texts or None
 
     return prepare
+
+
+def as_lenient_as_the_client(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Let a context accept the CA certificates that the server's own client accepts, and return it.
+
+    Since Python 3.13, a CA certificate needs the extension keyUsage by default, which ``openssl req -x509`` leaves out.
+    Go, in which the client is written, does not ask for it.
+    """
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 # What OpenSSL finds in a folder by itself: the hash of a name, and a number.
@@ -145,7 +162,7 @@ def check_files(connection: Connection) -> None:
         try:
             _check_authorities(connection.verify, context, connection.addresses)
         except OSError:
-            problems.append(messages.unreadable_ca(connection.verify))
+            problems.append(messages.unreadable_ca(connection.verify, socket.gethostname()))
     if connection.ca_data:
         try:
             context.load_verify_locations(cadata=connection.ca_data)
@@ -157,7 +174,7 @@ def check_files(connection: Connection) -> None:
             # Without a password, an encrypted key would make it prompt on the terminal.
             context.load_cert_chain(certificate, key, password="")
         except OSError as error:
-            problems.append(messages.unreadable_certificate(certificate, key, error))
+            problems.append(messages.unreadable_certificate(certificate, key, socket.gethostname(), error))
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")
 

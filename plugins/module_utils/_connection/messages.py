@@ -327,18 +327,22 @@ _SET_CERTIFICATE = (
 )
 
 
-def unreadable_ca(path: str) -> str:
-    return f"ca_cert {path} is not a readable file of PEM certificates"
+def unreadable_ca(path: str, host: str) -> str:
+    """
+    Args:
+        host: the name of this machine. A module may run on another one than the controller.
+    """
+    return f"ca_cert {path} is not a readable file of PEM certificates on {host}"
 
 
 UNREADABLE_CA_DATA = "ca_cert_bytes (BAO_CACERT_BYTES, VAULT_CACERT_BYTES) is not a text of PEM certificates"
 
 
-def unreadable_certificate(certificate: str, key: str, error: OSError) -> str:
-    """Why a client certificate cannot be used, by the library's error."""
+def unreadable_certificate(certificate: str, key: str, host: str, error: OSError) -> str:
+    """Why a client certificate cannot be used on this machine, by the library's error."""
     if "KEY_VALUES_MISMATCH" in str(error) or "key values mismatch" in str(error):
-        return f"The key {key} is not that of the client certificate {certificate}"
+        return f"The key {key} is not that of the client certificate {certificate} on {host}"
     return (
-        f"The client certificate {certificate} and its key {key} are not a readable PEM certificate and "
+        f"The client certificate {certificate} and its key {key} on {host} are not a readable PEM certificate and "
         "its key without a password"
     )

@@ -31,9 +31,8 @@ def rate_of(value: Any) -> tuple[float, int] | None:
     rate = float(first)
     if not 0 <= rate < 1e6:
         raise ValueError
-    burst = int(second or max(1, int(rate)))
-    if burst < 1:
-        raise ValueError
+    # The server's own client accepts a burst of zero. Then one request at a time is left.
+    burst = max(1, int(second or rate))
     return (rate, burst) if rate else None
 
 

@@ -29,6 +29,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.u
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
     Response,
     Unanswered,
+    as_lenient_as_the_client,
     authorities_beside,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
@@ -242,6 +243,7 @@ class _Tls(ssl.SSLContext):
 
 def _tls(connection: Connection) -> ssl.SSLContext:
     context = _Tls(ssl.PROTOCOL_TLS_CLIENT)
+    as_lenient_as_the_client(context)
     context.server_name = connection.server_name
     if connection.verify is False:
         context.check_hostname = False

@@ -40,26 +40,26 @@ DEFAULT_TIMEOUT = 30
 
 
 # Not settings of a run: another machine has others.
-_AUTHORITIES_OF_THE_MACHINE = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+AUTHORITIES_OF_THE_MACHINE = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 # They mean the opposite of their option.
 _SKIP_VERIFY = ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")
 
 # An agent or a proxy may add a token of its own.
-_OF_AGENT = ("BAO_AGENT_ADDR", "VAULT_AGENT_ADDR")
+OF_AGENT = ("BAO_AGENT_ADDR", "VAULT_AGENT_ADDR")
 
 OPTIONS: tuple[Option, ...] = (
     Option(
         "url",
         kind="raw",
         environment=("ANSIBLE_HASHI_VAULT_ADDR",),
-        late=(*_OF_AGENT, "BAO_ADDR", "VAULT_ADDR"),
+        late=(*OF_AGENT, "BAO_ADDR", "VAULT_ADDR"),
     ),
     _option("namespace", late=("BAO_NAMESPACE", "VAULT_NAMESPACE")),
     _option("auth_namespace"),
     _option("ca_cert", aliases=("cacert",), late=("BAO_CACERT", "VAULT_CACERT")),
     _option("ca_cert_bytes", late=("BAO_CACERT_BYTES", "VAULT_CACERT_BYTES")),
-    _option("ca_path", late=("BAO_CAPATH", "VAULT_CAPATH", *_AUTHORITIES_OF_THE_MACHINE)),
+    _option("ca_path", late=("BAO_CAPATH", "VAULT_CAPATH", *AUTHORITIES_OF_THE_MACHINE)),
     _option("client_cert", late=("BAO_CLIENT_CERT", "VAULT_CLIENT_CERT")),
     _option("client_key", late=("BAO_CLIENT_KEY", "VAULT_CLIENT_KEY")),
     _option("tls_server_name", late=("BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME")),
@@ -104,7 +104,7 @@ class Connection:
         ca_beside: folders and files with more of them.
         ca_data: CA certificates as PEM text, instead of the system's.
         server_name: the name that the server's certificate must have, empty for that of the address.
-        retries: keyword arguments of `urllib3.util.Retry`; empty for no retries.
+        retries: how many, or keyword arguments of `urllib3.util.Retry`; empty for none.
         timeout: seconds for one request.
         rate: requests for each second, and how many at once; ``None`` for no limit.
         proxies: those that were set, or those of the environment.
@@ -119,7 +119,7 @@ class Connection:
     server_name: str = ""
     client_certificate: tuple[str, str] | None = None
     timeout: float = DEFAULT_TIMEOUT
-    retries: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    retries: Mapping[str, Any] | int = field(default_factory=dict, hash=False)
     warn_on_retry: bool = True
     rate: tuple[float, int] | None = None
     proxies: Proxies = DIRECT
@@ -155,7 +155,7 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
 def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """The options that environment variables set and that are not among the given ones."""
     found = {}
-    variables = {**environment, **dict.fromkeys(_AUTHORITIES_OF_THE_MACHINE, "")}
+    variables = {**environment, **dict.fromkeys(AUTHORITIES_OF_THE_MACHINE, "")}
     for option in OPTIONS:
         if any(name in given for name in (option.name, *option.aliases)):
             continue
@@ -220,7 +220,7 @@ def _is_readable(name: str, value: Any, source: str) -> bool:
 
 def _by_agent(connection: Connection, environment: Mapping[str, str]) -> bool:
     """Whether the address is that of an agent, as far as variables and the address say."""
-    given = [_addresses(set_in(environment, name)) for name in _OF_AGENT]
+    given = [_addresses(set_in(environment, name)) for name in OF_AGENT]
     return list(connection.addresses) in given or connection.url.startswith("unix:")
 
 
@@ -290,7 +290,7 @@ def _with_authorities_beside(connection: Connection, environment: Mapping[str, s
 
     An option, or a variable of Ansible's, names the only ones that are trusted.
     """
-    file, folders = (set_in(environment, name) for name in _AUTHORITIES_OF_THE_MACHINE)
+    file, folders = (set_in(environment, name) for name in AUTHORITIES_OF_THE_MACHINE)
     named = {name: _of_client(environment, name) for name in ("CACERT", "CACERT_BYTES", "CAPATH")}
     if connection.verify is False:
         return connection
@@ -349,7 +349,7 @@ def _timeout(value: Any) -> float:
 _LONGEST = 1e9
 
 
-def _retries(value: Any) -> dict[str, Any]:
+def _retries(value: Any) -> dict[str, Any] | int:
     """``3``, ``"3"``, ``{"total": 3, …}`` or the same as JSON; empty for no retries.
 
     Raises:
@@ -362,8 +362,7 @@ def _retries(value: Any) -> dict[str, Any]:
         return parsed
     if not re.fullmatch(r"[0-9]+", str(parsed)):
         raise ValueError
-    total = int(parsed)
-    return {"total": total, "backoff_factor": 0.3} if total else {}
+    return int(parsed) or {}
 
 
 def _proxies(value: Any) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ half-failed batch decrypt holds the plaintext of the good half.
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
 from urllib.parse import quote, unquote
@@ -289,7 +290,7 @@ def _url_path(path: str) -> str:
 # Retries
 
 
-def _check_retries(retries: Mapping[str, Any]) -> None:
+def _check_retries(retries: Mapping[str, Any] | int) -> None:
     """Refuse now what would end in a traceback at the first failure."""
     try:
         next(pauses(retries), None)
@@ -299,8 +300,16 @@ def _check_retries(retries: Mapping[str, Any]) -> None:
         ) from None
 
 
-def pauses(retries: Mapping[str, Any]) -> Iterator[float]:
-    """Seconds to wait before each retry, as urllib3 counts them."""
+# Seconds, multiplied by the number of the retry: as long as the server's own client waits, with a part left to chance.
+_SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 1.5
+
+
+def pauses(retries: Mapping[str, Any] | int) -> Iterator[float]:
+    """Seconds to wait before each retry: of a number as the server's own client waits, else as urllib3 counts them."""
+    if isinstance(retries, int):
+        for number in range(1, retries + 1):
+            yield number * random.uniform(_SHORTEST_WAIT, _LONGEST_WAIT)  # noqa: S311  no secret depends on it
+        return
     if not retries:
         return
     import urllib3

@@ -15,7 +15,11 @@ from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option, set_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, environment_options
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
+    OF_AGENT,
+    OPTIONS,
+    environment_options,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 
@@ -32,6 +36,31 @@ def templated_variables(load_name: str, variables: Mapping[str, Any], templar: A
     options = constants.config.get_configuration_definitions("lookup", load_name).values()
     names = {entry["name"] for option in options for entry in option.get("vars") or ()}
     return {name: templar.template(variables[name]) for name in names if name in variables}
+
+
+def server_for_hosts(options: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
+    """The ``url`` and the ``namespace`` of the controller's connection, for other machines.
+
+    Args:
+        options: those of a plugin, ``None`` for what nothing sets.
+
+    Returns:
+        No address where other machines cannot use that of the controller: a socket, or several addresses. The address
+        of the controller's agent is never returned.
+
+    Raises:
+        InvalidOption: a variable has a value that it cannot have.
+    """
+    chosen = {name: value for name, value in options.items() if value not in (None, "")}
+    others = {name: value for name, value in environment.items() if name not in OF_AGENT}
+    found = {**environment_options(chosen, others), **chosen}
+    url = found.get("url") or ""
+    addresses = list(map(str, url)) if isinstance(url, list) else str(url).split(",")
+    only = addresses[0].strip() if len(addresses) == 1 else ""
+    return {
+        "url": "" if only.startswith("unix:") else only,
+        "namespace": str(found.get("namespace") or "").strip("/"),
+    }
 
 
 # What Ansible itself gives to a lookup: before 2.19 to one of a loop, too.

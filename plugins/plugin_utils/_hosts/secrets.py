@@ -131,11 +131,12 @@ def role_of(variables: Mapping[str, Any]) -> str:
     return str(variables.get(APPROLE if method == "approle" else AUTH_ROLE) or "")
 
 
-def grants_by_role(hosts: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def grants_by_role(hosts: Iterable[Mapping[str, Any]], namespace: str = "") -> dict[str, list[dict[str, Any]]]:
     """The grants by which the hosts of each role can decrypt what their services name, and nothing else.
 
     Args:
         hosts: the variables of each host.
+        namespace: that of hosts whose variables name none.
 
     Raises:
         InvalidOption: a service names no key.
@@ -145,7 +146,7 @@ def grants_by_role(hosts: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[st
         role = role_of(variables)
         if not role:
             continue
-        prefix = way_down(*(str(variables.get(name) or "") for name in (AUTH_NAMESPACE, NAMESPACE)))
+        prefix = way_down(str(variables.get(AUTH_NAMESPACE) or ""), str(variables.get(NAMESPACE) or namespace))
         for service in variables.get(SERVICES) or ():
             if service.get("mode") == PLAINTEXT or service.get("state") == "absent":
                 continue

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, Connection
 from click.testing import CliRunner
 
 from mlkeys._cli import main
@@ -191,6 +191,13 @@ def test_variables_that_differ_are_remarked_on_and_the_first_is_used(doctor: Doc
     assert "BAO_ADDR, VAULT_ADDR differ BAO_ADDR is used" in text
     assert "BAO_TOKEN, VAULT_TOKEN differ BAO_TOKEN is used" in text
     assert "(BAO_ADDR)" in shown(found, "address", "ok")
+
+
+def test_variables_that_all_count_do_not_differ() -> None:
+    given = {"SSL_CERT_FILE": "/a.pem", "SSL_CERT_DIR": "/certs", "BAO_CAPATH": "/more"}
+    assert list(environment.variables(OPTIONS, given)) == []
+    (one,) = environment.variables(OPTIONS, {**given, "VAULT_CAPATH": "/other"})
+    assert (one.found, one.advice) == ("BAO_CAPATH, VAULT_CAPATH differ", "BAO_CAPATH is used. Unset the others.")
 
 
 def test_settings_in_effect_are_named_with_what_sets_them(doctor: Doctor, secure_bao: SecureBao) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -398,8 +399,8 @@ def test_a_client_certificate_that_cannot_be_read(secure_bao: SecureBao, tmp_pat
     result = run("cert", options, url=secure_bao.url, ca_cert=secure_bao.ca_cert)
     assert result.failed
     assert result.msg == (
-        f"The client certificate {file} and its key {file} are not a readable PEM certificate and its key without a "
-        "password."
+        f"The client certificate {file} and its key {file} on {socket.gethostname()} are not a readable PEM "
+        "certificate and its key without a password."
     )
 
 

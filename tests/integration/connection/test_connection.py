@@ -184,7 +184,7 @@ def test_unreadable_ca_certificates(secure_bao: SecureBao, module: str, content:
     if content is not None:
         file.write_text(content, encoding="utf-8")
     assert failing(module, url=secure_bao.url, ca_cert=str(file)) == (
-        f"ca_cert {file} is not a readable file of PEM certificates."
+        f"ca_cert {file} is not a readable file of PEM certificates on {socket.gethostname()}."
     )
 
 

@@ -414,33 +414,3 @@ def test_each_approle_can_decrypt_what_its_hosts_name_and_nothing_else(
         bao.done("DELETE", f"sys/auth/approle-{mount}")
         for name in (role, other):
             bao.done("DELETE", f"sys/policies/acl/{name}")
-
-
-@pytest.mark.parametrize(
-    ("env", "namespace"),
-    [
-        ({"BAO_NAMESPACE": "bao", "VAULT_NAMESPACE": "vault"}, "bao"),
-        ({"BAO_NAMESPACE": "", "VAULT_NAMESPACE": "vault"}, ""),
-        ({"ANSIBLE_HASHI_VAULT_NAMESPACE": "ansible", "BAO_NAMESPACE": "bao"}, "ansible"),
-    ],
-)
-def test_hosts_have_the_connection_of_their_controller(tmp_path: Path, env: dict[str, str], namespace: str) -> None:
-    (tmp_path / "play.yml").write_text(
-        f"""
-- hosts: all
-  gather_facts: false
-  vars_files: {ROOT}/roles/vault_transit_host/defaults/main.yml
-  tasks:
-    - ansible.builtin.debug:
-        msg: "{{{{ vault_transit_host_namespace }}}}, {{{{ vault_transit_host_connection.url | default('none') }}}}!"
-""",
-        encoding="utf-8",
-    )
-    (tmp_path / "host_vars").mkdir()
-    (tmp_path / "host_vars/localhost.yml").write_text("vault_transit_connection: {url: https://of-localhost}\n")
-    (tmp_path / "host_vars/own.yml").write_text("vault_transit_connection: {namespace: own}\n")
-    (tmp_path / "hosts.yml").write_text("all: {hosts: {own: {}, gateway: {}}}\n")
-    done = run_playbook("play.yml", inventory="hosts.yml", cwd=tmp_path, env=env)
-    assert done.returncode == 0, done.stdout
-    shown = [line.partition(": ")[2] for line in done.stdout.splitlines() if '"msg"' in line]
-    assert shown == ['"own, none!"', f'"{namespace}, https://of-localhost!"']

@@ -78,7 +78,7 @@ def test_extra_variables_win_and_an_error_names_server_and_namespace(
 ) -> None:
     done = project.run("--limit", "s1", "-e", f"ansible_hashi_vault_namespace={namespaces['prod']}", status=2)
     said = " ".join((done.stdout + done.stderr).split())
-    assert f"Asked: {bao.addr}, the namespace '{namespaces['prod']}'." in said
+    assert f"Asked: {bao.addr}, namespace '{namespaces['prod']}'." in said
     assert "staging/keys.transit.yml" in said
 
 
@@ -87,7 +87,7 @@ def test_a_group_has_a_server_of_its_own(project: Project) -> None:
     assert messages(project.run("--limit", "p2").stdout) == ["p2 FAKE-prod -"]
     failed = project.run("--limit", "s1", status=2)
     said = " ".join((failed.stdout + failed.stderr).split())
-    assert "Asked: http://127.0.0.1:1, the namespace 'staging-" in said
+    assert "Asked: http://127.0.0.1:1, namespace 'staging-" in said
 
 
 def test_a_template_that_needs_more_than_the_inventory_is_named(project: Project) -> None:

@@ -533,6 +533,22 @@ def test_pauses_between_retries(retries: dict[str, object], waits: list[float]) 
     assert list(pauses_of(retries)) == pytest.approx(waits)
 
 
+def test_a_number_of_retries_waits_as_long_as_the_client_of_the_server(
+    server: Scripted, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[float, float]] = []
+
+    def draw(least: float, most: float) -> float:
+        drawn.append((least, most))
+        return (least + most) / 2
+
+    monkeypatch.setattr("random.uniform", draw)
+    server.answers = [*[answer(503, {"errors": ["no leader"]})] * 3, GOOD]
+    client(server.url, retries=3).get("a")
+    assert pauses == [1.25, 2.5, 3.75]
+    assert set(drawn) == {(1, 1.5)}
+
+
 @pytest.mark.parametrize("retries", [{"bogus": 1}, {"total": "x"}, {"total": [1]}])
 def test_invalid_retries(retries: dict[str, object]) -> None:
     with pytest.raises(InvalidOption) as error:

@@ -210,13 +210,13 @@ def test_the_path_of_a_gateway_belongs_to_an_address(url: str) -> None:
         (0, {}),
         ("0", {}),
         (False, {}),
-        (3, {"total": 3, "backoff_factor": 0.3}),
-        (" 3 ", {"total": 3, "backoff_factor": 0.3}),
+        (3, 3),
+        (" 3 ", 3),
         ({"total": 5}, {"total": 5}),
         ('{"total": 5, "backoff_factor": 1.5}', {"total": 5, "backoff_factor": 1.5}),
     ],
 )
-def test_the_forms_of_retries(value: object, retries: dict[str, object]) -> None:
+def test_the_forms_of_retries(value: object, retries: dict[str, object] | int) -> None:
     assert settings({"retries": value}).connection.retries == retries
     if isinstance(value, str):
         assert settings({}, {"ANSIBLE_HASHI_VAULT_RETRIES": value}).connection.retries == retries
@@ -503,14 +503,22 @@ def test_the_timeout_of_the_servers_client_is_a_duration(given: str, seconds: fl
 
 @pytest.mark.parametrize(
     ("given", "rate"),
-    [(None, None), ("", None), ("0", None), ("10", (10.0, 10)), ("0.5", (0.5, 1)), ("10:20", (10.0, 20))],
+    [
+        (None, None),
+        ("", None),
+        ("0", None),
+        ("10", (10.0, 10)),
+        ("0.5", (0.5, 1)),
+        ("10:20", (10.0, 20)),
+        ("10:0", (10.0, 1)),
+    ],
 )
 def test_the_forms_of_a_rate_limit(given: str | None, rate: tuple[float, int] | None) -> None:
     assert settings({"rate_limit": given}).connection.rate == rate
     assert settings({}, {"VAULT_RATE_LIMIT": given or ""}).connection.rate == rate
 
 
-@pytest.mark.parametrize("given", ["fast", "-1", "nan", "inf", "10:0", "10:1.5", "1:2:3", "10:", "1_0", " 10"])
+@pytest.mark.parametrize("given", ["fast", "-1", "nan", "inf", "10:1.5", "1:2:3", "10:", "1_0", " 10"])
 def test_an_invalid_rate_limit(given: str) -> None:
     with pytest.raises(InvalidOption, match=r"^rate_limit \(BAO_RATE_LIMIT\) is '.+', but must be requests for"):
         settings({}, {"BAO_RATE_LIMIT": given})

@@ -1,20 +1,26 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of lookups: Ansible passes on those that do not exist."""
+"""Options of lookups: Ansible passes on those that do not exist. What hosts get of the controller's connection."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
+from ansible import template
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import refuse_unknown
 
+from tests.support.collection import ROOT
+
 SECRET = "sk-planted-value"
-LOOKUPS = ("vault_transit", "vault_transit_vars", "vars_files")
+LOOKUPS = ("connection", "vault_transit", "vault_transit_vars", "vars_files")
 
 
 def loaded(name: str) -> Any:
@@ -79,3 +85,76 @@ def test_a_variable_that_is_misspelt_is_one_sentence(
 def test_an_option_that_is_misspelt_names_no_source() -> None:
     with pytest.raises(AnsibleError, match=r"^auth_method is 'k8s', but must be one of token, "):
         loaded("vault_transit").run(["x"], {}, auth_method="k8s")
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in [name for name in os.environ if name.startswith(("BAO_", "VAULT_", "ANSIBLE_HASHI_VAULT_"))]:
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+ADDRESS = "https://vault.test:8200"
+ORG = {"namespace": "org"}
+
+_trusted: Callable[[str], str] = getattr(template, "trust_as_template", str)
+
+
+def for_hosts(variables: dict[str, object]) -> tuple[str, str]:
+    """The address and the namespace that hosts get by the defaults of their role."""
+    file = ROOT / "roles/vault_transit_host/defaults/main.yml"
+    defaults = yaml.safe_load(file.read_text(encoding="utf-8"))
+    names = ("url", "namespace", "connection", "controller")
+    own = {name: _trusted(defaults[name]) for name in (f"vault_transit_host_{one}" for one in names)}
+    templar = Templar(loader=DataLoader(), variables={"hostvars": {}, **own, **variables})
+    return templar.template(own["vault_transit_host_url"]), templar.template(own["vault_transit_host_namespace"])
+
+
+@pytest.mark.parametrize(
+    ("variables", "given", "expected"),
+    [
+        ({}, {}, ("", "")),
+        ({}, {"BAO_ADDR": ADDRESS, "BAO_NAMESPACE": "org/team/"}, (ADDRESS, "org/team")),
+        ({}, {"VAULT_ADDR": ADDRESS, "VAULT_NAMESPACE": "org"}, (ADDRESS, "org")),
+        ({}, {"ANSIBLE_HASHI_VAULT_NAMESPACE": "org", "BAO_NAMESPACE": "x"}, ("", "org")),
+        ({"ansible_hashi_vault_namespace": "own"}, {"ANSIBLE_HASHI_VAULT_NAMESPACE": "org"}, ("", "own")),
+        (
+            {"vault_transit_host_connection": {"namespace": "first"}, "ansible_hashi_vault_namespace": "own"},
+            {"BAO_NAMESPACE": "org"},
+            ("", "first"),
+        ),
+        # Where the guides put what the role vault_transit uses.
+        ({"hostvars": {"localhost": {"vault_transit_connection": ORG}}}, {"BAO_NAMESPACE": "x"}, ("", "org")),
+        (
+            {
+                "hostvars": {"ctl": {"vault_transit_connection": ORG}, "localhost": {}},
+                "vault_transit_controller": "ctl",
+            },
+            {},
+            ("", "org"),
+        ),
+        (
+            {"hostvars": {"localhost": {"vault_transit_connection": {}}}, "vault_transit_connection": ORG},
+            {},
+            ("", "org"),
+        ),
+        # Other machines have no agent of the controller's, and do not choose between addresses.
+        ({}, {"BAO_AGENT_ADDR": "http://127.0.0.1:8100", "BAO_ADDR": ADDRESS}, (ADDRESS, "")),
+        ({}, {"BAO_ADDR": "unix:///run/bao.sock"}, ("", "")),
+        ({}, {"BAO_ADDR": f"{ADDRESS},https://b.test"}, ("", "")),
+    ],
+)
+def test_hosts_get_the_address_and_the_namespace_that_lookups_use(
+    environment: pytest.MonkeyPatch,
+    variables: dict[str, object],
+    given: dict[str, str],
+    expected: tuple[str, str],
+) -> None:
+    for name, value in given.items():
+        environment.setenv(name, value)
+    assert for_hosts(variables) == expected
+
+
+def test_a_setting_that_hosts_do_not_share_is_refused() -> None:
+    with pytest.raises(AnsibleError, match=r"connection: the term 'token' must be one of: url, namespace\."):
+        loaded("connection").run(["token"], {})

@@ -106,5 +106,8 @@ def test_hosts_with_another_login_have_the_grants_of_its_role() -> None:
 def test_a_policy_in_a_namespace_above_leads_down_to_the_engine() -> None:
     names = {"vault_transit_host_namespace": "org/team/", "vault_transit_host_auth_namespace": "org"}
     assert grants_by_role([host(service("a"), **names)]) == {"web": [grant("a", backend="team/transit")]}
+    assert grants_by_role([host(service("a"), **names)], "other") == {"web": [grant("a", backend="team/transit")]}
+    of_login = {"vault_transit_host_auth_namespace": "org"}
+    assert grants_by_role([host(service("a"), **of_login)], "org/x") == {"web": [grant("a", backend="x/transit")]}
     names["vault_transit_host_auth_namespace"] = "/"
     assert grants_by_role([host(service("a"), **names)]) == {"web": [grant("a", backend="org/team/transit")]}

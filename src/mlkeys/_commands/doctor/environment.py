@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 def variables(options: Iterable[Option], environ: Mapping[str, str]) -> Iterator[Check]:
     """Variables that contradict each other, and values with surrounding whitespace."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import AUTHORITIES_OF_THE_MACHINE
+
     for option in options:
         # The home folder is only a default.
         names = [name for name in option.variables_in(environ) if name != "HOME"]
@@ -28,8 +30,11 @@ def variables(options: Iterable[Option], environ: Mapping[str, str]) -> Iterator
                 yield Check(
                     "environment", "remark", f"{empty} is empty, and hides {name}", f"Unset {empty}, or set it."
                 )
-        if len({environ[name] for name in names}) > 1:
-            yield Check("environment", "remark", f"{', '.join(names)} differ", f"{names[0]} is used. Unset the others.")
+        # Of those with CA certificates, all count.
+        rivals = [name for name in names if name not in AUTHORITIES_OF_THE_MACHINE]
+        if len({environ[name] for name in rivals}) > 1:
+            advice = f"{rivals[0]} is used. Unset the others."
+            yield Check("environment", "remark", f"{', '.join(rivals)} differ", advice)
         for name in names:
             if environ[name] != environ[name].strip():
                 advice = "Remove the whitespace: not every program strips it."

@@ -32,6 +32,11 @@ def _proxies(connection: Connection) -> str:
     return ", ".join(sorted({without_login(url) for url in map(connection.proxies.of, connection.addresses) if url}))
 
 
+def _retries(connection: Connection) -> str:
+    retries = connection.retries
+    return str(retries if isinstance(retries, int) else retries.get("total", ""))
+
+
 def _rate(connection: Connection) -> str:
     return "{:g} requests a second, {} at once".format(*connection.rate) if connection.rate else ""
 
@@ -44,7 +49,7 @@ _SHOWN: Mapping[str, tuple[tuple[str, ...], Callable[[Connection], str]]] = {
     "client certificate": (("client_cert",), lambda found: (found.client_certificate or ("",))[0]),
     "name of the server's certificate": (("tls_server_name",), lambda found: found.server_name),
     "timeout": (("timeout",), lambda found: f"{found.timeout:g} s"),
-    "retries": (("retries",), lambda found: str(found.retries.get("total", "")) if found.retries else ""),
+    "retries": (("retries",), _retries),
     "rate": (("rate_limit",), _rate),
     "proxy": (("proxies",), _proxies),
 }
