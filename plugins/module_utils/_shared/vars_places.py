@@ -209,10 +209,11 @@ def _in_folders(base: str, problem: Problem) -> Iterator[str]:
 
 
 def missing_inventories(sources: Iterable[str]) -> str:
-    """The message about inventories that do not exist, empty if all do. Ansible goes on without them, with a warning.
-
-    A text with a comma is a list of hosts, one with an @ is for a plugin, and the default of Ansible may be missing.
-    """
-    is_path = [one for one in sources if not set(one) & {",", "@"} and one != "/etc/ansible/hosts"]
-    missing = [one for one in is_path if not os.path.exists(one)]
+    """The message about inventories that do not exist, empty if all do. Ansible only warns of them, and goes on."""
+    missing = [one for one in sources if not (_needs_no_file(one) or os.path.exists(one))]
     return f"Inventories do not exist: {', '.join(missing)}. Correct the path." if missing else ""
+
+
+def _needs_no_file(inventory: str) -> bool:
+    """Whether it is a list of hosts, a word for a plugin such as ``@controller_inventory``, or Ansible's default."""
+    return "," in inventory or os.path.basename(inventory).startswith("@") or inventory == "/etc/ansible/hosts"

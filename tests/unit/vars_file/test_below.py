@@ -137,6 +137,6 @@ def test_inventories_that_do_not_exist_are_named(tmp_path: Path) -> None:
     there.touch()
     allowed = [str(there), str(tmp_path), "localhost,", "@controller_inventory", "/etc/ansible/hosts"]
     assert vars_places.missing_inventories(allowed) == ""
-    gone = [str(tmp_path / "host"), "other.yml"]
+    gone = [str(tmp_path / "me@example" / "host"), "other.yml"]
     problem = vars_places.missing_inventories([*allowed, *gone])
     assert problem == f"Inventories do not exist: {gone[0]}, other.yml. Correct the path."
