@@ -73,7 +73,7 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ("invalid base64 signature value", "it is not a Transit signature, or in another marshaling_algorithm"),
     ("refusing to use soft-deleted key", "the key is soft-deleted: restore it"),
     ("requested salt length", "its salt_length is too long for the key and hash_algorithm"),
-    (NOT_GRANTED, "the token's policies do not allow it for this name"),
+    (NOT_GRANTED, "the token's policies do not allow it for this name: add the name to 'secrets' of the grant"),
 )
 
 _NEEDS_CONTEXT = "missing 'context' for key derivation"
