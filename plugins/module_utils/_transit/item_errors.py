@@ -82,6 +82,7 @@ _TOO_OLD = "too old"
 # What some of them mean with operations that have nothing to do with a ciphertext.
 _MEANINGS_OF: Mapping[str, tuple[tuple[str, str], ...]] = {
     "datakey": ((_NEEDS_CONTEXT, "the key is derived and needs a context, with which the data key decrypts"),),
+    "encrypt": ((_NEEDS_CONTEXT, "the key is derived and needs a context, with which the value decrypts"),),
     "hmac": ((_TOO_OLD, "its key_version is below the key's min_decryption_version: 0 is the latest"),),
     "sign": ((_NEEDS_CONTEXT, "the key is derived and needs a context, with which the signature is verified"),),
     "verify": (
