@@ -33,6 +33,17 @@ options:
     type: list
     elements: str
     default: []
+  decrypt:
+    description:
+      - If V(false), returns what the file, or the document that it points to, holds as it is stored, with its
+        C(_transit). No text of it is a template, whatever it contains.
+      - Asks no server, unless the file points to a document.
+    type: bool
+    default: true
+  missing_ok:
+    description: Whether a file that does not exist counts as empty.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - mlkeys.transit._auth
   - mlkeys.transit._auth.plugins
@@ -103,7 +114,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options
     set_options,
     templated_variables,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load, stored_content
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import values_of
 
 
@@ -118,17 +129,23 @@ class LookupModule(LookupBase):
         refuse_unknown(self.load_name, kwargs)
         set_options(self, self.load_name, configured, kwargs)
         names = self.get_option("names")
+        if names and not self.get_option("decrypt"):
+            raise AnsibleError("names chooses what is decrypted: leave it out, or decrypt.")
         paths = [self._path(str(term), variables or {}) for term in terms]
         options = connection_options(self.get_option)
 
+        def stored() -> list[Any]:
+            return [stored_content(path, lambda: connected(options)) if path else {} for path in paths]
+
         def decrypted() -> list[Any]:
             decrypt = decrypting(options)
-            return [values_of(load(path, lambda: connected(options)), decrypt, names) for path in paths]
+            return [values_of(load(path, lambda: connected(options)), decrypt, names) if path else {} for path in paths]
 
-        return plainly(decrypted)
+        return plainly(decrypted if self.get_option("decrypt") else stored)
 
     def _path(self, term: str, variables: dict[str, Any]) -> str:
+        """Empty for a file that may be missing, and is."""
         found = self.find_file_in_search_path(variables, "vars", term, ignore_missing=True)
-        if found is None:
+        if found is None and not self.get_option("missing_ok"):
             raise AnsibleError(f"{term} does not exist beside the playbook, nor in vars of the role.")
-        return str(found)
+        return str(found or "")

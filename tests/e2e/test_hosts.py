@@ -49,7 +49,9 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
         check_used_up_secret_id(site, name)
         check_plaintext(site, name)
     check_plaintext_after_reboot(site)
+    touched = put_a_template_into_the_secrets(site)
     again = site.play([once, plain], **used_up)
+    assert not touched.exists()
     assert changed(again) == {"localhost": 0, "one": 0, "two": 0}
     assert sent(done.stdout) >= {
         "Record what will be on the host",
@@ -162,6 +164,16 @@ def not_skipped(block: str) -> bool:
 def written_at(site: Site, name: str, folder: str) -> str:
     """Every file of a folder, with the time when it was last written."""
     return site.hosts[name].run("find", folder, "-type", "f", "-printf", "%p %T@\\n").stdout
+
+
+def put_a_template_into_the_secrets(site: Site) -> Path:
+    """Put a template into the encrypted vars file, as who may write secrets can. Returns what it would create."""
+    stored, touched = site.folder / "keys.transit.yml", site.folder / "touched"
+    template = f"{{{{ lookup('pipe', 'touch {touched}') }}}}"
+    text = stored.read_text(encoding="utf-8")
+    stored.write_text(text.replace("  format: 1", f'  format: 1\n  note: "{template}"'), encoding="utf-8")
+    assert template in stored.read_text(encoding="utf-8")
+    return touched
 
 
 def check_used_up_secret_id(site: Site, name: str) -> None:

@@ -56,6 +56,7 @@ OUTSIDE: dict[str, set[str]] = {
     "module_utils/_connection/transport": {"requests", "urllib3"},
     "module_utils/_connection/_ways/unix_sockets": {"requests", "urllib3"},
     "module_utils/_vars_file/document": {"ruamel"},
+    "module_utils/_vars_file/leaves": {"ruamel"},
     "module_utils/_backup/sealing": {"pyrage"},
     "module_utils/_material/material": {"cryptography"},
     "module_utils/_module": {"ansible"},

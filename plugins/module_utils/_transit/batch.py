@@ -175,7 +175,7 @@ class BatchRequests:
             if result.refused or refusal:
                 raise result.refused or ServerError(refusal, 400)
         failures = [
-            (item_label(index, items[index].name), meaning(result.error))
+            (item_label(index, items[index].name), meaning(result.error, operation))
             for index, result in enumerate(results)
             if result.error and not any(words in result.error for words in tolerate)
         ]

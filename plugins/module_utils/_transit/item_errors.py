@@ -73,7 +73,7 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ("invalid base64 signature value", "it is not a Transit signature, or in another marshaling_algorithm"),
     ("refusing to use soft-deleted key", "the key is soft-deleted: restore it"),
     ("requested salt length", "its salt_length is too long for the key and hash_algorithm"),
-    (NOT_GRANTED, "the token's policies do not allow it for this name"),
+    (NOT_GRANTED, "the token's policies do not allow it for this name: add the name to 'secrets' of the grant"),
 )
 
 _NEEDS_CONTEXT = "missing 'context' for key derivation"
@@ -82,6 +82,7 @@ _TOO_OLD = "too old"
 # What some of them mean with operations that have nothing to do with a ciphertext.
 _MEANINGS_OF: Mapping[str, tuple[tuple[str, str], ...]] = {
     "datakey": ((_NEEDS_CONTEXT, "the key is derived and needs a context, with which the data key decrypts"),),
+    "encrypt": ((_NEEDS_CONTEXT, "the key is derived and needs a context, with which the value decrypts"),),
     "hmac": ((_TOO_OLD, "its key_version is below the key's min_decryption_version: 0 is the latest"),),
     "sign": ((_NEEDS_CONTEXT, "the key is derived and needs a context, with which the signature is verified"),),
     "verify": (

@@ -13,6 +13,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA, ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
     Document,
+    arrange,
+    has_free_front,
+    is_first_free,
     is_json,
     put,
     put_below,
@@ -25,7 +28,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     VarsFile,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.leaves import change_leaves
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import edited, lines_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import edited, lines_of, remaining
 
 KEPT = "kept"
 ADDED = "added"
@@ -171,26 +174,34 @@ def kept_undeclared(file: VarsFile, names: list[str]) -> str:
 
 
 def update(file: VarsFile, edits: Edits) -> str:
-    """The file's new text: new values in their old places, new entries after the last one, all else as it was."""
+    """The file's new text: old entries in their places, new ones in their alphabetical ones, all else as it was."""
+    at_front = is_first_free(file.text)
     lines = None if is_json(file.path) else lines_of(file.text)
     text = None
     if lines is not None:
         blocks = _blocks(file.entries, edits)
-        text = edited(lines, _settings(edits), edits.ciphertexts, blocks, edits.removed)
+        text = edited(lines, _settings(edits), edits.ciphertexts, blocks, edits.removed, at_front=at_front)
     if text is not None:
         return text
     document = Document(file.text, file.path)
-    edit(document.content, file.entries, edits)
+    edit(document.content, file.entries, edits, at_front=at_front)
     return document.text()
 
 
-def edit(content: MutableMapping[Any, Any], entries: Mapping[str, Entry], edits: Edits) -> None:
-    """The same for a loaded file, in place."""
+def edit(
+    content: MutableMapping[Any, Any], entries: Mapping[str, Entry], edits: Edits, *, at_front: bool = True
+) -> None:
+    """The same for a loaded file, in place.
+
+    Args:
+        at_front: whether an entry may come before all others.
+    """
     if edits.format == NESTED:
-        change_leaves(content, edits.ciphertexts, edits.removed)
+        change_leaves(content, edits.ciphertexts, edits.removed, at_front=at_front)
     else:
         stored = [name for name in content if name != METADATA]
-        put(content, edits.ciphertexts, after=stored[-1] if stored else None)
+        names = remaining(stored, edits.removed)
+        put(content, edits.ciphertexts, names, at_front=at_front and stored[:1] == list(content)[:1])
     metadata = content.setdefault(METADATA, {})
     metadata.update(_settings(edits))
     for name in edits.removed if edits.format == FLAT else ():
@@ -215,14 +226,15 @@ def _put_block(
     """Update a block of the metadata, and remove it if it becomes empty."""
     if name in metadata:
         block = metadata[name]
-        put(block, values, after=list(block)[-1] if block else None)
+        put(block, values, remaining(block, removed), at_front=has_free_front(block))
         _remove_from(metadata, name, removed)
     elif values:
         # Comments at the end of a file belong to its last block, so that must stay the last one.
         others = [other for other in metadata if other != "hmac"]
         block = type(metadata)()
         put(block, values)
-        put(metadata, {name: block}, after=others[-1])
+        metadata[name] = block
+        arrange(metadata, {others[-1]: [name]})
 
 
 def _remove_from(metadata: MutableMapping[Any, Any], name: str, removed: Sequence[str]) -> None:

@@ -22,15 +22,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import MOST_LEVELS, yaml_problem
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import needs_quotes
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import lines_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import lines_of, placed
 
 # What precedes the first entry: byte order mark, directives, comments, blank lines. ruamel.yaml would drop some of it.
 _BLANK = r"(?:[ \t]*(?:#.*)?\r?\n)*"
 _PREAMBLE = re.compile("\ufeff?" + rf"(?:(?:%.*\r?\n)*{_BLANK}---[ \t]*(?:#.*)?\r?\n)?{_BLANK}")
-
-# Keys that every reader of YAML takes for text without quotes.
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 # What JSON may hold as it is, and YAML may not. Ansible reads both as YAML.
 _NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -114,44 +110,52 @@ def remove(mapping: MutableMapping[Any, Any], name: str) -> str:
     return ""
 
 
-def put(mapping: MutableMapping[Any, Any], values: Mapping[str, Any], after: Any = None) -> None:
-    """Set values of entries. New entries go after ``after`` (``None``: to the front), above the comments below that."""
+def put(
+    mapping: MutableMapping[Any, Any], values: Mapping[str, Any], names: Sequence[str] = (), *, at_front: bool = False
+) -> None:
+    """Set values of entries. New ones have their places among ``names``, as in `placed`."""
+    new = []
     for name in values:
         if name in mapping:
             _replace(mapping, name, values[name])
-    added = {name: value for name, value in values.items() if name not in mapping}
-    if not added:
-        return
-    names = list(mapping)
-    place = names.index(after) + 1 if after is not None else 0
-    below = _take_below(mapping, after)
-    if hasattr(mapping, "insert"):
-        for offset, (name, value) in enumerate(added.items()):
-            mapping.insert(place + offset, name, value)
-    else:
-        following = {name: mapping.pop(name) for name in names[place:]}
-        mapping.update({**added, **following})
-    put_below(mapping, list(added)[-1], below)
+        else:
+            mapping[name] = values[name]
+            new.append(name)
+    arrange(mapping, placed(names, new, at_front=at_front))
 
 
-def empty(like: Any, *, is_list: bool) -> Any:
-    """An empty mapping or list of the library that loaded the file."""
-    if not type(like).__module__.startswith("ruamel"):
-        return [] if is_list else {}
-    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+def arrange(mapping: MutableMapping[Any, Any], groups: Mapping[Any, Sequence[str]]) -> None:
+    """Move new entries behind others (``None``: to the front), above the comments below those."""
+    now = list(mapping)
+    new = {name for group in groups.values() for name in group}
+    below = {behind: _take_below(mapping, behind) for behind in groups}
+    order = list(groups.get(None, ()))
+    for name in now:
+        if name not in new:
+            order += [name, *groups.get(name, ())]
+    same = next((number for number, name in enumerate(order) if name != now[number]), len(order))
+    for name in order[same:]:
+        # It keeps the comments of an entry, which stay with its name.
+        move = getattr(mapping, "move_to_end", None)
+        if move:
+            move(name)
+        else:
+            mapping[name] = mapping.pop(name)
+    for behind, group in groups.items():
+        put_below(mapping, group[-1], below[behind])
 
-    return CommentedSeq() if is_list else CommentedMap()
+
+def has_free_front(mapping: MutableMapping[Any, Any]) -> bool:
+    """Whether an entry can come before the first one of a nested mapping: no comment is above that."""
+    above = mapping.ca.comment if hasattr(mapping, "ca") else None
+    return not (above and above[1])
 
 
-def safe_key(mapping: Any, key: str) -> str:
-    """A key, in quotes where a reader of the file could take it for something else."""
-    is_yaml = type(mapping).__module__.startswith("ruamel")
-    if not is_yaml or key in mapping or (_PLAIN_KEY.fullmatch(key) and not needs_quotes(key)):
-        return key
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
-
-    quoted: str = DoubleQuotedScalarString(key)
-    return quoted
+def is_first_free(text: str) -> bool:
+    """Whether an entry can come before the first one of a file: no comment is right above that."""
+    preamble = _PREAMBLE.match(text)
+    above = preamble[0].splitlines()[-1:] if preamble else []
+    return not any(line.lstrip().startswith("#") for line in above)
 
 
 def _take_below(mapping: Any, name: Any) -> str:

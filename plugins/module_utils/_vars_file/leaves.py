@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Mapping, MutableMapping, MutableSequence, Sequence, Union
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import needs_quotes
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
-    empty,
+    arrange,
+    has_free_front,
     put,
     remove,
-    safe_key,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import placed
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
     Part,
     joined,
@@ -24,13 +27,20 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
 #: What holds leaves.
 Container = Union[MutableMapping[Any, Any], MutableSequence[Any]]
 
+# Keys that every reader of YAML takes for text without quotes.
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 # Stands in a list for an element that is gone.
 _GONE = object()
 
 
-def change_leaves(content: MutableMapping[Any, Any], values: Mapping[str, str], removed: Sequence[str]) -> None:
+def change_leaves(
+    content: MutableMapping[Any, Any], values: Mapping[str, str], removed: Sequence[str], *, at_front: bool
+) -> None:
     """Remove leaves, and set others, in place.
+
+    Args:
+        at_front: whether a name may come before all others of the file.
 
     Raises:
         InvalidOption: a list would have a gap, or a leaf is where others should be.
@@ -38,15 +48,20 @@ def change_leaves(content: MutableMapping[Any, Any], values: Mapping[str, str], 
     _check_once(content, set())
     for path in removed:
         _remove(content, split(path), path)
+    new: dict[int, tuple[MutableMapping[Any, Any], dict[str, Any]]] = {}
     for path in values:
         *above, last = split(path)
         here: Any = content
         for depth, part in enumerate(above):
             if not _has(here, part, path) or here[part] is _GONE:
                 is_list = isinstance([*above, last][depth + 1], int)
-                _put(here, part, empty(like=content, is_list=is_list), path, is_root=here is content)
+                _put(here, part, _empty(like=content, is_list=is_list), path, new)
             here = _inner(here, part, path)
-        _put(here, last, values[path], path, is_root=here is content)
+        _put(here, last, values[path], path, new)
+    for here, added in new.values():
+        names = [name for name in here if name not in added and not (here is content and name == METADATA)]
+        is_free = has_free_front(here) if here is not content else at_front and names[:1] == list(here)[:1]
+        arrange(here, placed(names, list(added), at_front=is_free))
     _sweep(content, [])
 
 
@@ -66,12 +81,21 @@ def _has(here: Container, part: Part, path: str) -> bool:
     return part in here
 
 
-def _put(here: Container, part: Part, value: Any, path: str, *, is_root: bool) -> None:
+def _put(
+    here: Container, part: Part, value: Any, path: str, new: dict[int, tuple[MutableMapping[Any, Any], dict[str, Any]]]
+) -> None:
+    """
+    Args:
+        new: mappings by their identities, with the names that they get, for which this adds one.
+    """
     is_there = _has(here, part, path)
     if isinstance(here, MutableMapping):
-        # The metadata stay behind the variables.
-        names = [name for name in here if not (is_root and name == METADATA)]
-        put(here, {safe_key(here, str(part)): value}, after=names[-1] if names else None)
+        key = _safe_key(here, str(part))
+        if is_there:
+            put(here, {key: value})
+        else:
+            new.setdefault(id(here), (here, {}))[1][key] = value
+            here[key] = value
     elif not isinstance(part, int) or part > len(here):
         raise InvalidOption(f"'{path}' would leave a gap in its list, which has {len(here)} elements.")
     elif is_there:
@@ -134,3 +158,23 @@ def _check_once(value: Any, seen: set[int]) -> None:
     seen.add(id(value))
     for inner in value.values() if isinstance(value, MutableMapping) else value:
         _check_once(inner, seen)
+
+
+def _empty(like: Any, *, is_list: bool) -> Any:
+    """An empty mapping or list of the library that loaded the file."""
+    if not type(like).__module__.startswith("ruamel"):
+        return [] if is_list else {}
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    return CommentedSeq() if is_list else CommentedMap()
+
+
+def _safe_key(mapping: Any, key: str) -> str:
+    """A key, in quotes where a reader of the file could take it for something else."""
+    is_yaml = type(mapping).__module__.startswith("ruamel")
+    if not is_yaml or key in mapping or (_PLAIN_KEY.fullmatch(key) and not needs_quotes(key)):
+        return key
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    quoted: str = DoubleQuotedScalarString(key)
+    return quoted

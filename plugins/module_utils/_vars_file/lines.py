@@ -10,8 +10,9 @@ none: it is read, and changed, in the time that it takes to look at each line on
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import needs_quotes
@@ -172,12 +173,42 @@ class _Changes:
         return "\n".join([*new, ""])
 
 
+def placed(names: Sequence[str], added: Sequence[str], *, at_front: bool) -> dict[str | None, list[str]]:
+    """New names, by the name that each comes after: the last one that is before it in the alphabet.
+
+    So what two people add is seldom in one place, and Git merges it.
+
+    Args:
+        names: those that are there. Without any, the new ones keep their order.
+        at_front: whether what is before all others comes before them, under ``None``. Else it comes last.
+    """
+    if not names:
+        return {None: list(added)} if added else {}
+    # A file of YAML may have numbers as names.
+    ordered = sorted(names, key=str)
+    texts = [str(name) for name in ordered]
+    found: dict[str | None, list[str]] = {}
+    for name in sorted(added):
+        number = bisect_left(texts, name)
+        first = None if at_front else names[-1]
+        found.setdefault(ordered[number - 1] if number else first, []).append(name)
+    return found
+
+
+def remaining(names: Iterable[str], removed: Iterable[str]) -> list[str]:
+    """The names among which new ones have their places: those that stay, or all if none does."""
+    gone = set(removed)
+    return [name for name in names if name not in gone] or list(names)
+
+
 def edited(
     found: Lines,
     settings: Mapping[str, Any],
     ciphertexts: Mapping[str, str],
     blocks: Mapping[str, Mapping[str, str]],
     removed: Sequence[str],
+    *,
+    at_front: bool,
 ) -> str | None:
     """The text with other entries, ``None`` where `document` has to make it.
 
@@ -185,6 +216,7 @@ def edited(
         settings: those of the metadata.
         blocks: new values in the blocks of the metadata.
         removed: names that go.
+        at_front: whether an entry may come before all others.
     """
     metadata = found.content.get(METADATA)
     if metadata is not None and any(metadata.get(name) != value for name, value in settings.items()):
@@ -193,7 +225,9 @@ def edited(
         return None
     changes = _Changes()
     front = len(found.lines) - 1 if metadata is None else found.header - 1
-    _change(found, changes, found.entries, ciphertexts, removed, "", front)
+    first = min(found.entries.values(), default=front + 1)
+    at_front = at_front and first <= front + 1
+    _change(found, changes, found.entries, ciphertexts, removed, "", first - 1, at_front=at_front)
     if metadata is None:
         new = [f"{METADATA}:", *(f"  {name}: {value}" for name, value in settings.items())]
         new += [line for name in _BLOCKS if blocks.get(name) for line in _block("  ", name, blocks[name])]
@@ -213,8 +247,10 @@ def _change_block(
 ) -> None:
     block = found.blocks.get(name)
     if block is not None:
-        indent = " " * _indent(found.lines[min(block.values())])
-        _change(found, changes, block, values, removed, indent, found.metadata[name])
+        front, first = found.metadata[name], min(block.values())
+        indent = " " * _indent(found.lines[first])
+        # Else, the lines between are a comment on the first entry.
+        _change(found, changes, block, values, removed, indent, front, at_front=first == front + 1)
         if not values and set(block) <= set(removed):
             changes.removed.add(found.metadata[name])
     elif values:
@@ -233,19 +269,20 @@ def _change(
     removed: Sequence[str],
     indent: str,
     front: int,
+    *,
+    at_front: bool,
 ) -> None:
-    """Change the entries of one mapping. New ones come after its last one, or after the line ``front``."""
+    """Change the entries of one mapping, of which the first one is behind the line ``front``."""
     for name in removed:
         if name in names:
             changes.removed.add(names[name])
-    added = []
-    for name, value in values.items():
+    for name in values:
         if name in names:
-            changes.replaced[names[name]] = _with_value(found.lines[names[name]], value)
-        else:
-            added.append(f"{indent}{name}: {value}")
-    if added:
-        changes.added.setdefault(max(names.values(), default=front), []).extend(added)
+            changes.replaced[names[name]] = _with_value(found.lines[names[name]], values[name])
+    new = [name for name in values if name not in names]
+    for behind, group in placed(remaining(names, removed), new, at_front=at_front).items():
+        number = front if behind is None else names[behind]
+        changes.added.setdefault(number, []).extend(f"{indent}{name}: {values[name]}" for name in group)
 
 
 def _with_value(line: str, value: str) -> str:

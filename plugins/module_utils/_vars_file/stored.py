@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable
+from typing import Any, Callable, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
@@ -65,16 +65,26 @@ def resolved(file: VarsFile, connect: Connect) -> VarsFile:
         TransitError: the document does not exist or names another key, or no key is named.
     """
     if file.place is not None:
-        stored = Documents(connect(), file.place.mount).read(file.place.path)
-        document = interpret(dict(stored.content), f"{file.path} ({file.place})")
-        _check_control(document)
-        if document.entries:
-            check_document(document, file.backend, file.key)
-        # A document that is not there names no key.
-        backend, key = document.backend or file.backend, document.key or file.key
-        file = replace(document, place=file.place, backend=backend, key=key)
+        file = with_document(file, Documents(connect(), file.place.mount).read(file.place.path).content)
+    else:
+        _check_control(file.path, file.open, "a file may not allow by itself: move it to another vars file.")
     check_key(file)
     return file
+
+
+def with_document(file: VarsFile, content: Mapping[Any, Any]) -> VarsFile:
+    """The file with the entries of the document that it points to, which has this content.
+
+    Raises:
+        InvalidOption: it is not the document of this file's key, or sets variables that control a run.
+    """
+    document = interpret(dict(content), f"{file.path} ({file.place})")
+    _check_control(document.path, [*document.plain, *document.open], "a document may not: move it to a vars file.")
+    if document.entries:
+        check_document(document, file.backend, file.key)
+    # A document that is not there names no key.
+    backend, key = document.backend or file.backend, document.key or file.key
+    return replace(document, place=file.place, backend=backend, key=key)
 
 
 def check_key(file: VarsFile) -> None:
@@ -86,18 +96,19 @@ def check_key(file: VarsFile) -> None:
         raise InvalidOption(f"{file.path} does not name the key that encrypted it. Write it with vault_transit_vars.")
 
 
-def _check_control(document: VarsFile) -> None:
+def is_controlling(name: object) -> bool:
+    """Whether a variable decides what Ansible, or a role of the collection, does."""
+    return str(name).startswith(_CONTROLLING)
+
+
+def _check_control(path: str, names: Iterable[object], refusal: str) -> None:
     """
     Raises:
-        InvalidOption: who may write a document, and not the repository, would decide where and how Ansible runs.
+        InvalidOption: who may write secrets would decide where and how Ansible runs.
     """
-    names = [str(name) for name in [*document.plain, *document.open]]
-    controlling = ", ".join(one_line(name) for name in names if name.startswith(_CONTROLLING))
+    controlling = ", ".join(one_line(str(name)) for name in names if is_controlling(name))
     if controlling:
-        raise InvalidOption(
-            f"{document.path} sets {controlling} without encryption. That controls a run, which a document may not: "
-            "move it to a vars file."
-        )
+        raise InvalidOption(f"{path} sets {controlling} without encryption. That controls a run, which {refusal}")
 
 
 def stored_item(entry: Entry, key_version: int = 0) -> Item:

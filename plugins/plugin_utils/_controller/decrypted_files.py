@@ -174,11 +174,11 @@ class DecryptedFiles:
                 about = f"{path}: {self._with_server(error.message)}" if is_asked else error.message
                 self._known[digest] = Decrypted(problems={"": about}, is_valid=is_asked)
                 continue
-            # Whoever writes to a KV engine does not get to run templates here.
+            # Whoever writes to a KV engine runs no templates here, nor does a file by what it allows itself.
             mark = as_in_any_file if file.place is None else as_no_template
             self._known[digest] = Decrypted(
                 plain={name: mark(value) for name, value in file.plain.items()},
-                open={name: mark(value) for name, value in file.open.items()},
+                open={name: as_no_template(value) for name, value in file.open.items()},
                 file=file,
             )
             if file.entries:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import replace
-from typing import Any, BinaryIO, Callable, Iterable, Mapping
+from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping
 
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -33,8 +33,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import (
     check_key,
+    is_controlling,
     resolved,
     too_large,
+    with_document,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import (
     as_in_any_file,
@@ -55,6 +57,22 @@ def load(path: str, connect: Connect) -> VarsFile:
         TransitError: it is not an encrypted vars file. The message repeats no line of it.
     """
     return resolved(_from_disk(path), connect)
+
+
+def stored_content(path: str, connect: Connect) -> dict[Any, Any]:
+    """The same as it is stored, with its ``_transit``. No text in it is a template.
+
+    Raises:
+        TransitError: as for `load`.
+    """
+    with _opened(path) as stream:
+        content = _content(stream, path)
+    file = interpret(content, path)
+    if file.place is not None:
+        content = dict(Documents(connect(), file.place.mount).read(file.place.path).content)
+        file = with_document(file, content)
+    check_key(file)
+    return {as_no_template(name): as_no_template(value) for name, value in content.items()}
 
 
 def loaded(content: Mapping[Any, Any], source: str, connect: Connect) -> VarsFile:
@@ -138,7 +156,7 @@ class StoredVariables:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[int, ...], tuple[dict[str, Any], list[str]]]] = {}
+        self._known: dict[str, tuple[tuple[int, ...], tuple[dict[str, Any], list[str], list[str]]]] = {}
 
     def of(self, paths: Iterable[str], *, may_control: bool) -> dict[str, Any]:
         """
@@ -151,9 +169,9 @@ class StoredVariables:
         found: dict[str, Any] = {}
         for path in paths:
             with contextlib.suppress(TransitError, OSError):
-                stored, plain = self._of(path)
+                stored, plain, own = self._of(path)
                 found.update(stored)
-                controlling = [] if may_control else [name for name in plain if name.startswith("ansible_")]
+                controlling = own or ([] if may_control else [name for name in plain if name.startswith("ansible_")])
                 if controlling:
                     break
         else:
@@ -163,8 +181,11 @@ class StoredVariables:
             "it to another vars file."
         )
 
-    def _of(self, path: str) -> tuple[dict[str, Any], list[str]]:
-        """The variables, and which of them are not encrypted. Read again when the file has changed."""
+    def _of(self, path: str) -> tuple[dict[str, Any], list[str], list[str]]:
+        """The variables, which of them are not encrypted, and which control a run though only the file allows it.
+
+        Read again when the file has changed.
+        """
         status = os.stat(path)
         mark = (status.st_mtime_ns, status.st_size, status.st_ino)
         known = self._known.get(path)
@@ -174,18 +195,24 @@ class StoredVariables:
         self._known.pop(path, None)
         file = _from_disk(path)
         variables = {str(name): as_no_template(value) for name, value in file.plain.items()}
-        plain = list(variables)
+        plain, own = list(variables), [name for name in file.open if is_controlling(name)]
         variables.update((name, as_no_template(value)) for name, value in file.open.items())
         variables.update((entry.name, as_in_any_file(entry.ciphertext)) for entry in file.entries.values())
         variables = assembled(file, variables)
-        self._known[path] = (mark, (variables, plain))
-        return variables, plain
+        self._known[path] = (mark, (variables, plain, own))
+        return variables, plain, own
 
 
 def _from_disk(path: str) -> VarsFile:
+    with _opened(path) as stream:
+        return interpreted(stream, path)
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
     try:
         with opened_to_read(path) as stream:
-            return interpreted(stream, path)
+            yield stream
     except OSError as error:
         raise InvalidOption(f"{path}: {error.strerror or 'it cannot be read'}.") from None
 
@@ -197,6 +224,10 @@ def interpreted(stream: BinaryIO, path: str) -> VarsFile:
         InvalidOption: it is not an encrypted vars file.
         OSError: it cannot be read.
     """
+    return interpret(_content(stream, path), path)
+
+
+def _content(stream: BinaryIO, path: str) -> Any:
     text = stream.read(MOST_BYTES + 1)
     if len(text) > MOST_BYTES:
         raise too_large(path)
@@ -213,4 +244,4 @@ def interpreted(stream: BinaryIO, path: str) -> VarsFile:
         raise InvalidOption(f"{path} is not YAML{line}.") from None
     except (yaml.YAMLError, *ODD_TEXT_RAISES):
         raise InvalidOption(f"{path} is not YAML.") from None
-    return interpret({} if document is None else document, path)
+    return {} if document is None else document

@@ -181,7 +181,8 @@ _FEW, _SOME = 3, 8
 _NESTED, _SCALAR, _OTHER, _NOTHING, _EMPTY, _REFERS = "nested", "scalar", "other", "nothing", "empty", "refers"
 _SKIP_EACH = "or --skip NAME for each"
 _FOR_MANY = {
-    _NESTED: f"contain nested values: use --flatten to import them as parent_child, {_SKIP_EACH}",
+    _NESTED: "contain nested values: use --nested to import them as they are, --flatten to import them as "
+    f"parent_child, {_SKIP_EACH}",
     _SCALAR: f"are numbers, dates, true or false: use --as-text to import them as they are written, {_SKIP_EACH}",
     _OTHER: "are numbers that YAML reads in another form: use --as-text to import them as they are written, "
     f"{_SKIP_EACH}",
@@ -198,7 +199,8 @@ def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str, st
         return value.place, f"{_OWN}{value.problem}", f"{value.place} {value.problem}: use {skip}"
     if len(value.path) > 1 and not (wishes.flatten or wishes.nested) and value.name not in wishes.renamed:
         outer = value.path[0]
-        advice = f"use --flatten to import them as {_joined(value.path)} and so on, or --skip {outer}"
+        flat = f"--flatten to import them as {_joined(value.path)} and so on"
+        advice = f"use --nested to import them as they are, {flat}, or --skip {outer}"
         return outer, _NESTED, f"{outer} contains nested values: {advice}"
     unread = type_problem(value) if wishes.nested else ""
     if wishes.nested and value.kind in (*SCALARS, NOTHING) and (wishes.as_text or not unread):

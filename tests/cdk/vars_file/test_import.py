@@ -467,8 +467,9 @@ def test_values_that_are_not_text_are_named_and_decided_on(bao: Bao, importing: 
     stderr = importing("ansible-vault", "vault.yml", *password, status=1).stderr
     for words in (
         "vault.yml: 11 decisions needed. Nothing was written.",
-        "openai contains nested values: use --flatten to import them as openai_key and so on, or --skip openai",
-        "tokens contains nested values: use --flatten to import them as tokens_0",
+        "openai contains nested values: use --nested to import them as they are, --flatten to import them as ",
+        " openai_key and so on, or --skip openai",
+        "tokens contains nested values: use --nested to import them as they are, --flatten to import them as tokens_0",
         "port (line 4) is a number that YAML reads in another form: use --as-text to import it as it is written",
         "flag (line 5) is true or false",
         "day (line 6) is a date",
@@ -544,7 +545,7 @@ def test_nested_values_and_numbers_of_sops(bao: Bao, importing: Importing, recip
     text = "providers:\n  openai: {key: one}\n  list: [two]\nport: 1.10\nbig: 123456789012345678\nyes: true\nno: null\n"
     sealed("s.yaml", text, recipient)
     stderr = importing("sops", "s.yaml", status=1).stderr
-    assert "providers contains nested values: use --flatten to import them as providers_openai_key" in stderr
+    assert "--flatten to import them as providers_openai_key" in stderr
     assert "port is a number" in stderr
     assert "no contains nothing" in stderr
     arguments = ("--flatten", "--as-text", "--rename", "yes=flag", "--skip", "no")

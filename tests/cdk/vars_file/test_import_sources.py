@@ -251,7 +251,7 @@ services:
 
 def test_the_environment_of_services(bao: Bao, importing: Importing) -> None:
     Path("compose.yaml").write_text(COMPOSE.format(openai=OPENAI))
-    assert "use --flatten to import them as gateway_db" in importing("compose", "compose.yaml", status=1).stderr
+    assert "--flatten to import them as gateway_db" in importing("compose", "compose.yaml", status=1).stderr
     done = importing("compose", "compose.yaml", "--flatten", "--skip", "LOG_LEVEL")
     assert decrypted(bao, TARGET) == {
         "openai_api_key": OPENAI,

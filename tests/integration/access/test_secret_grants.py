@@ -223,7 +223,7 @@ def test_a_vars_file_is_kept_by_who_may_encrypt_one_secret(
     assert refused.failed
     assert refused.msg == (
         f"encrypt failed for 1 of 2 items at {mount}/encrypt/ml: item 2 ({OTHER}): "
-        "the token's policies do not allow it for this name."
+        "the token's policies do not allow it for this name: add the name to 'secrets' of the grant."
     )
     assert actions(file.converge({MINE: "sk-secret-1"}, **run))[MINE][0] == "kept"
 
@@ -246,4 +246,5 @@ def test_allowed_items_among_refused_ones_are_decrypted(bao: Bao, mount: str, he
     items = [Item(text.encode(), name, context=name.encode()) for name, text in reversed(held.ciphertexts.items())]
     client = Client(Connection(url=bao.addr), print, held.token)
     found = Transit(client, mount).decrypt_each("ml", items)
-    assert found == ["the token's policies do not allow it for this name", VALUES[MINE].encode()]
+    refusal = "the token's policies do not allow it for this name: add the name to 'secrets' of the grant"
+    assert found == [refusal, VALUES[MINE].encode()]

@@ -88,6 +88,9 @@ def test_a_derived_key_has_a_context(lookup: Lookup) -> None:
         lookup, sealed, key="derived", context="anthropic"
     )
     assert "needs the context under which the value was encrypted" in refusal(lookup, sealed, key="derived")
+    assert "needs a context, with which the value decrypts" in refusal(
+        lookup, SECRET, operation="encrypt", key="derived"
+    )
 
 
 def test_associated_data_is_bound(lookup: Lookup) -> None:

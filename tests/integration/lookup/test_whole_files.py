@@ -59,6 +59,26 @@ def test_a_file_is_decrypted_with_one_request(bao: Bao, file: Path, lookup: Look
     assert lookup(file.name) == [SECRETS]
 
 
+def test_what_is_stored_is_data_and_needs_no_server(bao: Bao, file: Path, lookup: Lookup) -> None:
+    hostile = "{{ lookup('pipe', 'false') }}"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["_transit"]["note"] = content["plain"] = hostile
+    file.write_text(json.dumps(content), encoding="utf-8")
+    ledger = Ledger(bao)
+    (found,) = lookup(file, decrypt=False)
+    assert found == content
+    assert asked(ledger) == {}
+    templar = Templar(loader=DataLoader(), variables={"found": found})
+    assert templar.template(found["_transit"]["note"]) == templar.template(found["plain"]) == hostile
+    assert (
+        lookup("gone.transit.yml", decrypt=False, missing_ok=True)
+        == lookup("gone.transit.yml", missing_ok=True)
+        == [{}]
+    )
+    with pytest.raises(AnsibleError, match="names chooses what is decrypted"):
+        lookup(file, decrypt=False, names=["other"])
+
+
 def test_only_the_named_secrets_are_asked_for(bao: Bao, file: Path, lookup: Lookup) -> None:
     ledger = Ledger(bao)
     assert lookup(file, names=["other", "openai"]) == [{name: SECRETS[name] for name in ("other", "openai")}]

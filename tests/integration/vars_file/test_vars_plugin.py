@@ -199,6 +199,24 @@ def test_plain_values_are_never_templates_where_nothing_is_decrypted(
         get_vars(Group("gateways"))
 
 
+@pytest.mark.parametrize("name", ["ansible_hashi_vault_url", "vault_transit_host_services", "mlkeys_x"])
+@pytest.mark.parametrize("decrypt", ["never", "always"])
+def test_a_file_allows_itself_no_control(
+    get_vars: GetVars, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, decrypt: str
+) -> None:
+    path = tmp_path / "group_vars/all.transit.yml"
+    path.parent.mkdir()
+    monkeypatch.setenv("MLKEYS_TRANSIT_VARS_DECRYPT", decrypt)
+    metadata = {"format": 2, "backend": "transit", "key": "ml", "unencrypted": [name, "note"]}
+    hostile = "{{ lookup('pipe', 'false') }}"
+    path.write_text(json.dumps({"note": hostile, "_transit": metadata}), encoding="utf-8")
+    variables = get_vars(Group("all"))
+    assert Templar(loader=DataLoader(), variables=variables).template(variables["note"]) == hostile
+    path.write_text(json.dumps({name: "x", "_transit": metadata}), encoding="utf-8")
+    with pytest.raises(AnsibleParserError, match=f"sets {name} without encryption"):
+        get_vars(Group("all"))
+
+
 def test_the_folder_of_a_group_wins_over_the_file_beside_it(get_vars: GetVars, put: Callable[..., Path]) -> None:
     put("group_vars/gateways.transit.yml", token="beside", other="kept")
     put("group_vars/gateways/keys.transit.yml", token="below")
@@ -406,7 +424,7 @@ def test_a_damaged_value_is_undefined_and_says_why(
 def test_of_nested_data_a_damaged_leaf_is_undefined(bao: Bao, mount: str, get_vars: GetVars, tmp_path: Path) -> None:
     good, bad = encrypted(bao, mount, {"data.good": SECRET, "data.bad.0": "x"}).values()
     metadata = {"format": 2, "backend": mount, "key": "ml", "unencrypted": ["data.open"]}
-    content = {"data": {"good": good, "bad": [damaged(bad)], "open": "{{ 6 * 7 }}"}, "_transit": metadata}
+    content = {"data": {"good": good, "bad": [damaged(bad)], "open": "as it is"}, "_transit": metadata}
     path = tmp_path / "group_vars/all.transit.yml"
     path.parent.mkdir()
     path.write_text(json.dumps(content), encoding="utf-8")

@@ -277,6 +277,16 @@ def test_the_words_of_the_server_become_advice(words: str, meaning: str) -> None
     assert failed.value.failures == (("item 1 (hf_token)", meaning),)
 
 
+def test_a_value_to_encrypt_needs_some_context_and_no_certain_one() -> None:
+    server = FakeServer()
+    server.failure = "missing 'context' for key derivation; the key was created using a derived key"
+    with pytest.raises(ItemsFailed) as failed:
+        transit(server).encrypt("ml", [Item(b"bad", "hf_token")])
+    assert failed.value.failures == (
+        ("item 1 (hf_token)", "the key is derived and needs a context, with which the value decrypts"),
+    )
+
+
 def test_an_encrypt_may_ask_first_whether_its_key_exists() -> None:
     server = FakeServer()
     assert transit(server).existing_key("ml") is not None

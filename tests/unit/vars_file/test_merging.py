@@ -4,11 +4,20 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import Edits, update
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+    FLAT,
+    NESTED,
+    Entry,
+    VarsFile,
+    parse,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.merging import merge, of_one_key
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,3 +113,20 @@ def test_files_of_several_keys_are_not_merged() -> None:
     assert not of_one_key(file({}), VarsFile("k", "text", "transit", "other"))
     # A file that both sides added has no ancestor.
     assert of_one_key(VarsFile("k"), file({}), file({}))
+
+
+@pytest.mark.parametrize("kind", [FLAT, NESTED])
+def test_git_alone_merges_what_two_people_add(kind: int, tmp_path: Path) -> None:
+    def added(text: str, *names: str) -> str:
+        above = "p." if kind == NESTED else ""
+        ciphertexts = {f"{above}{name}": f"vault:v1:{name}" for name in names}
+        return update(parse(text, "a.transit.yml"), Edits("transit", "ml", "ml", ciphertexts, ciphertexts, [], kind))
+
+    base = added("", "openai", "anthropic", "hf")
+    texts = {"ours": added(base, "mistral"), "base": base, "theirs": added(base, "cohere")}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    command = ["git", "merge-file", "-p", *texts]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout == added(texts["theirs"], "mistral") == added(texts["ours"], "cohere")

@@ -23,7 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     name_problems,
     parse,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import lines_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import lines_of, placed
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -123,7 +123,12 @@ def test_entries_come_and_go_and_all_other_lines_stay(
 
     kept = [name for name in names if name not in removed]
     file = parse(result, PATH)
-    assert list(file.entries) == kept + added
+    order = list(file.entries)
+    assert [name for name in order if name in kept] == kept
+    if kept and kept == sorted(kept):
+        # What is before all of them may be first or last, as comments allow.
+        in_order = [name for name in order if name >= kept[0]]
+        assert in_order == sorted(in_order)
     assert file.entries == {
         **{name: Entry(name, sealed(), sealed(1, "SE1B")) for name in kept},
         **{name: Entry(name, sealed(2), sealed(2, "TkVX")) for name in added},
@@ -167,6 +172,34 @@ def content_lines(text: str) -> list[str]:
 
 def comment_lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip().startswith("#")]
+
+
+@pytest.mark.parametrize(
+    ("names", "at_front", "places"),
+    [
+        ([], True, {None: ["d", "b", "f"]}),
+        (["c", "e"], True, {None: ["b"], "c": ["d"], "e": ["f"]}),
+        (["c", "e"], False, {"e": ["b", "f"], "c": ["d"]}),
+        (["e", "a", "c"], False, {"a": ["b"], "c": ["d"], "e": ["f"]}),
+        (["a"], True, {"a": ["b", "d", "f"]}),
+        ([7, "c"], True, {7: ["b"], "c": ["d", "f"]}),
+    ],
+)
+def test_new_entries_have_their_places_by_name(
+    names: list[Any], at_front: bool, places: dict[str | None, list[str]]
+) -> None:
+    assert placed(names, ["d", "b", "f"], at_front=at_front) == places
+
+
+@pytest.mark.parametrize("suffix", ["yml", "json"])
+@pytest.mark.parametrize("head", ["---\n", "# of all\n\n", "# of b\n"])
+def test_a_comment_above_the_first_entry_stays_with_it(suffix: str, head: str) -> None:
+    text = f"{head}b: {sealed()}\nd: {sealed()}\n"
+    if suffix == "json":
+        text = json.dumps({"b": sealed(), "d": sealed()})
+    file = parse(changed(parse(text, f"keys.{suffix}"), {"c": sealed(2), "a": sealed(2)}), f"keys.{suffix}")
+    last = suffix == "yml" and head == "# of b\n"
+    assert list(file.entries) == (["b", "c", "d", "a"] if last else ["a", "b", "c", "d"])
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def _stored(aim: Target, secrets: Mapping[str, object], *, create_key: bool) -> 
 def _parsed(text: str) -> object:
     """
     Raises:
-        MlkeysError: it is not JSON, or nested.
+        MlkeysError: it is not JSON, nested, or a number that is too large.
     """
     try:
         value: object = json.loads(text, parse_constant=_refused, parse_float=_finite)
@@ -128,9 +128,14 @@ def _refused(_constant: str) -> NoReturn:
 
 
 def _finite(number: str) -> float:
-    """A number that is not so large that Python reads it as Infinity."""
+    """
+    Raises:
+        MlkeysError: the number is so large that it is read as Infinity.
+    """
     found = float(number)
-    return found if isfinite(found) else _refused(number)
+    if not isfinite(found):
+        raise MlkeysError("The value has a number that is too large: the largest is about 1.8e308.")
+    return found
 
 
 def _value(name: str, variable: str | None) -> str:
