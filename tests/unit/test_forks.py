@@ -22,7 +22,8 @@ import atexit, json, os, signal, sys
 from pathlib import Path
 
 settings = ("ansible.cli", "ansible.constants")
-kernel = ("Sig", "Shd", "Cap", "NoNew", "Umask", "Seccomp")
+# Not the signals that wait for all processes of this user (SigQ).
+kernel = ("SigPnd", "SigBlk", "SigIgn", "SigCgt", "Shd", "Cap", "NoNew", "Umask", "Seccomp")
 print(json.dumps({
     "arguments": [sys.argv, sys.orig_argv[1:], sys.executable, str(sys.flags)],
     "environment": sorted(os.environ.items()),
