@@ -123,6 +123,11 @@ class Client:
         return self._connection.addresses[0]
 
     @property
+    def server_asked(self) -> str:
+        """Which server is asked, as a sentence for messages."""
+        return messages.asked(self._connection.addresses, self._connection.namespace)
+
+    @property
     def login_namespace(self) -> str:
         """The namespace of the login, empty for the root namespace."""
         inner, of_login = self._connection.namespace, self._connection.auth_namespace

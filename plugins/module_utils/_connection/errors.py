@@ -92,13 +92,19 @@ class ChangeImpossible(TransitError):
 
 
 class ItemsFailed(TransitError):
-    def __init__(self, operation: str, path: str, total: int, failures: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, operation: str, path: str, total: int, failures: Sequence[tuple[str, str]], asked: str = ""
+    ) -> None:
+        """
+        Args:
+            asked: a sentence that says which server was asked, with a blank before it, or nothing.
+        """
         shown = [f"{label}: {reason}" for label, reason in failures[:10]]
         if len(failures) > len(shown):
             shown.append(f"and {len(failures) - len(shown)} more")
         super().__init__(
             f"{operation} failed for {len(failures)} of {total} item{'' if total == 1 else 's'} at {path}: "
-            f"{'; '.join(shown)}."
+            f"{'; '.join(shown)}.{asked}"
         )
         self.failures = tuple(failures)
 

@@ -68,6 +68,8 @@ def next_step(error: ServerError, path: str, address: str, namespace: str) -> st
         return f"{where} Check: {_command('token lookup', namespace)}."
     if isinstance(error, PermissionDenied):
         return f"{where} Policies are case-sensitive. Check: {_command('token capabilities', namespace, path)}."
+    if isinstance(error, NotFound):
+        return where
     if isinstance(error, NamespaceNotFound):
         parent = namespace.rpartition("/")[0]
         return f" Asked: {without_login(address)}. Check: {_command('namespace list', parent)}."

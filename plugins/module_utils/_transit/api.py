@@ -355,7 +355,7 @@ class Transit:
         if found is None:
             raise NotFound(
                 f"The key '{key}' does not exist in the engine '{self.backend}'. "
-                "Create it (vault_transit_key), or correct its name."
+                f"Create it (vault_transit_key), or correct its name. {self._client.server_asked}"
             )
         return found
 
