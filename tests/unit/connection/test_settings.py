@@ -14,6 +14,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
     OPTIONS,
     Settings,
     environment_options,
+    read_environment,
     settings_from,
 )
 
@@ -151,6 +152,18 @@ def test_a_flag_that_is_misspelt_is_refused(given: bool | None, variable: str, t
     with pytest.raises(InvalidOption) as error:
         environment_options({}, {variable: text})
     assert error.value.message == said
+
+
+def test_all_values_that_are_misread_are_named_at_once() -> None:
+    flags = {"VAULT_SKIP_VERIFY": "yes", "ANSIBLE_HASHI_VAULT_TOKEN_VALIDATE": "ja"}
+    with pytest.raises(InvalidOption) as error:
+        environment_options({}, flags)
+    assert all(error.value.message.count(name) == 1 for name in flags)
+    _options, refused = read_environment({}, flags)
+    with pytest.raises(InvalidOption) as error:
+        settings_from({}, {**flags, "BAO_CLIENT_TIMEOUT": "abc"}, ["retries is bad.", *refused])
+    for text in ("retries is bad.", *flags, "BAO_CLIENT_TIMEOUT", "url is not set"):
+        assert error.value.message.count(text) == 1
 
 
 def test_an_empty_variable_of_openbao_hides_that_of_vault() -> None:
