@@ -12,6 +12,7 @@ from __future__ import annotations
 from shlex import quote
 from typing import Any, Iterator, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import Proxies
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     MountNotFound,
     NamespaceNotFound,
@@ -228,7 +229,11 @@ def invalid_url(kind: str) -> str:
     return f"url is invalid ({kind}). Check url."
 
 
-PROXY = "the proxy refused the connection or does not respond. Check proxies."
+def proxy_problem(proxies: Proxies, address: str) -> str:
+    """Which proxy does not lead to an address, and what set it."""
+    url, source = without_login(proxies.of(address)), proxies.source_of(address)
+    return f"the proxy {url} refused the connection or does not respond. Check {source}."
+
 
 _CHECK_URL = "Check url (BAO_ADDR, VAULT_ADDR) and that the server is running."
 

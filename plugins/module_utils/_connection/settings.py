@@ -264,8 +264,19 @@ def _connection(values: Mapping[str, Any], environment: Mapping[str, str]) -> Co
         retries=_retries(values["retries"]),
         warn_on_retry=values["retry_action"] == "warn",
         rate=rate_of(values["rate_limit"]),
-        proxies=Proxies(_proxies(values["proxies"])) if values["proxies"] else proxies_from(environment),
+        proxies=_proxies_of(values["proxies"], environment),
     )
+
+
+def _proxies_of(value: Any, environment: Mapping[str, str]) -> Proxies:
+    if not value:
+        return proxies_from(environment)
+    (option,) = (one for one in OPTIONS if one.name == "proxies")
+    variable = option.variable_in(environment)
+    # What the variable says may have arrived as an option.
+    source = variable if variable and environment[variable] == str(value) else ""
+    urls = _proxies(value)
+    return Proxies(urls, variables=tuple((scheme, source) for scheme, _url in urls))
 
 
 def _authorities(values: Mapping[str, Any]) -> tuple[bool | str, str]:

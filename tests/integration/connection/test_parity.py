@@ -239,7 +239,7 @@ FAILS: dict[str, tuple[Row, str]] = {
     "wrong token": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": "s.x"}, "does not accept the token"),
     "proxy is away": (
         lambda p: {**p.at(p.here.port), "BAO_PROXY_ADDR": "http://127.0.0.1:1"},
-        "the proxy refused the connection or does not respond",
+        "does not respond. Check proxies (BAO_PROXY_ADDR).",
     ),
     "text beside a file": (
         lambda p: {
@@ -265,7 +265,7 @@ FAILS: dict[str, tuple[Row, str]] = {
     ),
     "proxy is away beside NO_PROXY": (
         lambda p: {**p.at(p.here.port), "BAO_HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": "*"},
-        "the proxy refused the connection or does not respond",
+        "does not respond. Check proxies (BAO_HTTP_PROXY).",
     ),
     "key of another certificate": (
         lambda p: {

@@ -286,7 +286,7 @@ def test_a_proxy_of_socks_is_named_by_its_variable() -> None:
     assert error.value.message == PROXIES.format(" (BAO_HTTP_PROXY)")
     with pytest.raises(InvalidOption) as error:
         settings({}, {"https_proxy": "socks5://u:p@proxy:1080"})
-    assert error.value.message == "HTTPS_PROXY must begin with http:// or https:// (SOCKS is not supported)."
+    assert error.value.message == "https_proxy must begin with http:// or https:// (SOCKS is not supported)."
     elsewhere = {"https_proxy": "socks5://proxy:1080", "NO_PROXY": "example.com", "ALL_PROXY": "socks5://proxy:1080"}
     assert settings({}, elsewhere).connection.proxies.of(URL) == ""
 
