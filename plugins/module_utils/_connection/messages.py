@@ -321,17 +321,16 @@ def tls_problem(text: str, server_name: str = "") -> str:
             f"its TLS certificate could not be verified ({reason}). "
             "Set ca_cert (BAO_CACERT, VAULT_CACERT) to the certificate of the CA that signed it."
         )
-    if "certificate required" in text.lower() or "alert" in text.lower():
-        return f"the server rejected the TLS client certificate or requires one. S{_SET_CERTIFICATE[1:]}"
-    if "EOF occurred" in text:
-        # A server that wants a certificate ends the connection, and what it says may come too late to be read.
-        return f"the server ended the TLS connection. If it requires a client certificate, {_SET_CERTIFICATE}"
+    if "protocol version" in text.lower():
+        return "the server does not accept the versions of TLS that this machine offers."
+    # A server that wants a certificate says so, but what it says may come too late to be read.
+    if "certificate required" in text.lower() or "alert" in text.lower() or "EOF occurred" in text:
+        return (
+            "the server ended the TLS connection: it may require a client certificate, or reject the one that it got. "
+            "Set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY, VAULT_CLIENT_CERT and "
+            "VAULT_CLIENT_KEY)."
+        )
     return "the TLS handshake failed."
-
-
-_SET_CERTIFICATE = (
-    "set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY)."
-)
 
 
 def unreadable_ca(path: str, host: str) -> str:

@@ -234,7 +234,7 @@ FAILS: dict[str, tuple[Row, str]] = {
     "no socket": (lambda p: {"BAO_ADDR": f"unix://{p.folder}/none"}, "there is no socket at this path"),
     "unknown authority": (lambda p: {"BAO_ADDR": p.here.url}, "Set ca_cert (BAO_CACERT"),
     "other name": (lambda p: p.at(p.here.named_port), "it is for another name"),
-    "no certificate": (lambda p: p.at(p.here.client_port), "et client_cert and client_key (BAO_CLIENT_CERT"),
+    "no certificate": (lambda p: p.at(p.here.client_port), "it got. Set client_cert and client_key (BAO_CLIENT_CERT"),
     "no namespace": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_NAMESPACE": "nowhere"}, "'nowhere' does not exist"),
     "wrong token": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": "s.x"}, "does not accept the token"),
     "proxy is away": (
