@@ -134,6 +134,11 @@ class Client:
         return inner if of_login is None else of_login
 
     @property
+    def other_namespace(self) -> str | None:
+        """Where the login has a namespace of its own, that of all other requests; else ``None``."""
+        return None if self._connection.auth_namespace is None else self._connection.namespace
+
+    @property
     def index(self) -> str | None:
         """Of the state that no answer may be older than: that after the last write, where the server names it."""
         return self._transport.index

@@ -80,11 +80,20 @@ def next_step(error: ServerError, path: str, address: str, namespace: str) -> st
     return ""
 
 
-def login_step(address: str, namespace: str) -> str:
-    """Where a refused login was sent, and what to do. Who cannot log in can run no command of the server's."""
+def login_step(address: str, namespace: str, other: str | None) -> str:
+    """Where a refused login was sent, and what to do. Who cannot log in can run no command of the server's.
+
+    Args:
+        other: where auth_namespace is set, the namespace of all that is no login.
+    """
+    option = "auth_namespace (ANSIBLE_HASHI_VAULT_AUTH_NAMESPACE, or --namespace of mlkeys login)"
+    if other is None:
+        step = f"If the auth method is in another namespace, set {option}."
+    else:
+        example = f", such as {_named(other)}" if other != namespace else ""
+        step = f"{option} is set to that one: correct it if the auth method is in another namespace{example}."
     return (
-        f" {asked([address], namespace)} If the auth method is in another namespace, set "
-        "auth_namespace (ANSIBLE_HASHI_VAULT_AUTH_NAMESPACE). Otherwise, ask an administrator for its path "
+        f" {asked([address], namespace)} {step} Otherwise, ask an administrator for its path "
         f"({_command('auth list', namespace)})."
     )
 

@@ -27,7 +27,8 @@ POLICY = 'path "transit/keys/ml" { capabilities = ["read", "update"] }'
 
 WRONG = "wrong-canary-Rn3"
 NO_LOGIN = (
-    "If the auth method is in another namespace, set auth_namespace (ANSIBLE_HASHI_VAULT_AUTH_NAMESPACE). "
+    "If the auth method is in another namespace, set auth_namespace (ANSIBLE_HASHI_VAULT_AUTH_NAMESPACE, or "
+    "--namespace of mlkeys login). "
     "Otherwise, ask an administrator for its path (bao auth list)."
 )
 

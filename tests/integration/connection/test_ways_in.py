@@ -187,7 +187,10 @@ def test_a_login_in_another_namespace(secure_bao: SecureBao, namespaces: str, tm
             "mount_point": role.mount,
         }
         options = {"url": bao.addr, "namespace": namespaces, "name": "ml", **login}
-        assert "auth/" in run_module("vault_transit_key", options).msg
+        assert "another namespace, set auth_namespace (" in run_module("vault_transit_key", options).msg
+        elsewhere = run_module("vault_transit_key", {**options, "auth_namespace": "org"}).msg
+        assert f"Asked: {bao.addr}, namespace 'org'. auth_namespace (" in elsewhere
+        assert "correct it if the auth method is in another namespace, such as namespace 'org/team'." in elsewhere
         made = run_module("vault_transit_key", {**options, "auth_namespace": "/", "token_validate": True})
         assert not made.failed, made.msg
         # The token lives in the namespace of the login: there it is revoked, too.
