@@ -356,6 +356,29 @@ def test_a_method_names_its_missing_credentials(method: str, message: str) -> No
     assert error.value.message == message
 
 
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (
+            {"GITHUB_ACTIONS": "true"},
+            (
+                ": this job of GitHub Actions may not request one (ACTIONS_ID_TOKEN_REQUEST_URL and "
+                "ACTIONS_ID_TOKEN_REQUEST_TOKEN not set), so give it the permission 'id-token: write'."
+            ),
+        ),
+        (
+            {"GITLAB_CI": "true", "VAULT_ID_TOKEN": ""},
+            ": this job of GitLab has none in VAULT_ID_TOKEN, so declare that under id_tokens of the job.",
+        ),
+        ({"CI": "true"}, "."),
+    ],
+)
+def test_a_job_without_its_jwt_learns_what_is_missing(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings({"auth_method": "jwt", "role_id": "ci"}, environment)
+    assert error.value.message == f"auth_method jwt requires jwt{message}"
+
+
 def test_a_variable_with_a_misspelt_choice_is_named() -> None:
     with pytest.raises(InvalidOption) as error:
         settings({}, {"ANSIBLE_HASHI_VAULT_RETRY_ACTION": "wran"})
