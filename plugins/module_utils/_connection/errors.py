@@ -64,21 +64,20 @@ class LibraryMissing(TransitError):
     Attributes:
         library: its name, as in Python's package index.
         extra: that of the package `mlkeys` which brings it, empty without one of its own.
+        remedy: a sentence that says what to install, with a blank before it.
     """
 
     def __init__(self, library: str, extra: str = "") -> None:
-        super().__init__(f"The required Python library {library} is not installed in the Python that runs this.")
+        beside = f", or pip install 'mlkeys[{extra}]'" if extra else ""
+        self.remedy = (
+            f" Install it: pip install {library}{beside}; in an execution environment, add {library} to its Python "
+            "dependencies."
+        )
+        super().__init__(
+            f"The required Python library {library} is not installed in the Python that runs this.{self.remedy}"
+        )
         self.library = library
         self.extra = extra
-
-    @property
-    def remedy(self) -> str:
-        """A sentence that says what to install, with a blank before it."""
-        beside = f", or pip install 'mlkeys[{self.extra}]'" if self.extra else ""
-        return (
-            f" Install it: pip install {self.library}{beside}; in an execution environment, add {self.library} to its "
-            "Python dependencies."
-        )
 
 
 class InvalidOption(TransitError):

@@ -256,12 +256,10 @@ def in_plain_words() -> Iterator[None]:
     Raises:
         MlkeysError: with the message of the collection's error.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import LibraryMissing, TransitError
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 
     try:
         yield
-    except LibraryMissing as error:
-        raise MlkeysError(error.message + error.remedy) from None
     except TransitError as error:
         raise MlkeysError(with_way_to_a_server(error.message)) from None
 

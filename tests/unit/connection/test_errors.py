@@ -209,7 +209,8 @@ def test_failed_items_are_named_and_counted(total: int, failed: int, message: st
 
 def test_a_missing_library_is_named() -> None:
     assert LibraryMissing("hvac").message == (
-        "The required Python library hvac is not installed in the Python that runs this."
+        "The required Python library hvac is not installed in the Python that runs this. Install it: pip install hvac; "
+        "in an execution environment, add hvac to its Python dependencies."
     )
 
 
