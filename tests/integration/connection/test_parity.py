@@ -237,6 +237,10 @@ FAILS: dict[str, tuple[Row, str]] = {
     "no certificate": (lambda p: p.at(p.here.client_port), "it got. Set client_cert and client_key (BAO_CLIENT_CERT"),
     "no namespace": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_NAMESPACE": "nowhere"}, "'nowhere' does not exist"),
     "wrong token": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": "s.x"}, "does not accept the token"),
+    "token of two lines": (
+        lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": f"{p.here.bao.token}\nx"},
+        "The token has characters that cannot be printed, such as a line break in it.",
+    ),
     "proxy is away": (
         lambda p: {**p.at(p.here.port), "BAO_PROXY_ADDR": "http://127.0.0.1:1"},
         "does not respond. Check proxies (BAO_PROXY_ADDR).",
