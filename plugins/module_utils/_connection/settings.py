@@ -149,10 +149,10 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str], re
     values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
     if values["auth_method"] == "cert" and not values["cert_auth_public_key"]:
         values["cert_auth_public_key"], values["cert_auth_private_key"] = values["client_cert"], values["client_key"]
-    misread = dict.fromkeys([*refused, *_misread(values, environment)])
+    wrong = dict.fromkeys([*refused, *_misread(values, environment)])
     problems = _problems(values, environment)
-    if misread or problems:
-        raise InvalidOption(" ".join([*misread, *([f"{'; '.join(problems)}."] if problems else [])]))
+    if wrong or problems:
+        raise InvalidOption(" ".join([*wrong, *([f"{'; '.join(problems)}."] if problems else [])]))
     connection = _with_authorities_beside(_connection(values, environment), environment)
     return Settings(connection, login_of(values, environment, by_agent=_by_agent(connection, environment)))
 
@@ -203,6 +203,12 @@ def _environment_value(option: Option, environment: Mapping[str, str]) -> Any:
     if option.kind != "bool" or not option.accepts(text, variable):
         return text
     return bool(is_true(text, variable)) is not (variable in _SKIP_VERIFY)
+
+
+def misread(options: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
+    """A sentence about each value that an option cannot have: one of the options, or else of the environment."""
+    values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
+    return _misread(values, environment)
 
 
 def _misread(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
