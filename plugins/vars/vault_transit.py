@@ -194,7 +194,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.invento
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import problem_of, refuse_misspelt
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import misspelt_flags, problem_of
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
 
@@ -269,14 +269,13 @@ class VarsModule(BaseVarsPlugin):
         """The options of connection and authentication.
 
         Raises:
-            InvalidOption: an option has a value that it cannot have.
+            InvalidOption: some options have values that they cannot have; all of them are named at once.
         """
         if not variables:
             # The error of one is Ansible's own; below it is found once more, and named.
             with contextlib.suppress(AnsibleError, KeyError):
                 return connection_options(self.get_option)
-        refuse_misspelt(variables)
-        found = {}
+        found, problems = {}, misspelt_flags(variables)
         for option in OPTIONS:
             try:
                 # The plugin itself would keep the first value for all hosts.
@@ -284,7 +283,9 @@ class VarsModule(BaseVarsPlugin):
                     option.name, plugin_type="vars", plugin_name=self._load_name, variables=dict(variables)
                 )
             except AnsibleError:
-                raise InvalidOption(problem_of(option, variables)) from None
+                problems.append(problem_of(option, variables))
+        if problems:
+            raise InvalidOption(" ".join(problems))
         return found
 
     def _nearby(self, loader: Any, path: str, entity: Any, variables: Mapping[str, Any]) -> Iterable[str]:

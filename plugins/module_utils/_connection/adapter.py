@@ -191,14 +191,14 @@ def _check_authorities(path: str, context: ssl.SSLContext, addresses: Sequence[s
             pass
 
 
-def unanswered(connection: Connection, error: Any) -> Unanswered:
+def unanswered(connection: Connection, address: str, error: Any) -> Unanswered:
     """Why a request that was sent with requests has no response."""
     import requests
 
     failed = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
     final = (requests.exceptions.SSLError, requests.exceptions.ProxyError)
     return Unanswered(
-        _problem(connection, error),
+        _problem(connection, address, error),
         temporary=isinstance(error, failed) and not isinstance(error, final),
         never_sent=_never_sent(error),
         late=isinstance(error, requests.exceptions.Timeout),
@@ -215,13 +215,13 @@ def _never_sent(error: Any) -> bool:
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
 
 
-def _problem(connection: Connection, error: Any) -> str:
+def _problem(connection: Connection, address: str, error: Any) -> str:
     import requests
 
     if isinstance(error, requests.exceptions.SSLError):
         return messages.tls_problem(str(error), connection.server_name)
     if isinstance(error, requests.exceptions.ProxyError):
-        return messages.PROXY
+        return messages.proxy_problem(connection.proxies, address)
     if isinstance(error, requests.exceptions.Timeout):
         return messages.no_response(connection.timeout)
     if isinstance(error, requests.exceptions.ConnectionError):

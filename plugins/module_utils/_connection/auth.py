@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Warn
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
     MountNotFound,
     NamespaceNotFound,
     ServerError,
@@ -84,11 +85,18 @@ def log_in(client: Client, auth: Auth, now: float) -> Lease:
 
 def _given(client: Client, auth: Auth) -> Lease:
     try:
-        return Lease(auth.token or stored_token(auth, client.url))
+        token = auth.token or stored_token(auth, client.url)
     except NoToken:
         if not auth.by_agent:
             raise
         return Lease()
+    if not token.isprintable():
+        # It would be a header, and its library's error is one about the request.
+        raise InvalidOption(
+            "The token has characters that cannot be printed, such as a line break in it. Check token, BAO_TOKEN, "
+            "VAULT_TOKEN, or what stores it."
+        )
+    return Lease(token)
 
 
 def renew(client: Client, now: float) -> Lease:
@@ -146,7 +154,7 @@ def refusal_of(client: Client, method: str, path: str, error: ServerError, suspe
     else:
         reason = messages.words_of(error.reasons) or "no reason given"
         said = f"The login with {method} at '{path}' was refused: {reason}. Check {suspects}."
-    return said + messages.login_step(client.url, client.login_namespace)
+    return said + messages.login_step(client.url, client.login_namespace, client.other_namespace)
 
 
 def _lease(answer: Mapping[str, Any], now: float) -> Lease:

@@ -123,10 +123,20 @@ class Client:
         return self._connection.addresses[0]
 
     @property
+    def server_asked(self) -> str:
+        """Which server is asked, as a sentence for messages."""
+        return messages.asked(self._connection.addresses, self._connection.namespace)
+
+    @property
     def login_namespace(self) -> str:
         """The namespace of the login, empty for the root namespace."""
         inner, of_login = self._connection.namespace, self._connection.auth_namespace
         return inner if of_login is None else of_login
+
+    @property
+    def other_namespace(self) -> str | None:
+        """Where the login has a namespace of its own, that of all other requests; else ``None``."""
+        return None if self._connection.auth_namespace is None else self._connection.namespace
 
     @property
     def index(self) -> str | None:

@@ -64,21 +64,20 @@ class LibraryMissing(TransitError):
     Attributes:
         library: its name, as in Python's package index.
         extra: that of the package `mlkeys` which brings it, empty without one of its own.
+        remedy: a sentence that says what to install, with a blank before it.
     """
 
     def __init__(self, library: str, extra: str = "") -> None:
-        super().__init__(f"The required Python library {library} is not installed in the Python that runs this.")
+        beside = f", or pip install 'mlkeys[{extra}]'" if extra else ""
+        self.remedy = (
+            f" Install it: pip install {library}{beside}; in an execution environment, add {library} to its Python "
+            "dependencies."
+        )
+        super().__init__(
+            f"The required Python library {library} is not installed in the Python that runs this.{self.remedy}"
+        )
         self.library = library
         self.extra = extra
-
-    @property
-    def remedy(self) -> str:
-        """A sentence that says what to install, with a blank before it."""
-        beside = f", or pip install 'mlkeys[{self.extra}]'" if self.extra else ""
-        return (
-            f" Install it: pip install {self.library}{beside}; in an execution environment, add {self.library} to its "
-            "Python dependencies."
-        )
 
 
 class InvalidOption(TransitError):
@@ -92,13 +91,19 @@ class ChangeImpossible(TransitError):
 
 
 class ItemsFailed(TransitError):
-    def __init__(self, operation: str, path: str, total: int, failures: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, operation: str, path: str, total: int, failures: Sequence[tuple[str, str]], asked: str = ""
+    ) -> None:
+        """
+        Args:
+            asked: a sentence that says which server was asked, with a blank before it, or nothing.
+        """
         shown = [f"{label}: {reason}" for label, reason in failures[:10]]
         if len(failures) > len(shown):
             shown.append(f"and {len(failures) - len(shown)} more")
         super().__init__(
             f"{operation} failed for {len(failures)} of {total} item{'' if total == 1 else 's'} at {path}: "
-            f"{'; '.join(shown)}."
+            f"{'; '.join(shown)}.{asked}"
         )
         self.failures = tuple(failures)
 

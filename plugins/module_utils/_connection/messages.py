@@ -12,6 +12,7 @@ from __future__ import annotations
 from shlex import quote
 from typing import Any, Iterator, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import Proxies
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     MountNotFound,
     NamespaceNotFound,
@@ -68,6 +69,8 @@ def next_step(error: ServerError, path: str, address: str, namespace: str) -> st
         return f"{where} Check: {_command('token lookup', namespace)}."
     if isinstance(error, PermissionDenied):
         return f"{where} Policies are case-sensitive. Check: {_command('token capabilities', namespace, path)}."
+    if isinstance(error, NotFound):
+        return where
     if isinstance(error, NamespaceNotFound):
         parent = namespace.rpartition("/")[0]
         return f" Asked: {without_login(address)}. Check: {_command('namespace list', parent)}."
@@ -77,11 +80,20 @@ def next_step(error: ServerError, path: str, address: str, namespace: str) -> st
     return ""
 
 
-def login_step(address: str, namespace: str) -> str:
-    """Where a refused login was sent, and what to do. Who cannot log in can run no command of the server's."""
+def login_step(address: str, namespace: str, other: str | None) -> str:
+    """Where a refused login was sent, and what to do. Who cannot log in can run no command of the server's.
+
+    Args:
+        other: where auth_namespace is set, the namespace of all that is no login.
+    """
+    option = "auth_namespace (ANSIBLE_HASHI_VAULT_AUTH_NAMESPACE, or --namespace of mlkeys login)"
+    if other is None:
+        step = f"If the auth method is in another namespace, set {option}."
+    else:
+        example = f", such as {_named(other)}" if other != namespace else ""
+        step = f"{option} is set to that one: correct it if the auth method is in another namespace{example}."
     return (
-        f" {asked([address], namespace)} If the auth method is in another namespace, set "
-        "auth_namespace (ANSIBLE_HASHI_VAULT_AUTH_NAMESPACE). Otherwise, ask an administrator for its path "
+        f" {asked([address], namespace)} {step} Otherwise, ask an administrator for its path "
         f"({_command('auth list', namespace)})."
     )
 
@@ -226,7 +238,11 @@ def invalid_url(kind: str) -> str:
     return f"url is invalid ({kind}). Check url."
 
 
-PROXY = "the proxy refused the connection or does not respond. Check proxies."
+def proxy_problem(proxies: Proxies, address: str) -> str:
+    """Which proxy does not lead to an address, and what set it."""
+    url, source = without_login(proxies.of(address)), proxies.source_of(address)
+    return f"the proxy {url} refused the connection or does not respond. Check {source}."
+
 
 _CHECK_URL = "Check url (BAO_ADDR, VAULT_ADDR) and that the server is running."
 
@@ -314,17 +330,16 @@ def tls_problem(text: str, server_name: str = "") -> str:
             f"its TLS certificate could not be verified ({reason}). "
             "Set ca_cert (BAO_CACERT, VAULT_CACERT) to the certificate of the CA that signed it."
         )
-    if "certificate required" in text.lower() or "alert" in text.lower():
-        return f"the server rejected the TLS client certificate or requires one. S{_SET_CERTIFICATE[1:]}"
-    if "EOF occurred" in text:
-        # A server that wants a certificate ends the connection, and what it says may come too late to be read.
-        return f"the server ended the TLS connection. If it requires a client certificate, {_SET_CERTIFICATE}"
+    if "protocol version" in text.lower():
+        return "the server does not accept the versions of TLS that this machine offers."
+    # A server that wants a certificate says so, but what it says may come too late to be read.
+    if "certificate required" in text.lower() or "alert" in text.lower() or "EOF occurred" in text:
+        return (
+            "the server ended the TLS connection: it may require a client certificate, or reject the one that it got. "
+            "Set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY, VAULT_CLIENT_CERT and "
+            "VAULT_CLIENT_KEY)."
+        )
     return "the TLS handshake failed."
-
-
-_SET_CERTIFICATE = (
-    "set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY)."
-)
 
 
 def unreadable_ca(path: str, host: str) -> str:

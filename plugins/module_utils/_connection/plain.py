@@ -64,7 +64,7 @@ def post(connection: Connection, address: str, path: str, body: Mapping[str, Any
     except TooLarge:
         return Answer(problem="its answer is too large")
     except (OSError, ValueError, http.client.HTTPException) as error:
-        return Answer(problem=_problem(connection, error))
+        return Answer(problem=_problem(connection, address, error))
     return Answer(got.status_code, got.content, got.headers.get("Location") or "")
 
 
@@ -110,8 +110,7 @@ class PlainAdapter:
 
 def _unanswered(connection: Connection, address: str, error: Exception) -> Unanswered:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    # Names that do not resolve and ports that are closed: there was nobody to send to.
-    unheard = isinstance(reason, (ConnectionRefusedError, socket.gaierror, FileNotFoundError))
+    unheard = isinstance(reason, _UNHEARD)
     late = isinstance(reason, TimeoutError)
     final = True
     if isinstance(reason, ssl.SSLError):
@@ -119,12 +118,21 @@ def _unanswered(connection: Connection, address: str, error: Exception) -> Unans
         problem = messages.tls_problem(str(reason), connection.server_name)
     elif isinstance(reason, (str, ValueError, http.client.InvalidURL)):
         problem = messages.invalid_url(type(reason).__name__)
-    elif "Tunnel connection failed" in repr(reason) or (unheard and connection.proxies.of(address)):
-        problem = messages.PROXY
+    elif _is_of_proxy(connection, address, reason):
+        problem = messages.proxy_problem(connection.proxies, address)
     else:
         final = False
         problem = messages.no_response(connection.timeout) if late else messages.connection_lost(repr(error))
     return Unanswered(problem, temporary=not final, never_sent=unheard, late=late)
+
+
+# Names that do not resolve and ports that are closed: there was nobody to send to.
+_UNHEARD = (ConnectionRefusedError, socket.gaierror, FileNotFoundError)
+
+
+def _is_of_proxy(connection: Connection, address: str, reason: Any) -> bool:
+    unheard = isinstance(reason, _UNHEARD) and bool(connection.proxies.of(address))
+    return unheard or "Tunnel connection failed" in repr(reason)
 
 
 def _headers(token: str, namespace: str) -> dict[str, str]:
@@ -136,14 +144,14 @@ def _headers(token: str, namespace: str) -> dict[str, str]:
     return headers
 
 
-def _problem(connection: Connection, error: Exception) -> str:
+def _problem(connection: Connection, address: str, error: Exception) -> str:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, ssl.SSLError):
         return messages.tls_problem(str(reason), connection.server_name).rstrip(".")
     if isinstance(reason, http.client.HTTPException):
         return "its answer is not HTTP"
-    if "Tunnel connection failed" in repr(reason):
-        return messages.PROXY.rstrip(".")
+    if _is_of_proxy(connection, address, reason):
+        return messages.proxy_problem(connection.proxies, address).rstrip(".")
     return messages.known_problem(repr(error)) or "no response"
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import (
     LOGIN_OPTIONS,
@@ -24,6 +24,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins
     set_in,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import named as _option
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.addresses import (
+    addresses_of,
+    problems_of,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.durations import seconds_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import (
     DIRECT,
@@ -34,10 +38,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.p
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import rate_of
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
 
 DEFAULT_TIMEOUT = 30
-
 
 # Not settings of a run: another machine has others.
 AUTHORITIES_OF_THE_MACHINE = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -135,8 +137,11 @@ class Settings:
     auth: Auth
 
 
-def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+def settings_from(options: Mapping[str, Any], environment: Mapping[str, str], refused: Sequence[str] = ()) -> Settings:
     """The settings from options and, for those that are not set, from environment variables.
+
+    Args:
+        refused: sentences about values of other sources that are invalid.
 
     Raises:
         InvalidOption: options are missing or invalid; all of them are named at once.
@@ -144,26 +149,40 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
     if values["auth_method"] == "cert" and not values["cert_auth_public_key"]:
         values["cert_auth_public_key"], values["cert_auth_private_key"] = values["client_cert"], values["client_key"]
-    misread = _misread(values, environment)
+    wrong = dict.fromkeys([*refused, *_misread(values, environment)])
     problems = _problems(values, environment)
-    if misread or problems:
-        raise InvalidOption(" ".join([*misread, *([f"{'; '.join(problems)}."] if problems else [])]))
+    if wrong or problems:
+        raise InvalidOption(" ".join([*wrong, *([f"{'; '.join(problems)}."] if problems else [])]))
     connection = _with_authorities_beside(_connection(values, environment), environment)
     return Settings(connection, login_of(values, environment, by_agent=_by_agent(connection, environment)))
 
 
 def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """The options that environment variables set and that are not among the given ones."""
-    found = {}
+    """The options that environment variables set and that are not among the given ones.
+
+    Raises:
+        InvalidOption: flags are neither true nor false; all of them are named at once.
+    """
+    found, problems = read_environment(given, environment)
+    if problems:
+        raise InvalidOption(" ".join(problems))
+    return found
+
+
+def read_environment(given: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """The same, and a sentence about each flag that is neither true nor false."""
+    found, problems = {}, []
     variables = {**environment, **dict.fromkeys(AUTHORITIES_OF_THE_MACHINE, "")}
     for option in OPTIONS:
         if any(name in given for name in (option.name, *option.aliases)):
             continue
         own = {**variables, **dict.fromkeys(option.late, "")} if option.of_machine else variables
         value = _environment_value(option, own)
-        if value is not None:
+        if option.kind == "bool" and isinstance(value, str):
+            problems.append(option.problem(value, option.variable_in(own)))
+        elif value is not None:
             found[option.name] = value
-    return found
+    return found, problems
 
 
 def _value(option: Option, given: Any, environment: Mapping[str, str]) -> Any:
@@ -176,19 +195,20 @@ def _value(option: Option, given: Any, environment: Mapping[str, str]) -> Any:
 
 
 def _environment_value(option: Option, environment: Mapping[str, str]) -> Any:
-    """
-    Raises:
-        InvalidOption: it is neither true nor false, and must be one of them.
-    """
+    """The value, of a flag that is neither true nor false its text."""
     variable = option.variable_in(environment)
     if not variable:
         return None
     text = str(environment[variable])
-    if option.kind != "bool":
+    if option.kind != "bool" or not option.accepts(text, variable):
         return text
-    if not option.accepts(text, variable):
-        raise InvalidOption(option.problem(text, variable))
     return bool(is_true(text, variable)) is not (variable in _SKIP_VERIFY)
+
+
+def misread(options: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
+    """A sentence about each value that an option cannot have: one of the options, or else of the environment."""
+    values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
+    return _misread(values, environment)
 
 
 def _misread(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
@@ -220,21 +240,13 @@ def _is_readable(name: str, value: Any, source: str) -> bool:
 
 def _by_agent(connection: Connection, environment: Mapping[str, str]) -> bool:
     """Whether the address is that of an agent, as far as variables and the address say."""
-    given = [_addresses(set_in(environment, name)) for name in OF_AGENT]
+    given = [addresses_of(set_in(environment, name)) for name in OF_AGENT]
     return list(connection.addresses) in given or connection.url.startswith("unix:")
 
 
 def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
-    problems = []
-    addresses = _addresses(values["url"])
-    if not addresses:
-        problems.append("url is not set: set url, BAO_ADDR or VAULT_ADDR")
-    problems += [
-        f"url '{without_login(address)}' must start with https://, http:// or unix://"
-        for address in addresses
-        if not address.startswith(("http://", "https://", "unix:///"))
-    ]
-    problems += filter(None, map(_path_problem, addresses))
+    addresses = addresses_of(values["url"])
+    problems = problems_of(addresses)
     problems += login_problems(values, environment)
     if bool(values["client_cert"]) != bool(values["client_key"]):
         problems.append("client_cert and client_key must be set together")
@@ -243,23 +255,11 @@ def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list
     return problems
 
 
-def _path_problem(address: str) -> str:
-    found = _OF_REQUEST.search(address)
-    if not found or address.startswith("unix:"):
-        return ""
-    base = without_login(address[: found.start()])
-    return f"url '{without_login(address)}' has the path of a request: set it to {base}"
-
-
-# What people copy from a browser, or from the documentation of the API. A path before it may be that of a gateway.
-_OF_REQUEST = re.compile(r"(?<=[^:/])/(?:v1/.+|ui(?:/.*)?)$")
-
-
 def _connection(values: Mapping[str, Any], environment: Mapping[str, str]) -> Connection:
     auth_namespace = values["auth_namespace"]
     verify, ca_data = _authorities(values)
     return Connection(
-        url=",".join(_addresses(values["url"])),
+        url=",".join(addresses_of(values["url"])),
         namespace=str(values["namespace"] or "").strip("/"),
         auth_namespace=None if auth_namespace is None else str(auth_namespace).strip("/"),
         verify=verify,
@@ -270,8 +270,19 @@ def _connection(values: Mapping[str, Any], environment: Mapping[str, str]) -> Co
         retries=_retries(values["retries"]),
         warn_on_retry=values["retry_action"] == "warn",
         rate=rate_of(values["rate_limit"]),
-        proxies=Proxies(_proxies(values["proxies"])) if values["proxies"] else proxies_from(environment),
+        proxies=_proxies_of(values["proxies"], environment),
     )
+
+
+def _proxies_of(value: Any, environment: Mapping[str, str]) -> Proxies:
+    if not value:
+        return proxies_from(environment)
+    (option,) = (one for one in OPTIONS if one.name == "proxies")
+    variable = option.variable_in(environment)
+    # What the variable says may have arrived as an option.
+    source = variable if variable and environment[variable] == str(value) else ""
+    urls = _proxies(value)
+    return Proxies(urls, variables=tuple((scheme, source) for scheme, _url in urls))
 
 
 def _authorities(values: Mapping[str, Any]) -> tuple[bool | str, str]:
@@ -314,19 +325,6 @@ def _client_certificate(values: Mapping[str, Any]) -> tuple[str, str] | None:
     if values["client_cert"]:
         return str(values["client_cert"]), str(values["client_key"])
     return None
-
-
-def _addresses(value: Any) -> list[str]:
-    """``https://a:8200``, ``https://a:8200,https://b:8200``, or a list of them, without repetitions."""
-    texts = value if isinstance(value, (list, tuple)) else str(value or "").split(",")
-    return list(dict.fromkeys(address for address in map(_address, texts) if address))
-
-
-def _address(text: Any) -> str:
-    """An address without what people copy with it: a slash at its end, the API's version, capitals in its scheme."""
-    scheme, separator, rest = str(text).strip().partition("://")
-    address = (scheme.lower() + separator + rest if separator else scheme).rstrip("/")
-    return address[: -len("/v1")].rstrip("/") if separator and rest.rstrip("/").endswith("/v1") else address
 
 
 def _timeout(value: Any) -> float:

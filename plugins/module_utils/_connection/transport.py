@@ -224,10 +224,10 @@ class Transport:
                 content = content_of(response)
         except requests.exceptions.RequestException as error:
             if not self._watch.passed:
-                raise unanswered(self._connection, error) from None
+                raise unanswered(self._connection, self.members.address, error) from None
         if self._watch.passed:
             # The connection was shut down, which looks like the end of the response, or like a lost connection.
-            raise unanswered(self._connection, requests.exceptions.ReadTimeout())
+            raise unanswered(self._connection, self.members.address, requests.exceptions.ReadTimeout())
         return Response(response.status_code, response.headers, content)
 
     def _read(self, request: Request, response: Response) -> tuple[Mapping[str, Any], Failure | None]:

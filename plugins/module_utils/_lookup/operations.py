@@ -65,7 +65,7 @@ def look_up(client: Client, terms: Sequence[Any], options: Mapping[str, Any], re
     _check_key(client, request, good)
     answers = in_order(asked, _answers(operations, request, good))
     place = operations.place(request.operation, request.key, *_kind(request))
-    return _results(request, report, place, asked, answers)
+    return _results(client, request, report, place, asked, answers)
 
 
 def _asked(terms: Sequence[Any], request: LookupRequest) -> list[Asked]:
@@ -114,14 +114,19 @@ def _answers(operations: Operations, request: LookupRequest, good: list[Any]) ->
 
 
 def _results(
-    request: LookupRequest, report: Report, place: str, asked: Sequence[Asked], answers: Sequence[Answer]
+    client: Client,
+    request: LookupRequest,
+    report: Report,
+    place: str,
+    asked: Sequence[Asked],
+    answers: Sequence[Answer],
 ) -> list[Any]:
     """The results of all terms.
 
     Raises:
         ItemsFailed: some failed, and that is not allowed.
     """
-    error = failed(request.operation, place, asked, answers)
+    error = failed(request.operation, place, asked, answers, client.server_asked)
     if error is not None:
         if request.term_errors == "strict":
             raise error
@@ -142,7 +147,7 @@ def _fields(client: Client, names: Sequence[Any], request: LookupRequest, report
         return [dict(content)]
     asked = _entries(names, content, place, request)
     found = [Answer(content[one.ask]) for one in asked if not one.problem]
-    return _results(request, report, place, asked, in_order(asked, found))
+    return _results(client, request, report, place, asked, in_order(asked, found))
 
 
 def _entries(names: Sequence[Any], known: Mapping[str, Any], place: str, request: LookupRequest) -> list[Asked]:
@@ -166,11 +171,11 @@ def _stored(client: Client, names: Sequence[Any], request: LookupRequest, report
     entries = [file.entries[one.ask] for one in asked if not one.problem]
     if request.operation == "read":
         read = [Answer(entry.ciphertext) for entry in entries]
-        return _results(request, report, place, asked, in_order(asked, read))
+        return _results(client, request, report, place, asked, in_order(asked, read))
     operations = Operations(client, request.backend)
     check_document(file, request.backend.strip("/"), request.key)
     # In messages, an entry is named as an item is.
     items = [stored_item(entry) for entry in entries]
     labelled = [Asked(f"item {index + 1} ({one.label[1:-1]})", one.ask, one.problem) for index, one in enumerate(asked)]
     answers = in_order(asked, _answers(operations, request, items))
-    return _results(request, report, operations.place("decrypt", request.key), labelled, answers)
+    return _results(client, request, report, operations.place("decrypt", request.key), labelled, answers)

@@ -10,6 +10,7 @@ from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ItemsFailed
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import Asked
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import where
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.operations import Answer
 
 
@@ -19,10 +20,17 @@ def in_order(asked: Sequence[Asked], answers: Sequence[Answer]) -> list[Answer]:
     return [Answer(problem=one.problem) if one.problem else next(left) for one in asked]
 
 
-def failed(operation: str, place: str, asked: Sequence[Asked], answers: Sequence[Answer]) -> ItemsFailed | None:
-    """The error for all terms that failed, if there are any."""
+def failed(
+    operation: str, place: str, asked: Sequence[Asked], answers: Sequence[Answer], server: str
+) -> ItemsFailed | None:
+    """The error for all terms that failed, if there are any.
+
+    Args:
+        server: a sentence that says which server was asked.
+    """
     failures = [(one.label, answer.problem) for one, answer in zip(asked, answers) if answer.problem]
-    return ItemsFailed(operation, place, len(asked), failures) if failures else None
+    said = where([problem for _label, problem in failures], server)
+    return ItemsFailed(operation, place, len(asked), failures, said) if failures else None
 
 
 def as_text(answer: Answer, *, as_base64: bool) -> Answer:

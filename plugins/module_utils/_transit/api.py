@@ -93,8 +93,13 @@ class Transit:
         """
         try:
             reply = self._client.get(self._of_mount, answers=() if exists else MountNotFound)
-        except MountNotFound:
-            return self.mount(exists=exists) if not self._above and self._find_namespaces() else None
+        except (MountNotFound, PermissionDenied) as error:
+            # A token that may manage the engine of a namespace below may have no right to this path, as one of its own.
+            if not self._above and self._find_namespaces():
+                return self.mount(exists=exists)
+            if isinstance(error, PermissionDenied):
+                raise
+            return None
         mount = reply.data
         wrong = malformed(MOUNT_ATTRIBUTES, {**reply.mapping("config"), **mount})
         if wrong:
@@ -355,7 +360,7 @@ class Transit:
         if found is None:
             raise NotFound(
                 f"The key '{key}' does not exist in the engine '{self.backend}'. "
-                "Create it (vault_transit_key), or correct its name."
+                f"Create it (vault_transit_key), or correct its name. {self._client.server_asked}"
             )
         return found
 

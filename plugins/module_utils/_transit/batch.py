@@ -30,6 +30,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_error
     missing_operation,
     too_large,
     too_long,
+    where,
     wrong_type,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
@@ -180,7 +181,8 @@ class BatchRequests:
             if result.error and not any(words in result.error for words in tolerate)
         ]
         if failures:
-            raise ItemsFailed(operation, self._path(operation, key), len(items), failures)
+            asked = where([reason for _label, reason in failures], self._client.server_asked)
+            raise ItemsFailed(operation, self._path(operation, key), len(items), failures, asked)
         return results
 
     def answers(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import Mapping
+from typing import Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import OF_SOME_TYPES, unsuitable
@@ -35,6 +35,8 @@ _PUBLIC_ALONE = (
     "the server has the public key of this version alone: import the private key, with complete: true in option import "
     "of vault_transit_key"
 )
+
+_NOT_ALLOWED = "the token's policies do not allow it for this name: add the name to 'secrets' of the grant"
 
 _MEANINGS: tuple[tuple[str, str], ...] = (
     ("invalid HMAC to verify: no prefix", "its hmac is not a Transit HMAC (vault:vN:...)"),
@@ -73,7 +75,7 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ("invalid base64 signature value", "it is not a Transit signature, or in another marshaling_algorithm"),
     ("refusing to use soft-deleted key", "the key is soft-deleted: restore it"),
     ("requested salt length", "its salt_length is too long for the key and hash_algorithm"),
-    (NOT_GRANTED, "the token's policies do not allow it for this name: add the name to 'secrets' of the grant"),
+    (NOT_GRANTED, _NOT_ALLOWED),
 )
 
 _NEEDS_CONTEXT = "missing 'context' for key derivation"
@@ -160,6 +162,24 @@ def meaning(words: str, operation: str = "") -> str:
         if sign in words:
             return advice
     return " ".join(words.split())
+
+
+def where(problems: Sequence[str], asked: str) -> str:
+    """A sentence that says which server was asked, with a blank before it; empty where that does not matter.
+
+    Args:
+        problems: what `meaning` returned.
+        asked: the sentence.
+    """
+    # On another server or in another namespace, a key of the same name is another one.
+    matters = any(cause in problem for problem in problems for cause in ("another key", _NOT_ALLOWED))
+    return f" {asked}" if matters else ""
+
+
+def with_server(problem: str, asked: str) -> str:
+    """What `meaning` returned, with which server was asked, where that matters."""
+    said = where([problem], asked)
+    return f"{problem}.{said}" if said else problem
 
 
 def is_foreign(words: str) -> bool:

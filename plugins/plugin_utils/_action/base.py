@@ -24,8 +24,8 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process 
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import spelling_problem
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
-    controller_options,
     load_definitions,
+    read_options,
 )
 
 
@@ -81,8 +81,8 @@ class TransitAction(ActionBase):
         """The task's options, completed by the controller's configuration of the connection."""
         if not self.CONNECTS:
             return without_connection(self._task.args)
-        configured = controller_options(variables, self._templar, self._task_environment())
-        return with_configuration(self._task.args, configured)
+        configured, refused = read_options(variables, self._templar, self._task_environment())
+        return with_configuration(self._task.args, configured, refused)
 
     def _run_module(
         self, module: str, arguments: dict[str, Any], variables: dict[str, Any], *, logs_in: bool

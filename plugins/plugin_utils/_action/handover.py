@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.utils.display import Display
@@ -18,6 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
     OPTIONS,
     Settings,
     environment_options,
+    misread,
     settings_from,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import connection_spec
@@ -30,11 +31,16 @@ _CREDENTIALS = {option.name for option in LOGIN_OPTIONS} - {"cert_auth_public_ke
 _CREDENTIALS -= {"kubernetes_token_path", "token_revoke"}
 
 
-def with_configuration(arguments: Mapping[str, Any], configured: Mapping[str, Any]) -> dict[str, Any]:
+def with_configuration(
+    arguments: Mapping[str, Any], configured: Mapping[str, Any], refused: Sequence[str] = ()
+) -> dict[str, Any]:
     """The task's options, completed by variables, environment and ini, and then by ``BAO_*`` and ``VAULT_*``.
 
+    Args:
+        refused: sentences about values of other sources that are invalid.
+
     Raises:
-        InvalidOption: one of them has a value that it cannot have.
+        InvalidOption: some of them have values that they cannot have; all of them are named at once.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
     for option in OPTIONS:
@@ -42,13 +48,11 @@ def with_configuration(arguments: Mapping[str, Any], configured: Mapping[str, An
             continue
         if option.name in configured:
             given[option.name] = configured[option.name]
-    chosen = {**environment_options(given, os.environ), **given}
-    for option in OPTIONS:
-        value = chosen.get(option.name)
-        # Ansible's own message about a choice differs from that of lookups, and has no hint.
-        if isinstance(value, str) and not option.accepts(value):
-            raise InvalidOption(option.problem(value))
-    return chosen
+    # Ansible's own messages differ from those of lookups. Another machine does not have the variables.
+    problems = dict.fromkeys([*refused, *misread(given, os.environ)])
+    if problems:
+        raise InvalidOption(" ".join(problems))
+    return {**environment_options(given, os.environ), **given}
 
 
 def without_connection(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
     OF_AGENT,
     OPTIONS,
     environment_options,
+    read_environment,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
@@ -107,11 +108,21 @@ def controller_options(variables: Mapping[str, Any], templar: Any, environment: 
         environment: that of the task, which wins over the controller's own environment and ini.
 
     Raises:
-        InvalidOption: one of them has a value that it cannot have.
+        InvalidOption: some of them have values that they cannot have; all of them are named at once.
     """
+    found, problems = read_options(variables, templar, environment)
+    if problems:
+        raise InvalidOption(" ".join(problems))
+    return found
+
+
+def read_options(
+    variables: Mapping[str, Any], templar: Any, environment: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    """The same, and a sentence about each value that an option cannot have."""
     load_name = load_definitions()
     chosen = templated_variables(load_name, variables, templar)
-    refuse_misspelt(chosen)
+    problems = misspelt_flags(chosen)
     found: dict[str, Any] = {}
     others: dict[str, Any] = {}
     for option in OPTIONS:
@@ -120,10 +131,12 @@ def controller_options(variables: Mapping[str, Any], templar: Any, environment: 
                 option.name, plugin_type="lookup", plugin_name=load_name, variables=chosen
             )
         except AnsibleError:
-            raise InvalidOption(problem_of(option, chosen)) from None
+            problems.append(problem_of(option, chosen))
+            continue
         if value is not None and origin != "default":
             (found if str(origin).startswith("var: ") else others)[option.name] = value
-    return {**others, **environment_options(found, environment), **found}
+    of_environment, misread = read_environment(found, environment)
+    return {**others, **of_environment, **found}, list(dict.fromkeys([*problems, *misread]))
 
 
 def set_options(plugin: Any, load_name: str, variables: Mapping[str, Any], given: Mapping[str, Any]) -> None:
@@ -132,11 +145,7 @@ def set_options(plugin: Any, load_name: str, variables: Mapping[str, Any], given
     Raises:
         AnsibleError: one of them has a value that it cannot have.
     """
-    try:
-        refuse_misspelt(variables)
-    except InvalidOption as error:
-        raise AnsibleError(error.message) from None
-    misspelt = _misspelt(load_name, given)
+    misspelt = " ".join(misspelt_flags(variables)) or _misspelt(load_name, given)
     if misspelt:
         raise AnsibleError(misspelt)
     try:
@@ -202,13 +211,11 @@ def problem_of(option: Option, variables: Mapping[str, Any], given: Mapping[str,
     return option.problem(value, source)
 
 
-def refuse_misspelt(variables: Mapping[str, Any]) -> None:
-    """Refuse variables of flags that are neither true nor false, which Ansible reads as false.
-
-    Raises:
-        InvalidOption: there is one.
-    """
-    for option in OPTIONS:
-        name = f"ansible_hashi_vault_{option.name}"
-        if option.kind == "bool" and not option.accepts(variables.get(name)):
-            raise InvalidOption(option.problem(variables[name], name))
+def misspelt_flags(variables: Mapping[str, Any]) -> list[str]:
+    """A sentence about each variable of a flag that is neither true nor false, which Ansible reads as false."""
+    names = {f"ansible_hashi_vault_{option.name}": option for option in OPTIONS if option.kind == "bool"}
+    return [
+        option.problem(variables[name], name)
+        for name, option in names.items()
+        if not option.accepts(variables.get(name))
+    ]

@@ -13,6 +13,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import with_server
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,
     TypeUnknown,
@@ -44,7 +45,8 @@ Decrypt = Callable[[Sequence[Sealed]], List[Union[bytes, str]]]
 def decrypted_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:
     """What the entries of one file decrypt to, in one request."""
     backend, key, _item = wanted[0]
-    return Transit(client, backend).decrypt_each(key, [one.item for one in wanted])
+    results = Transit(client, backend).decrypt_each(key, [one.item for one in wanted])
+    return [with_server(result, client.server_asked) if isinstance(result, str) else result for result in results]
 
 
 def values_of(file: VarsFile, decrypt: Decrypt, names: Sequence[str]) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def value_of(path: str, entry: Entry, result: bytes | str) -> Any:
         InvalidOption: it is not what its file says, text or JSON, or the file does not say it.
     """
     if isinstance(result, str):
-        raise ServerError(f"{path}: {entry.name}: {result}.")
+        raise ServerError(f"{path}: {entry.name}: {result.rstrip('.')}.")
     try:
         return decoded(entry.opened(result))
     except TypeUnknown as error:

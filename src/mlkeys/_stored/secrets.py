@@ -213,8 +213,13 @@ def results(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes | str]
     Raises:
         TransitError: the server refuses a whole request.
     """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import with_server
+
     found = results_of_each(client, secrets)
-    return {secret.name: result for secret, result in zip(secrets, found, strict=True)}
+    return {
+        secret.name: with_server(result, client.server_asked) if isinstance(result, str) else result
+        for secret, result in zip(secrets, found, strict=True)
+    }
 
 
 def results_of_each(client: Client, secrets: Sequence[Secret]) -> list[bytes | str]:
@@ -301,7 +306,7 @@ def plaintexts_of_each(client: Client, secrets: Sequence[Secret]) -> list[bytes]
         if isinstance(result, str)
     ]
     if problems:
-        raise MlkeysError("\n".join(["Some secrets do not decrypt:", *problems]))
+        raise MlkeysError("\n".join(["Some secrets do not decrypt:", *problems, client.server_asked]))
     return [as_content(result) for result in found if isinstance(result, bytes)]
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _HEALTH_SECONDS = 10
 _HERE = r"https?://(?:localhost|127\.[0-9.]+|\[::1\])(?:[:/]|$)"
-_NO_SERVER = re.compile(rf"\burl is not set\b|\bCannot reach the server at {_HERE}")
+_NO_SERVER = re.compile(rf"\burl is not set\b|\bCannot reach the server at {_HERE}\S* connection refused\b")
 
 #: Says to the session callback of a playbook where to get tokens.
 SESSION_VARIABLE = "MLKEYS_SESSION"
@@ -128,11 +128,12 @@ def settings(url: str | None = None, namespace: str | None = None) -> Settings:
     """
     load()
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
-    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import controller_options
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import read_options
 
     given = {name: value for name, value in (("url", url), ("namespace", namespace)) if value is not None}
     with in_plain_words():
-        return settings_from({**controller_options({}, None, {}), **given}, os.environ)
+        configured, refused = read_options({}, None, {})
+        return settings_from({**configured, **given}, os.environ, refused)
 
 
 @contextmanager
@@ -255,12 +256,10 @@ def in_plain_words() -> Iterator[None]:
     Raises:
         MlkeysError: with the message of the collection's error.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import LibraryMissing, TransitError
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 
     try:
         yield
-    except LibraryMissing as error:
-        raise MlkeysError(error.message + error.remedy) from None
     except TransitError as error:
         raise MlkeysError(with_way_to_a_server(error.message)) from None
 

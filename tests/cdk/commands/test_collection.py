@@ -60,6 +60,11 @@ def test_a_server_of_this_machine_that_is_away_can_be_started(
     assert ("mlkeys dev -- sh" in str(error.value)) is is_ours
 
 
+@pytest.mark.parametrize("problem", ["its TLS certificate could not be verified (…).", "no response in time."])
+def test_a_server_that_is_there_needs_no_other_one(problem: str) -> None:
+    assert collection.with_way_to_a_server(text := f"Cannot reach the server at https://127.0.0.1:1: {problem}") == text
+
+
 @pytest.mark.parametrize(
     ("isolated", "reason"),
     [

@@ -185,6 +185,21 @@ def test_missing_settings_are_reported_all_at_once(doctor: Doctor) -> None:
     assert "must start with https://" in shown(doctor(status=1, BAO_ADDR="127.0.0.1:8200"), "settings", "wrong")
 
 
+def test_all_values_that_settings_cannot_have_are_reported_at_once(doctor: Doctor) -> None:
+    variables = {
+        "ANSIBLE_HASHI_VAULT_AUTH_METHOD": "app-role",
+        "ANSIBLE_HASHI_VAULT_RETRY_ACTION": "shout",
+        "VAULT_SKIP_VERIFY": "yes",
+        "BAO_CLIENT_TIMEOUT": "abc",
+        "BAO_RATE_LIMIT": "fast",
+    }
+    text = shown(doctor(status=1, **variables), "settings", "wrong")
+    for name, value in variables.items():
+        assert text.count(f"({name}) is '{value}', but must be") == 1
+    assert text.count("url is not set") == 1
+    assert text.count("mlkeys dev") == 1
+
+
 def test_variables_that_differ_are_remarked_on_and_the_first_is_used(doctor: Doctor, bao: Bao) -> None:
     found = doctor(BAO_ADDR=bao.addr, VAULT_ADDR="http://127.0.0.1:1", BAO_TOKEN=bao.token, VAULT_TOKEN=f"{bao.token}x")
     text = shown(found, "environment", "remark")
@@ -277,6 +292,7 @@ def test_a_server_that_does_not_answer_is_diagnosed(doctor: Doctor, bao: Bao, se
     for address, said in cases.items():
         found = doctor(status=1, BAO_ADDR=address, BAO_TOKEN="a-token")
         assert said in shown(found, "server", "wrong"), address
+        assert ("mlkeys dev" in shown(found, "server", "wrong")) is (said == "connection refused")
         assert not shown(found, "login", "wrong")
 
 

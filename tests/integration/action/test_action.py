@@ -251,6 +251,17 @@ def test_a_misspelt_option_has_the_words_of_a_misspelt_variable(
         with_configuration(given, configured)
 
 
+def test_a_task_names_all_values_that_options_cannot_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {"BAO_SKIP_VERIFY": "maybe", "ANSIBLE_HASHI_VAULT_TOKEN_REVOKE": "ja", "BAO_RATE_LIMIT": "x"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    # Ansible has read the second one as false.
+    with pytest.raises(InvalidOption) as error:
+        with_configuration({"timeout": "abc"}, {"token_revoke": False}, ["url is bad."])
+    for text in ("url is bad.", "timeout is 'abc'", *(f"({name}) is '{value}'" for name, value in variables.items())):
+        assert error.value.message.count(text) == 1
+
+
 def test_a_host_needs_no_token_where_an_agent_adds_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "_of_this_run", [session.Sessions()])
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -12,22 +12,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import lookup_loader
+from ansible.template import Templar
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
+from click.testing import CliRunner
 
+from mlkeys._cli import main
 from mlkeys._devserver.server import _binary
 from tests.integration.conftest import SecureBao
 from tests.integration.support.jwts import Issuer
 from tests.integration.support.kubernetes import ACCOUNT, cluster, token_of_an_account
+from tests.integration.support.plays import make_key, vars_file
 from tests.integration.support.processes import free_port, listens, started
 from tests.integration.support.relay import relay
 from tests.integration.support.tls import Authority
 from tests.support.modules import ModuleResult, run_module
 from tests.support.server import Bao
 
-POLICY = 'path "transit/keys/ml" { capabilities = ["read", "update"] }'
+POLICY = """
+path "transit/keys/ml" { capabilities = ["read", "update"] }
+path "transit/decrypt/ml" { capabilities = ["update"] }
+"""
 
 WRONG = "wrong-canary-Rn3"
 NO_LOGIN = (
-    "If the auth method is in another namespace, set auth_namespace (ANSIBLE_HASHI_VAULT_AUTH_NAMESPACE). "
+    "If the auth method is in another namespace, set auth_namespace (ANSIBLE_HASHI_VAULT_AUTH_NAMESPACE, or "
+    "--namespace of mlkeys login). "
     "Otherwise, ask an administrator for its path (bao auth list)."
 )
 
@@ -217,6 +228,30 @@ def test_a_login_by_the_environment_alone(secure_bao: SecureBao, key: None, meth
     result = run_module("vault_transit_key", {"name": "ml"}, env=env)
     assert not result.failed, result.msg
     assert not [secret for secret in login.secrets if secret in json.dumps(result)]
+
+
+@each_login
+def test_a_login_serves_lookups_and_commands(
+    secure_bao: SecureBao, key: None, method: str, login: Login, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_key(secure_bao.bao, "transit")
+    stored = vars_file(secure_bao.bao, "transit", {"token": "sk-login-canary-5Vb"})
+    (tmp_path / "keys.transit.yml").write_text(stored, encoding="utf-8")
+    env = {f"ANSIBLE_HASHI_VAULT_{name.upper()}": value for name, value in login.options.items()}
+    env.update(BAO_ADDR=secure_bao.url, BAO_CACERT=secure_bao.ca_cert, ANSIBLE_HASHI_VAULT_AUTH_METHOD=method)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    before = accessors(secure_bao.bao)
+    shown = CliRunner().invoke(main, ["show", "keys.transit.yml", "token", "--reveal", "--force"])
+    assert (shown.stdout, shown.stderr) == ("sk-login-canary-5Vb", "")
+    assert accessors(secure_bao.bao) == before
+    loader = DataLoader()
+    plugin = lookup_loader.get("mlkeys.transit.vault_transit", loader=loader, templar=Templar(loader=loader))
+    sealed = json.loads(stored)["token"]
+    assert plugin.run([sealed], {}, key="ml", backend="transit", context="token") == ["sk-login-canary-5Vb"]
+    run_sessions().close()
+    assert accessors(secure_bao.bao) == before
 
 
 @each_login

@@ -351,11 +351,16 @@ def by_google(elsewhere: Environment) -> Environment:
     return {**place, "NO_GCE_CHECK": "", **named(auth_method="gcp", role_id="gateway", mount_point="machines")}
 
 
+def by_azure(elsewhere: Environment) -> Environment:
+    identity = {"IDENTITY_ENDPOINT": elsewhere["identity"], "IDENTITY_HEADER": "header"}
+    return {**identity, **named(auth_method="azure", role_id="gateway", azure_client_id=CLIENT)}
+
+
 def named(**options: str) -> Environment:
     return {f"ANSIBLE_HASHI_VAULT_{name.upper()}": value for name, value in options.items()}
 
 
-@pytest.mark.parametrize("way", [by_aws, by_google], ids=lambda way: str(way.__name__))
+@pytest.mark.parametrize("way", [by_aws, by_google, by_azure], ids=lambda way: str(way.__name__))
 def test_all_that_needs_a_login_logs_in(
     secure_bao: SecureBao, url: str, elsewhere: Environment, tmp_path: Path, way: Any
 ) -> None:
@@ -367,13 +372,29 @@ def test_all_that_needs_a_login_logs_in(
     project.play(tasks_of_all_kinds("clouds"))
     done = project.run("-vvv", env={**CALLBACK, **VARS_PLUGIN})
     assert messages(done.stdout) == ["by lookup", PLAINTEXT]
-    shown = subprocess.run(
+    assert shown(tmp_path, environment) == (PLAINTEXT, "")
+    assert not [canary for canary in CANARIES if canary in done.stdout + done.stderr]
+
+
+def shown(folder: Path, environment: Environment) -> tuple[str, str]:
+    """What a process of its own shows, and what it says."""
+    done = subprocess.run(
         [sys.executable, "-m", "mlkeys", "show", "group_vars/gateways", "token", "--reveal", "--force"],
         env={**without_server_settings(os.environ), **environment},
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (shown.stdout, shown.stderr) == (PLAINTEXT, "")
-    assert not [canary for canary in CANARIES if canary in done.stdout + done.stderr]
+    return done.stdout, done.stderr
+
+
+def test_a_job_of_github_actions_runs_mlkeys(
+    secure_bao: SecureBao, url: str, ci: None, job: Environment, tmp_path: Path
+) -> None:
+    file = tmp_path / "group_vars/gateways/keys.transit.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(vars_file(secure_bao.bao, "clouds", {"token": PLAINTEXT}), encoding="utf-8")
+    where = {"BAO_ADDR": url, "BAO_CACERT": secure_bao.ca_cert}
+    login = named(auth_method="jwt", role_id="named", mount_point="ci", jwt_audience="mlkeys")
+    assert shown(tmp_path, {**where, **job, **login}) == (PLAINTEXT, "")

@@ -29,6 +29,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins impor
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import Sealed
 from click.testing import CliRunner
 
+from mlkeys import runtime
 from mlkeys._cli import main
 from mlkeys._devserver.server import _binary, without_server_settings
 from tests.integration.conftest import SecureBao
@@ -233,12 +234,16 @@ FAILS: dict[str, tuple[Row, str]] = {
     "no socket": (lambda p: {"BAO_ADDR": f"unix://{p.folder}/none"}, "there is no socket at this path"),
     "unknown authority": (lambda p: {"BAO_ADDR": p.here.url}, "Set ca_cert (BAO_CACERT"),
     "other name": (lambda p: p.at(p.here.named_port), "it is for another name"),
-    "no certificate": (lambda p: p.at(p.here.client_port), "et client_cert and client_key (BAO_CLIENT_CERT"),
+    "no certificate": (lambda p: p.at(p.here.client_port), "it got. Set client_cert and client_key (BAO_CLIENT_CERT"),
     "no namespace": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_NAMESPACE": "nowhere"}, "'nowhere' does not exist"),
     "wrong token": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": "s.x"}, "does not accept the token"),
+    "token of two lines": (
+        lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": f"{p.here.bao.token}\nx"},
+        "The token has characters that cannot be printed, such as a line break in it.",
+    ),
     "proxy is away": (
         lambda p: {**p.at(p.here.port), "BAO_PROXY_ADDR": "http://127.0.0.1:1"},
-        "the proxy refused the connection or does not respond",
+        "does not respond. Check proxies (BAO_PROXY_ADDR).",
     ),
     "text beside a file": (
         lambda p: {
@@ -264,7 +269,7 @@ FAILS: dict[str, tuple[Row, str]] = {
     ),
     "proxy is away beside NO_PROXY": (
         lambda p: {**p.at(p.here.port), "BAO_HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": "*"},
-        "the proxy refused the connection or does not respond",
+        "does not respond. Check proxies (BAO_HTTP_PROXY).",
     ),
     "key of another certificate": (
         lambda p: {
@@ -419,3 +424,49 @@ def test_what_does_not_is_one_sentence_about_the_same_fault_everywhere(
         assert words in said, name
         assert "Traceback" not in said, name
         assert wanted() not in said, name
+
+
+def by_command(*arguments: str) -> str:
+    return CliRunner().invoke(main, list(arguments), env={"EDITOR": "true"}).output
+
+
+def by_runtime() -> str:
+    with runtime.secrets("group_vars/gateways") as keys:
+        return str(keys["token"])
+
+
+def by_whole_file() -> str:
+    loader = DataLoader()
+    plugin = lookup_loader.get("mlkeys.transit.vault_transit_vars", loader=loader, templar=Templar(loader=loader))
+    return str(plugin.run(["group_vars/gateways/keys.transit.yml"], {}))
+
+
+FILE = "group_vars/gateways/keys.transit.yml"
+
+# All that decrypts.
+DECRYPTS: dict[str, Callable[[pytest.MonkeyPatch], str]] = {
+    **{name: ALL[name] for name in ("lookup", "mlkeys")},
+    "lookup of a file": lambda _patch: by_whole_file(),
+    "check": lambda _patch: by_command("check", FILE),
+    "check in JSON": lambda _patch: by_command("check", FILE, "--json"),
+    "edit": lambda _patch: by_command("edit", FILE),
+    "run": lambda _patch: by_command("run", "-f", FILE, "--", "true"),
+    "runtime": lambda _patch: by_runtime(),
+}
+
+
+@pytest.mark.parametrize("name", DECRYPTS)
+def test_a_ciphertext_of_another_namespace_names_the_one_that_was_asked(
+    place: Place, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There, a key of this name is another one, and only the namespace says so."""
+    environment = {"BAO_ADDR": place.here.bao.addr, "BAO_TOKEN": place.here.bao.token, "BAO_NAMESPACE": NAMESPACE}
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.chdir(place.folder / "root")
+    try:
+        said = DECRYPTS[name](monkeypatch)
+    except Exception as error:  # noqa: BLE001  plugins raise Ansible's
+        said = str(error)
+    assert "it does not decrypt: another key" in said
+    assert said.count(f"Asked: {place.here.bao.addr}, namespace '{NAMESPACE}'.") == 1

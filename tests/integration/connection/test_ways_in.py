@@ -121,7 +121,7 @@ def failing(**options: Any) -> str:
 def test_a_listener_that_asks_for_a_certificate_names_the_options(secure_bao: SecureBao) -> None:
     url = f"https://127.0.0.1:{secure_bao.client_port}"
     message = failing(url=url, token=secure_bao.bao.token, ca_cert=secure_bao.ca_cert)
-    assert "requires one. Set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY" in message
+    assert "or reject the one that it got. Set client_cert and client_key (BAO_CLIENT_CERT" in message
 
 
 @pytest.mark.parametrize("name", ["", "other.test"])
@@ -187,7 +187,10 @@ def test_a_login_in_another_namespace(secure_bao: SecureBao, namespaces: str, tm
             "mount_point": role.mount,
         }
         options = {"url": bao.addr, "namespace": namespaces, "name": "ml", **login}
-        assert "auth/" in run_module("vault_transit_key", options).msg
+        assert "another namespace, set auth_namespace (" in run_module("vault_transit_key", options).msg
+        elsewhere = run_module("vault_transit_key", {**options, "auth_namespace": "org"}).msg
+        assert f"Asked: {bao.addr}, namespace 'org'. auth_namespace (" in elsewhere
+        assert "correct it if the auth method is in another namespace, such as namespace 'org/team'." in elsewhere
         made = run_module("vault_transit_key", {**options, "auth_namespace": "/", "token_validate": True})
         assert not made.failed, made.msg
         # The token lives in the namespace of the login: there it is revoked, too.

@@ -405,4 +405,26 @@ def test_a_path_that_leads_through_namespaces(bao: Bao) -> None:
     assert bao.request("GET", f"{top}/team/transit/keys/ml")[0] == 200
     converge(bao, MODULE, path=path, state="absent", force=True)
     assert bao.request("GET", f"{top}/team/sys/mounts/transit")[0] == 400
+    manage_from_above(bao, top)
     bao.done("DELETE", f"{top}/sys/namespaces/team")
+
+
+FROM_ABOVE = """
+path "sys/namespaces/team" { capabilities = ["read"] }
+path "team/sys/mounts/transit" { capabilities = ["read", "update", "delete"] }
+path "team/sys/mounts/transit/tune" { capabilities = ["update"] }
+path "team/transit/config/keys" { capabilities = ["read", "update"] }
+path "team/transit/keys" { capabilities = ["list"] }
+"""
+
+
+def manage_from_above(bao: Bao, top: str) -> None:
+    """With the rights that the guide names, and no others: none on a path that begins with sys/mounts."""
+    bao.done("PUT", f"{top}/sys/policies/acl/manager", {"policy": FROM_ABOVE})
+    token = bao.done("POST", f"{top}/auth/token/create", {"policies": ["manager"]})["auth"]["client_token"]
+    options = {"path": "team/transit", "namespace": top, "token": token}
+    converge(bao, MODULE, description="one", **options)
+    converge(bao, MODULE, description="two", **options)
+    converge(bao, MODULE, state="absent", **options)
+    bao.done("PUT", f"{top}/sys/policies/acl/manager", {"policy": FROM_ABOVE.replace("sys/namespaces", "none")})
+    assert "'read' on 'sys/mounts/team/transit'" in refused(bao, MODULE, **options)

@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -427,10 +427,40 @@ def test_an_invalid_url(url: str) -> None:
 
 
 def test_an_unreachable_proxy(server: Scripted) -> None:
-    error = failure(lambda: client(server.url, proxies=Proxies((("all", unused_url()),))).get("a"))
+    proxy = unused_url()
+    error = failure(lambda: client(server.url, proxies=Proxies((("all", proxy),))).get("a"))
     assert error.message == (
-        f"Cannot reach the server at {server.url}: the proxy refused the connection or does not respond. Check proxies."
+        f"Cannot reach the server at {server.url}: the proxy {proxy} refused the connection or does not respond. "
+        "Check proxies."
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "source"),
+    [
+        ({}, {"https_proxy": "P"}, "https_proxy and NO_PROXY"),
+        ({}, {"https_proxy": "http://elsewhere:1", "HTTPS_PROXY": "P"}, "HTTPS_PROXY and NO_PROXY"),
+        ({}, {"VAULT_PROXY_ADDR": "P", "HTTPS_PROXY": "http://elsewhere:1"}, "proxies (VAULT_PROXY_ADDR)"),
+        ({"proxies": "P"}, {"BAO_HTTP_PROXY": "P"}, "proxies (BAO_HTTP_PROXY)"),
+        ({"proxies": "P"}, {"BAO_HTTP_PROXY": "http://elsewhere:1"}, "proxies"),
+        ({"proxies": {"https": "P"}}, {}, "proxies"),
+    ],
+)
+def test_what_set_a_proxy_that_is_away_is_named(
+    options: Mapping[str, Any], environment: Mapping[str, str], source: str
+) -> None:
+    proxy = unused_url()
+
+    def named(given: Mapping[str, Any]) -> dict[str, Any]:
+        """With the URL of the proxy in place of P, and a login in it."""
+        url = proxy.replace("://", "://user:hunter2@")
+        found: dict[str, Any] = json.loads(json.dumps(given).replace('"P"', json.dumps(url)))
+        return found
+
+    chosen = settings_from({"url": "https://bao.test:8200", **named(options)}, named(environment))
+    error = failure(lambda: Client(chosen.connection, print, TOKEN, plain=_SENT["plain"]).get("a"))
+    assert error.message.endswith(f": the proxy {proxy} refused the connection or does not respond. Check {source}.")
+    assert "hunter2" not in error.message
 
 
 def test_the_environment_has_no_say_about_a_proxy_that_was_set(
@@ -440,7 +470,8 @@ def test_the_environment_has_no_say_about_a_proxy_that_was_set(
     monkeypatch.setenv("no_proxy", "*")
     server.answers = [GOOD]
     found = settings_from({"url": server.url, "proxies": unused_url()}, os.environ).connection
-    assert "the proxy refused" in failure(lambda: client(server.url, proxies=found.proxies).get("a")).message
+    error = failure(lambda: client(server.url, proxies=found.proxies).get("a"))
+    assert "refused the connection or does not respond" in error.message
 
 
 def test_no_proxy_of_the_environment_is_used_for_this_machine(

@@ -19,7 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer, tls_problem
 
 POLICY = "1 error occurred:\n\t* permission denied\n\n"
 
@@ -209,7 +209,8 @@ def test_failed_items_are_named_and_counted(total: int, failed: int, message: st
 
 def test_a_missing_library_is_named() -> None:
     assert LibraryMissing("hvac").message == (
-        "The required Python library hvac is not installed in the Python that runs this."
+        "The required Python library hvac is not installed in the Python that runs this. Install it: pip install hvac; "
+        "in an execution environment, add hvac to its Python dependencies."
     )
 
 
@@ -225,3 +226,18 @@ def test_the_docstring_draws_the_tree_that_there_is() -> None:
         if isinstance(kind, type) and issubclass(kind, TransitError) and kind is not TransitError
     }
     assert depths == classes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required (_ssl.c:2580)",
+        "[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca (_ssl.c:2580)",
+        "EOF occurred in violation of protocol (_ssl.c:992)",
+    ],
+)
+def test_a_server_that_wants_a_client_certificate_is_described_in_one_way(text: str) -> None:
+    found = tls_problem(text)
+    assert found.startswith("the server ended the TLS connection: it may require a client certificate, or reject the")
+    assert "Set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY" in found
+    assert "client_cert" not in tls_problem("[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version")

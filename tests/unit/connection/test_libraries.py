@@ -25,6 +25,7 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, name: str) 
     with pytest.raises(LibraryMissing) as error:
         library(name)
     assert error.value.library == name
+    assert error.value.message.endswith(error.value.remedy)
     assert error.value.remedy == (
         f" Install it: pip install {name}; in an execution environment, add {name} to its Python dependencies."
     )

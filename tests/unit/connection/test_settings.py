@@ -14,6 +14,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
     OPTIONS,
     Settings,
     environment_options,
+    read_environment,
     settings_from,
 )
 
@@ -153,6 +154,18 @@ def test_a_flag_that_is_misspelt_is_refused(given: bool | None, variable: str, t
     assert error.value.message == said
 
 
+def test_all_values_that_are_misread_are_named_at_once() -> None:
+    flags = {"VAULT_SKIP_VERIFY": "yes", "ANSIBLE_HASHI_VAULT_TOKEN_VALIDATE": "ja"}
+    with pytest.raises(InvalidOption) as error:
+        environment_options({}, flags)
+    assert all(error.value.message.count(name) == 1 for name in flags)
+    _options, refused = read_environment({}, flags)
+    with pytest.raises(InvalidOption) as error:
+        settings_from({}, {**flags, "BAO_CLIENT_TIMEOUT": "abc"}, ["retries is bad.", *refused])
+    for text in ("retries is bad.", *flags, "BAO_CLIENT_TIMEOUT", "url is not set"):
+        assert error.value.message.count(text) == 1
+
+
 def test_an_empty_variable_of_openbao_hides_that_of_vault() -> None:
     hidden = {"BAO_ADDR": "", "VAULT_ADDR": URL}
     with pytest.raises(InvalidOption, match="url is not set"):
@@ -273,7 +286,7 @@ def test_a_proxy_of_socks_is_named_by_its_variable() -> None:
     assert error.value.message == PROXIES.format(" (BAO_HTTP_PROXY)")
     with pytest.raises(InvalidOption) as error:
         settings({}, {"https_proxy": "socks5://u:p@proxy:1080"})
-    assert error.value.message == "HTTPS_PROXY must begin with http:// or https:// (SOCKS is not supported)."
+    assert error.value.message == "https_proxy must begin with http:// or https:// (SOCKS is not supported)."
     elsewhere = {"https_proxy": "socks5://proxy:1080", "NO_PROXY": "example.com", "ALL_PROXY": "socks5://proxy:1080"}
     assert settings({}, elsewhere).connection.proxies.of(URL) == ""
 
@@ -341,6 +354,29 @@ def test_a_method_names_its_missing_credentials(method: str, message: str) -> No
     with pytest.raises(InvalidOption) as error:
         settings({"auth_method": method})
     assert error.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (
+            {"GITHUB_ACTIONS": "true"},
+            (
+                ": this job of GitHub Actions may not request one (ACTIONS_ID_TOKEN_REQUEST_URL and "
+                "ACTIONS_ID_TOKEN_REQUEST_TOKEN not set), so give it the permission 'id-token: write'."
+            ),
+        ),
+        (
+            {"GITLAB_CI": "true", "VAULT_ID_TOKEN": ""},
+            ": this job of GitLab has none in VAULT_ID_TOKEN, so declare that under id_tokens of the job.",
+        ),
+        ({"CI": "true"}, "."),
+    ],
+)
+def test_a_job_without_its_jwt_learns_what_is_missing(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings({"auth_method": "jwt", "role_id": "ci"}, environment)
+    assert error.value.message == f"auth_method jwt requires jwt{message}"
 
 
 def test_a_variable_with_a_misspelt_choice_is_named() -> None:

@@ -196,23 +196,24 @@ def test_the_server_is_asked_once() -> None:
 BAD = Item(b"vault:v1:bad", "hf_token")
 GOOD = Item(b"vault:v1:" + encoded(SECRET).encode(), "openai")
 MEANING = "it does not decrypt: another key, another context or associated data, or the ciphertext is damaged"
+ASKED = "Asked: http://127.0.0.1:1, the root namespace."
 
 
 @pytest.mark.parametrize(
     ("items", "message"),
     [
-        ([GOOD, BAD, GOOD], f"decrypt failed for 1 of 3 items at transit/decrypt/ml: item 2 (hf_token): {MEANING}."),
-        ([BAD], f"decrypt failed for 1 of 1 item at transit/decrypt/ml: item 1 (hf_token): {MEANING}."),
+        ([GOOD, BAD, GOOD], f"decrypt failed for 1 of 3 items at transit/decrypt/ml: item 2 (hf_token): {MEANING}. "),
+        ([BAD], f"decrypt failed for 1 of 1 item at transit/decrypt/ml: item 1 (hf_token): {MEANING}. "),
         (
             [BAD, Item(b"vault:v1:bad")],
-            f"decrypt failed for 2 of 2 items at transit/decrypt/ml: item 1 (hf_token): {MEANING}; item 2: {MEANING}.",
+            f"decrypt failed for 2 of 2 items at transit/decrypt/ml: item 1 (hf_token): {MEANING}; item 2: {MEANING}. ",
         ),
     ],
 )
 def test_failed_items_are_named_and_nothing_is_shown(items: list[Item], message: str) -> None:
     with pytest.raises(ItemsFailed) as failed:
         transit(FakeServer()).decrypt("ml", items)
-    assert failed.value.message == message
+    assert failed.value.message == message + ASKED
     assert failed.value.__context__ is None
 
 
@@ -229,7 +230,7 @@ def test_of_many_failures_ten_are_shown() -> None:
     with pytest.raises(ItemsFailed) as failed:
         transit(FakeServer()).decrypt("ml", [BAD] * 30)
     assert failed.value.message.count(MEANING) == 10
-    assert failed.value.message.endswith("; and 20 more.")
+    assert failed.value.message.endswith(f"; and 20 more. {ASKED}")
 
 
 def test_each_item_has_its_plaintext_or_a_reason() -> None:

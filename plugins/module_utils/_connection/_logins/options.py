@@ -232,7 +232,8 @@ def login_problems(values: Mapping[str, Any], environment: Mapping[str, str]) ->
     if method == "jwt" and not values["jwt"] and not all(_request(environment)):
         missing.append("jwt")
     if missing:
-        problems.append(f"auth_method {method} requires {' and '.join(missing)}")
+        hint = _job_problem(environment) if "jwt" in missing else ""
+        problems.append(f"auth_method {method} requires {' and '.join(missing)}{hint}")
     if method == "aws_iam" and bool(values["aws_access_key"]) != bool(values["aws_secret_key"]):
         problems.append("aws_access_key and aws_secret_key must be set together")
     if method == "azure" and values["azure_client_secret"]:
@@ -240,6 +241,19 @@ def login_problems(values: Mapping[str, Any], environment: Mapping[str, str]) ->
         if needed:
             problems.append(f"azure_client_secret requires {' and '.join(needed)}")
     return problems
+
+
+def _job_problem(environment: Mapping[str, str]) -> str:
+    """Why a CI job has no JWT, as far as it says which one it is; else empty."""
+    if environment.get("GITHUB_ACTIONS") == "true":
+        unset = " and ".join(name for name in JOB_REQUEST if not environment.get(name))
+        return (
+            f": this job of GitHub Actions may not request one ({unset} not set), so give it the permission "
+            "'id-token: write'"
+        )
+    if environment.get("GITLAB_CI") == "true":
+        return ": this job of GitLab has none in VAULT_ID_TOKEN, so declare that under id_tokens of the job"
+    return ""
 
 
 def login_of(values: Mapping[str, Any], environment: Mapping[str, str], *, by_agent: bool) -> Auth:

@@ -11,7 +11,7 @@ own.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Mapping
 from urllib.parse import urlsplit
 
@@ -26,17 +26,31 @@ class Proxies:
         urls: by the scheme of an address, a scheme and a host, or ``all``. They may hold logins.
         of_environment: whether they are those of the environment.
         bypass: the entries of ``NO_PROXY``.
+        variables: for the same keys as the URLs, the variables that set them, for messages.
     """
 
     urls: tuple[tuple[str, str], ...] = ()
     of_environment: bool = False
     bypass: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def __repr__(self) -> str:
         return f"Proxies({[(scheme, without_login(url)) for scheme, url in self.urls]})"
 
     def of(self, address: str) -> str:
         """The URL of the proxy for an address, empty for none."""
+        found = dict(self.urls).get(self._key(address), "")
+        return found if not found or "://" in found else f"http://{found}"
+
+    def source_of(self, address: str) -> str:
+        """What to check if the proxy for an address is not right."""
+        variable = dict(self.variables).get(self._key(address), "")
+        if self.of_environment:
+            return f"{variable} and NO_PROXY"
+        return f"proxies ({variable})" if variable else "proxies"
+
+    def _key(self, address: str) -> str:
+        """That of the URL for an address, empty for none."""
         try:
             parts = urlsplit(address)
             host, _port = parts.hostname or "", parts.port
@@ -47,15 +61,14 @@ class Proxies:
             return ""
         urls = dict(self.urls)
         names = (f"{parts.scheme}://{host}", parts.scheme, f"all://{host}", "all")
-        found = next((urls[name] for name in names if urls.get(name)), "")
-        return found if not found or "://" in found else f"http://{found}"
+        return next((name for name in names if urls.get(name)), "")
 
     def problem_at(self, address: str) -> str:
         """What is wrong with the proxy for an address, empty if nothing is."""
-        scheme = urlsplit(address).scheme
         if not is_of_other_kind(self.of(address)):
             return ""
-        return f"{scheme.upper()}_PROXY must begin with http:// or https:// (SOCKS is not supported)"
+        variable = dict(self.variables)[self._key(address)]
+        return f"{variable} must begin with http:// or https:// (SOCKS is not supported)"
 
 
 # None at all.
@@ -65,12 +78,17 @@ DIRECT = Proxies()
 def proxies_from(environment: Mapping[str, str]) -> Proxies:
     """Those that the environment sets for programs of all kinds."""
 
-    def value(name: str) -> str:
-        return str(environment.get(name.upper()) or environment.get(name) or "").strip()
+    def found(name: str) -> tuple[str, str]:
+        variable = name.upper() if environment.get(name.upper()) else name
+        return variable, str(environment.get(variable) or "").strip()
 
-    urls = tuple((scheme, value(f"{scheme}_proxy")) for scheme in ("http", "https"))
-    bypass = tuple(entry for entry in (one.strip().lower() for one in value("no_proxy").split(",")) if entry)
-    return Proxies(tuple((scheme, url) for scheme, url in urls if url), of_environment=True, bypass=bypass)
+    chosen = {scheme: found(f"{scheme}_proxy") for scheme in ("http", "https")}
+    return Proxies(
+        tuple((scheme, url) for scheme, (_variable, url) in chosen.items() if url),
+        of_environment=True,
+        bypass=tuple(filter(None, (entry.strip().lower() for entry in found("no_proxy")[1].split(",")))),
+        variables=tuple((scheme, variable) for scheme, (variable, _url) in chosen.items()),
+    )
 
 
 def is_of_http(url: str) -> bool:

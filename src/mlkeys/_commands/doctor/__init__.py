@@ -162,7 +162,7 @@ def _server(url: str | None, namespace: str | None, stacks: Sequence[Stack]) -> 
     try:
         settings = collection.settings(url, namespace)
     except MlkeysError as problem:
-        yield Check("settings", "wrong", str(problem), "For a development server: mlkeys dev")
+        yield Check("settings", "wrong", str(problem))
         return
     option = next(option for option in OPTIONS if option.name == "url")
     yield from environment.connection(

@@ -51,7 +51,7 @@ def _members(connection: Connection) -> Iterator[Check]:
         try:
             health = collection.health(replace(connection, url=address))
         except TransitError as error:
-            yield Check("server", "wrong", error.message)
+            yield Check("server", "wrong", collection.with_way_to_a_server(error.message))
             continue
         yield server_state(health)
         if (check := clock(health, time.time())) is not None:

@@ -81,7 +81,7 @@ def _read(path: str, text: str) -> tuple[VarsFile | None, list[Finding]]:
             return None, []
         file = interpret(content, path, text)
     except LibraryMissing as error:
-        raise MlkeysError(error.message + error.remedy) from None
+        raise MlkeysError(error.message) from None
     except InvalidOption as error:
         return None, [_damaged(path, error.message)] if is_vars_file(path) else []
     else:

@@ -109,6 +109,7 @@ def _decrypted(aim: Target) -> dict[str, str]:
     """
     with collection.connected() as client:
         aim.check_key(client)
+        asked = client.server_asked
         results = answers(client, aim.backend, aim.key, list(aim.file.entries.values()))
     secrets, problems = {}, []
     for name, result in results.items():
@@ -120,7 +121,11 @@ def _decrypted(aim: Target) -> dict[str, str]:
     if problems:
         raise MlkeysError(
             "\n".join(
-                [f"{aim.path}: some values do not decrypt. Remove the lines by hand if they are lost:", *problems]
+                [
+                    f"{aim.path}: some values do not decrypt. Remove the lines by hand if they are lost:",
+                    *problems,
+                    asked,
+                ]
             )
         )
     return secrets
