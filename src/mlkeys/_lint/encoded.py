@@ -29,8 +29,8 @@ _GROUP = 3
 _CONTEXT = 300
 # A value in base64 that is shorter than a row: a key of any length.
 _SHORT = re.compile(
-    r"[:=][ \t]{0,4}[\"']?((?:[A-Za-z0-9+/]{4}){2,10}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)[\"']?"
-    r"[ \t]*(?:[\r\n,}]|\Z)"
+    r"[:=][ \t]{0,4}[\"']?(?:(?i:basic|bearer)[ \t]+)?"
+    r"((?:[A-Za-z0-9+/]{4}){2,10}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)[\"']?[ \t]*(?:[\r\n,}]|[ \t]#|\Z)"
 )
 # What a header has before a key, outside of base64 and in it.
 _SCHEME = re.compile(r"(?i:basic|bearer)[ \t]+\Z")

@@ -32,7 +32,9 @@ _CAPITALS_OF_NAMES = 4
 _BEFORE_VALUES, _BEHIND_VALUES = b"\"'`=>-|/", b"\"'`=<}|&\r\n"
 # And before the second part of a token.
 _BEFORE_ROWS = (b": ", b" s.", b"=s.", b'"s.', b"'s.", b"hvs.", b"hvr.")
-_LONGEST_SIGN = 5
+# The names of variables and options that have a blank behind them, as in a Dockerfile.
+_NAMES = (b"KEY ", b"TOKEN ", b"-key ", b"-token ")
+_LONGEST_SIGN = 7
 _QUOTES, _BEFORE_TEXTS = b"\"'` ", b"[\n"
 _LETTERS = _SMALL + _SMALL.upper()
 # Of a secret without a digit. In random letters, a third or more are of each case.
@@ -139,9 +141,13 @@ def _is_mixed(row: bytes, data: bytes, at: int) -> bool:
 
 def _is_value(row: bytes, data: bytes, at: int) -> bool:
     """Whether letters stand where a value does, and as names seldom do: quoted, and as long as a secret."""
-    if len(row) < _SHORTEST_OF_LETTERS or data[at + len(row) : at + len(row) + 1] not in _BEHIND_VALUES:
+    if len(row) < _SHORTEST_OF_LETTERS:
         return False
     before = data[max(at - _LONGEST_SIGN, 0) : at]
+    if before.endswith(_NAMES):
+        return True
+    if data[at + len(row) : at + len(row) + 1] not in _BEHIND_VALUES:
+        return False
     if before[-1:] not in _BEFORE_VALUES and not before.endswith(_BEFORE_ROWS):
         return False
     # A text of a list alone on its line is a name, which its module exports.

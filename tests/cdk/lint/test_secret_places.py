@@ -88,6 +88,21 @@ def test_a_key_of_litellm_of_any_length_is_found_in_its_places(place: str, key: 
     assert found(PLACES[place]("litellm_master_key", key))
 
 
+@pytest.mark.parametrize(
+    "text", ["litellm_master_key: {}\n", "[api]\nlitellm_salt_key = {}\n", "?litellm_master_key={}&x=1"]
+)
+def test_a_key_of_litellm_may_have_no_digit(text: str) -> None:
+    assert found(text.format("gXqyLOnOMFzFjkRRah"))
+    for name in ("masterKeyOfTheGateway", "keyOfLLMGateways.master", "readMasterKeyOfLLMs()"):
+        assert not found(text.format(name))
+
+
+def test_a_short_value_in_base64_may_be_behind_a_scheme_or_before_a_comment() -> None:
+    for text in ("litellm_master_key: Basic {}\n", 'litellm_master_key: "{}"  # ours\n'):
+        (one,) = found(text.format(encoded("u:sk-gEMB1wX")))
+        assert one.message.endswith(" in base64")
+
+
 @pytest.mark.parametrize("value", ["changeme", "password", "${MASTER_KEY}", "os.environ/KEY"])
 def test_what_is_not_a_key_of_litellm_is_not_found_in_base64(value: str) -> None:
     assert not found(f"data:\n  LITELLM_MASTER_KEY: {encoded(value)}\n")
@@ -103,7 +118,15 @@ def test_a_key_in_base64_is_found_and_not_its_base64() -> None:
     assert hit.secret == key
 
 
-@pytest.mark.parametrize("text", ["ENV BAO_TOKEN s.{}\n", "https://api.vercel.com/?vercel_token={}&x=1\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ENV BAO_TOKEN s.{}\n",
+        "https://api.vercel.com/?vercel_token={}&x=1\n",
+        "ENV VERCEL_TOKEN {}\n",
+        "run --vercel-token {} --port 80\n",
+    ],
+)
 def test_letters_of_mostly_one_case_are_found_behind_their_name(text: str) -> None:
     letters = iter(lambda: some(LETTERS, 24), "")
     assert found(text.format(next(key for key in letters if 6 <= sum(map(str.isupper, key)) < 9)))
