@@ -41,7 +41,7 @@ _ALSO = {("json", "yaml")}
 _OF_BINARY = re.compile(r"\A\s*\{\s*\"data\"[ \t]*:[ \t]*\"ENC\[[^\"]*\",\s*\"sops\"[ \t]*:")
 _MEANINGS = {
     2: "the file cannot be read",
-    4: "it contains a value that JSON has not, such as .inf or .nan",
+    4: "it contains a value that JSON has not, such as .inf or .nan; put it between quotes with sops edit",
     51: "its checksum is wrong because it was changed by hand",
     _NO_KEY: "none of its keys is available",
 }

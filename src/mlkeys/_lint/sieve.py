@@ -29,11 +29,11 @@ _OF_NAMES = _SMALL + b"_"
 # A name has fewer capitals than any random text, or base64, has without a digit.
 _CAPITALS_OF_NAMES = 4
 # What is before and behind a value of a mapping or a variable, but hardly ever around a name in a program.
-_BEFORE_VALUES, _BEHIND_VALUES = b"\"'`=>-|/", b"\"'`=<}|&\r\n"
-# And before the second part of a token.
-_BEFORE_ROWS = (b": ", b" s.", b"=s.", b'"s.', b"'s.", b"hvs.", b"hvr.")
-# The names of variables and options that have a blank behind them, as in a Dockerfile.
-_NAMES = (b"KEY ", b"TOKEN ", b"-key ", b"-token ")
+_BEFORE_VALUES, _BEHIND_VALUES = b"\"'`=>-|/", b"\"'`=<}|&\\\r\n"
+_COLON = b": "
+# What is before a value, whatever is behind it: the names of variables and options with a blank behind them, as in a
+# Dockerfile, and the beginnings of tokens.
+_BEFORE_ANY = (b"KEY ", b"TOKEN ", b"-key ", b"-token ", b" s.", b"=s.", b'"s.', b"'s.", b"hvs.", b"hvr.")
 _LONGEST_SIGN = 7
 _QUOTES, _BEFORE_TEXTS = b"\"'` ", b"[\n"
 _LETTERS = _SMALL + _SMALL.upper()
@@ -144,11 +144,11 @@ def _is_value(row: bytes, data: bytes, at: int) -> bool:
     if len(row) < _SHORTEST_OF_LETTERS:
         return False
     before = data[max(at - _LONGEST_SIGN, 0) : at]
-    if before.endswith(_NAMES):
+    if before.endswith(_BEFORE_ANY):
         return True
     if data[at + len(row) : at + len(row) + 1] not in _BEHIND_VALUES:
         return False
-    if before[-1:] not in _BEFORE_VALUES and not before.endswith(_BEFORE_ROWS):
+    if before[-1:] not in _BEFORE_VALUES and not before.endswith(_COLON):
         return False
     # A text of a list alone on its line is a name, which its module exports.
     if before.rstrip(_QUOTES)[-1:] in _BEFORE_TEXTS:

@@ -122,6 +122,8 @@ def test_a_key_in_base64_is_found_and_not_its_base64() -> None:
     "text",
     [
         "ENV BAO_TOKEN s.{}\n",
+        'export BAO_TOKEN="s.{}.9VNsBa"\n',
+        '{{"env": "{{\\"VERCEL_TOKEN\\": \\"{}\\"}}"}}\n',
         "https://api.vercel.com/?vercel_token={}&x=1\n",
         "ENV VERCEL_TOKEN {}\n",
         "run --vercel-token {} --port 80\n",

@@ -783,7 +783,10 @@ def test_a_binary_file_of_sops_is_taken_byte_for_byte_or_refused(
 def test_values_that_json_has_not_and_base64_of_kubernetes_are_named(importing: Importing, recipient: str) -> None:
     sealed("inf.yaml", f"a: {OPENAI}\nb: .inf\n", recipient)
     done = importing("sops", "inf.yaml", status=1)
-    assert "sops failed with status 4: it contains a value that JSON has not, such as .inf or .nan." in done.stderr
+    assert (
+        "sops failed with status 4: it contains a value that JSON has not, such as .inf or .nan; put it between"
+        in done.stderr
+    )
     manifest = "apiVersion: v1\nkind: Secret\n{}: {{a: eA==}}\n"
     sealed("k.yaml", manifest.format("data"), recipient, "--encrypted-regex", "^(data|stringData)$")
     done = importing("sops", "k.yaml", "--flatten", status=1)
