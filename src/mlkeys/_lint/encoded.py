@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import re
 import string
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -164,8 +164,8 @@ def decoded_values(text: str, rows: Rows, *, short: bool) -> Iterator[Value]:
     """
     end = 0
     for at in sorted({*_places_of(rows.texts, text), *(_places_of_short(text) if short else ())}):
-        decoded = _around(text, at, 0) if at >= end else None
-        if decoded is not None and decoded.places[0] == at:
+        if at >= end:
+            decoded = _decoded(text, _run(text, at, 1, len(text)))
             end = decoded.places[-1] + 1
             yield from _values(text, decoded)
 
@@ -200,8 +200,11 @@ def _around(text: str, at: int, step: int) -> Decoded | None:
     skipped = (len(left) - step) % 4
     if len(left) < step:
         return None
-    places = (*left[skipped:], *right)
-    places = places[: len(places) - (len(places) % 4 == 1)]
+    return _decoded(text, [*left[skipped:], *right])
+
+
+def _decoded(text: str, places: Sequence[int]) -> Decoded:
+    places = tuple(places[: len(places) - (len(places) % 4 == 1)])
     characters = "".join(text[place] for place in places).translate(_URL_SAFE)
     data = base64.b64decode(characters + "=" * (-len(characters) % 4))
     return Decoded(data.decode("latin-1"), places)

@@ -97,6 +97,14 @@ def test_a_key_of_litellm_may_have_no_digit(text: str) -> None:
         assert not found(text.format(name))
 
 
+def test_a_long_text_in_base64_is_read_to_its_end() -> None:
+    text = encoded("".join(f"VALUE_{number}=x\n" for number in range(3000)) + f"CLARIFAI_PAT={some(HEX, 32)}\n")
+    lines = "\n  ".join(text[at : at + 76] for at in range(0, len(text), 76))
+    for written in (text, lines):
+        (one,) = found(f"data:\n  {written}\n")
+        assert one.message == "a Clarifai access token in base64"
+
+
 def test_a_short_value_in_base64_may_be_behind_a_scheme_or_before_a_comment() -> None:
     for text in ("litellm_master_key: Basic {}\n", 'litellm_master_key: "{}"  # ours\n'):
         (one,) = found(text.format(encoded("u:sk-gEMB1wX")))
