@@ -286,7 +286,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     # Only for messages.
     import difflib
 
-    near = difflib.get_close_matches(word, list(known), n=5, cutoff=0.5)
+    known = list(known)
+    # Letters of the other case are far away from each other there.
+    near = [one for one in known if one.lower() == word.lower()]
+    near = near or difflib.get_close_matches(word, known, n=5, cutoff=0.5)
     compared = difflib.SequenceMatcher(b=word)
     likeness = {}
     for one in sorted(near):

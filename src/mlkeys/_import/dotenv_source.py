@@ -46,7 +46,14 @@ _BEHIND = re.compile(
     r"""[^=]*=[ \t]*(?:(?:'(?:\\'|[^'])*'|"(?:\\"|[^"])*")[ \t]*(\#.*)?|[^'"\s#].*?(?:\s+(\#.*))?|\s*(?:\#.*)?)"""
 )
 
+# What begins such a file, behind comments.
+_FIRST = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*(?:export[ \t]+)?[A-Za-z_][A-Za-z0-9_.]*[ \t]*=")
 _NOT_ASSIGNED = "is not an assignment (NAME=value), or has no closing quotation mark"
+
+
+def is_dotenv(text: str) -> bool:
+    """Whether a text looks like such a file."""
+    return _FIRST.match(text) is not None
 
 
 def dotenv_values(text: str, _path: str, *, in_shell: bool = False) -> list[Value]:

@@ -31,6 +31,20 @@ def kv_values(data: Mapping[str, Any], path: str, version: str = "") -> list[Val
     return list(walk(_members(data["data"] if _is_wrapped(data, path, version) else data)))
 
 
+def path_of(text: str) -> str:
+    """The path of a secret, which may be that of a request, with the version of the API.
+
+    Raises:
+        MlkeysError: it is an address.
+    """
+    if "://" in text:
+        raise MlkeysError(
+            f"{on_one_line(text)} is an address. Give the path of the secret, such as secret/data/ml, and set BAO_ADDR "
+            "to the address of the server."
+        )
+    return text.strip("/").removeprefix("v1/")
+
+
 def check_path(path: str, data: Mapping[str, Any], version: str) -> None:
     """
     Raises:

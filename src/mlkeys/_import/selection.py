@@ -83,7 +83,7 @@ def select(source: Source, wishes: Wishes) -> Selection:
             if kind in (_SCALAR, _OTHER, _REFERS):
                 unusable += _unusable(value, wishes)
             continue
-        named.setdefault(_variable(value, wishes), []).append(value)
+        named.setdefault(variable_of(value, wishes), []).append(value)
     problems += _together(refused)
     problems += unusable
     problems += _about_names(named, wishes)
@@ -228,7 +228,8 @@ def _quoted(word: str) -> str:
     return word if _PLAIN_WORD.fullmatch(word) else "'" + word.replace("'", "'\\''") + "'"
 
 
-def _variable(value: Value, wishes: Wishes) -> str:
+def variable_of(value: Value, wishes: Wishes) -> str:
+    """What the variable for a value is called."""
     if wishes.nested:
         return wishes.renamed.get(value.name) or f"{wishes.prefix}{wishes.nested.joined(parts_of(value))}"
     return wishes.renamed.get(value.name) or f"{wishes.prefix}{_joined(value.path)}"
@@ -240,7 +241,7 @@ def _joined(path: Sequence[str]) -> str:
 
 def _unusable(value: Value, wishes: Wishes) -> Iterator[str]:
     """What else is to decide about a value that an option imports: that its name cannot be a variable's."""
-    name = _variable(value, wishes)
+    name = variable_of(value, wishes)
     if not _is_usable(name, wishes):
         yield from _about_name(name, [value], wishes)
 
@@ -278,5 +279,7 @@ def _about_name(name: str, values: Sequence[Value], wishes: Wishes) -> Iterator[
             advice = f"Choose with --skip {_quoted(values[0].place)}, or define it once"
         yield f"{places}: all of them would become {on_one_line(name)}. {advice}"
     elif not _is_usable(name, wishes):
-        advice = f"use --rename {_quoted(f'{values[0].name}=NEW')}"
+        old = values[0].name
+        better = _joined([name]) if old in wishes.renamed and _is_usable(_joined([name]), wishes) else "NEW"
+        advice = f"use --rename {_quoted(f'{old}={better}')}"
         yield f"{values[0].place} would become '{on_one_line(name)}', which is not a variable name: {advice}"

@@ -29,9 +29,19 @@ _Comments = tuple[tuple[Comment, ...], tuple[Comment, ...]]
 _SEALED = "ENC["
 _COMMENT = re.compile(rb"^[ \t]*[#;] ?ENC\[", re.MULTILINE)
 _FORMATS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}
+# What sops adds to a file of each format. A JSON file is one of YAML, too.
+_ADDED = {
+    "json": re.compile(r"\A\s*\{(?s:.*)\"sops\"[ \t]*:"),
+    "yaml": re.compile(r"^sops:", re.MULTILINE),
+    "dotenv": re.compile(r"^sops_\w+=", re.MULTILINE),
+    "ini": re.compile(r"^\[sops\]", re.MULTILINE),
+}
+_ALSO = {("json", "yaml")}
+# What sops makes of a file of any other format.
+_OF_BINARY = re.compile(r"\A\s*\{\s*\"data\"[ \t]*:[ \t]*\"ENC\[[^\"]*\",\s*\"sops\"[ \t]*:")
 _MEANINGS = {
     2: "the file cannot be read",
-    4: "it contains a value that JSON has not, such as .inf or .nan",
+    4: "it contains a value that JSON has not, such as .inf or .nan; put it between quotes with sops edit",
     51: "its checksum is wrong because it was changed by hand",
     _NO_KEY: "none of its keys is available",
 }
@@ -49,6 +59,7 @@ def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -
     """
     _check_regular(path)
     form = input_type or form_of(path.name)
+    _check_form(path, form)
     if form == BINARY:
         return [_whole(_decrypted(path, input_type, BINARY))]
     sealed = _sealed(path, form)
@@ -104,6 +115,32 @@ def form_of(name: str) -> str:
     return next((form for ending, form in _FORMATS.items() if name.endswith(ending)), BINARY)
 
 
+def _check_form(path: Path, form: str) -> None:
+    """
+    Raises:
+        MlkeysError: sops has written another format into the file.
+    """
+    text = _text(path)
+    written = written_by_sops(text) or form
+    if written != form and (written, form) not in _ALSO and not (form == BINARY and _OF_BINARY.match(text)):
+        raise MlkeysError(
+            f"{path} was encrypted as {written}, and would be read as {form}: use --input-type {written}."
+        )
+
+
+def written_by_sops(text: str) -> str:
+    """The format of a file that sops has encrypted; empty if it is another one."""
+    return next((form for form, added in _ADDED.items() if added.search(text)), "") if _SEALED in text else ""
+
+
+def _text(path: Path) -> str:
+    """The text of a file; empty if it is none."""
+    try:
+        return replacing.bytes_of(path).decode()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def _whole(data: bytes) -> Value:
     """A file of any other format, byte for byte, under the name that it has in sops."""
     try:
@@ -154,10 +191,7 @@ def _sealed(path: Path, form: str) -> dict[tuple[str, ...], bool]:
     Raises:
         MlkeysError: the file has several YAML documents, of which sops gives the first one only.
     """
-    try:
-        text = replacing.bytes_of(path).decode()
-    except (OSError, UnicodeDecodeError):
-        return {}
+    text = _text(path)
     if form == "dotenv":
         pairs = [line.partition("=") for line in text.splitlines()]
         return {(name.strip(),): value.startswith(_SEALED) for name, _, value in pairs if value}

@@ -1,17 +1,17 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Texts in base64, as in Kubernetes' Secrets, found by what the beginnings of secrets look like in it."""
+"""Texts in base64, as in Kubernetes' Secrets: rows that are texts, and those that begin as secrets do in it."""
 
 from __future__ import annotations
 
 import base64
 import re
 import string
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from mlkeys._lint.sieve import Rows
+from mlkeys._lint.sieve import Rows, is_text_in_base64
 from mlkeys._providers.key_patterns import Patterns
 from mlkeys._providers.marks import any_of
 
@@ -25,6 +25,18 @@ _NEXT_LINE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}[\"']?[ \t]*(?:[\r\n]|\Z)")
 # What a text in base64 is a mark by: fewer characters, with bits of those beside them, or more.
 _SHORTEST_MARK, _ENOUGH = 3, 5
 _GROUP = 3
+# How much around a text in base64 shows what it is: the names of keys, and of their providers.
+_CONTEXT = 300
+# A value in base64 that is shorter than a row: a key of any length.
+_SHORT = re.compile(
+    r"[:=][ \t]{0,4}[\"']?(?:(?i:basic|bearer)[ \t]+)?"
+    r"((?:[A-Za-z0-9+/]{4}){2,10}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)[\"']?[ \t]*(?:[\r\n,}]|[ \t]#|\Z)"
+)
+# What a header has before a key, outside of base64 and in it.
+_SCHEME = re.compile(r"(?i:basic|bearer)[ \t]+\Z")
+_IN_A_HEADER = re.compile(r"(?:(?i:bearer|token|basic|key)[ \t]+|[\w.@-]{0,40}:)(?=\S{8,400}\s*\Z)")
+# A name before a value, which is a key's if the value is encoded. Checksums do not look like secrets when decoded.
+_ENTRY = re.compile(r"(?<=[A-Za-z0-9])(?<!(?i:key))(?<!(?i:token))(?=[\"']?[ \t]{0,8}[:=][ \t]{0,8}[\"']?\Z)")
 # The names of keys without a form of their own, in a whole file in base64.
 _NAMES = ("_API_KEY", "api_key", "apiKey", "ApiKey", "api-key", "ACCESS_KEY", "access_key", "AccessKey")
 
@@ -43,6 +55,31 @@ class Decoded:
     def place(self, offset: int) -> int:
         """Where in the whole text a character of the decoded one begins."""
         return self.places[min(offset * 8 // 6, len(self.places) - 1)]
+
+
+@dataclass(frozen=True)
+class Value:
+    """A decoded text, and what is around it in the whole text.
+
+    Attributes:
+        begin: where the decoded text begins in `text`.
+        end: behind it.
+        skipped: how much of the decoded text is before `begin`.
+    """
+
+    text: str
+    begin: int
+    end: int
+    skipped: int
+    decoded: Decoded
+
+    def place(self, offset: int) -> int:
+        """Where in the whole text a character of the decoded one begins."""
+        return self.decoded.place(offset - self.begin + self.skipped)
+
+    def contains(self, offset: int) -> bool:
+        """Whether the base64 of it contains a character of the whole text."""
+        return self.decoded.places[0] <= offset <= self.decoded.places[-1]
 
 
 @dataclass(frozen=True)
@@ -118,6 +155,44 @@ def decoded_texts(text: str, patterns: Patterns, rows: Rows) -> Iterator[Decoded
                     yield decoded
 
 
+def decoded_values(text: str, rows: Rows, *, short: bool) -> Iterator[Value]:
+    """The texts in base64 of a text, where they stand: values of mappings, headers, whole files.
+
+    Args:
+        rows: its long rows of letters and digits.
+        short: whether also those that are shorter than a row.
+    """
+    end = 0
+    for at in sorted({*_places_of(rows.texts, text), *(_places_of_short(text) if short else ())}):
+        if at >= end:
+            decoded = _decoded(text, _run(text, at, 1, len(text)))
+            end = decoded.places[-1] + 1
+            yield from _values(text, decoded)
+
+
+def _places_of(rows: Iterable[str], text: str) -> Iterator[int]:
+    at = 0
+    for row in rows:
+        at = text.find(row, at)
+        yield at
+        at += len(row)
+
+
+def _places_of_short(text: str) -> Iterator[int]:
+    return (found.start(1) for found in _SHORT.finditer(text) if is_text_in_base64(found[1].rstrip("=").encode()))
+
+
+def _values(text: str, decoded: Decoded) -> Iterator[Value]:
+    """What a text in base64 is a value of, also without what a header has before a key."""
+    start, end = decoded.places[0], decoded.places[-1] + 1
+    before = _ENTRY.sub("_key", _SCHEME.sub("", text[max(0, start - _CONTEXT) : start]))
+    behind = text[end : end + _CONTEXT].lstrip("=")
+    header = _IN_A_HEADER.match(decoded.text)
+    for skipped in (0, header.end()) if header else (0,):
+        inner = decoded.text[skipped:].rstrip()
+        yield Value(f"{before}{inner}{behind}", len(before), len(before) + len(inner), skipped, decoded)
+
+
 def _around(text: str, at: int, step: int) -> Decoded | None:
     left = _run(text, at - 1, -1, _BEFORE)[::-1]
     right = _run(text, at, 1, _BEHIND)
@@ -125,8 +200,11 @@ def _around(text: str, at: int, step: int) -> Decoded | None:
     skipped = (len(left) - step) % 4
     if len(left) < step:
         return None
-    places = (*left[skipped:], *right)
-    places = places[: len(places) - (len(places) % 4 == 1)]
+    return _decoded(text, [*left[skipped:], *right])
+
+
+def _decoded(text: str, places: Sequence[int]) -> Decoded:
+    places = tuple(places[: len(places) - (len(places) % 4 == 1)])
     characters = "".join(text[place] for place in places).translate(_URL_SAFE)
     data = base64.b64decode(characters + "=" * (-len(characters) % 4))
     return Decoded(data.decode("latin-1"), places)

@@ -9,13 +9,12 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlkeys._lint.sieve import Rows
-
-# Letters, digits and + - . / : = _
-_HEX = r"(?:2[BDEFbdef]|3[0-9ADad]|4[1-9A-Fa-f]|5[0-9AFaf]|6[1-9A-Fa-f]|7[0-9Aa])"
-_DECIMAL = r"(?:4[3-9]|5[0-8]|61|6[5-9]|[78][0-9]|90|95|9[7-9]|1[01][0-9]|12[0-2])"
+# Letters, digits and + - . / : = _ ~
+_HEX = r"(?:2[BDEFbdef]|3[0-9ADad]|4[1-9A-Fa-f]|5[0-9AFaf]|6[1-9A-Fa-f]|7[0-9AEae])"
+_DECIMAL = r"(?:4[3-9]|5[0-8]|61|6[5-9]|[78][0-9]|90|95|9[7-9]|1[01][0-9]|12[0-26])"
 _ESCAPED = re.compile(rf"(?:%|\\x|\\u00|\\U000000)({_HEX})|\\u\{{0*({_HEX})\}}|&#[xX]0*({_HEX});|&#0*({_DECIMAL});")
-_ANY = re.compile(r"%[2-7][0-9a-f]|\\[ux]|&#")
+# Few texts have one. Each of these searches for a constant is much faster than one for them all.
+_ANY = tuple(map(re.compile, (r"%[2-7][0-9A-Fa-f]", r"\\[uxU]", "&#")))
 # How far a text is looked at on either side of such a character.
 _AROUND = 300
 
@@ -38,13 +37,9 @@ class Unescaped:
         return offset + self.ahead[bisect_right(self.offsets, offset) - 1]
 
 
-def unescaped_texts(text: str, rows: Rows) -> Iterator[Unescaped]:
-    """The parts of a text around such characters.
-
-    Args:
-        rows: its long rows of letters and digits: few texts have any of these characters before one.
-    """
-    if not _ANY.search(rows.near):
+def unescaped_texts(text: str) -> Iterator[Unescaped]:
+    """The parts of a text around such characters."""
+    if not any(one.search(text) for one in _ANY):
         return
     near: list[re.Match[str]] = []
     for found in _ESCAPED.finditer(text):

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from mlkeys._lint.encoded import decoded_texts
+from mlkeys._lint.encoded import Value, decoded_texts, decoded_values
 from mlkeys._lint.escapes import unescaped_texts
 from mlkeys._lint.findings import (
     ALLOWED,
@@ -96,11 +96,13 @@ def found_in(text: str, path: str, patterns: Patterns) -> Iterator[tuple[Finding
 def _found(text: str, path: str, patterns: Patterns) -> Iterator[Found]:
     rows = long_rows(text)
     forms = sieve_of(patterns).forms_in(text, rows)
+    values = _values(text, rows, forms)
     taken: list[Found] = []
     for found in (
-        *_plain(text, path, forms),
-        *_encoded(text, path, rows, forms, patterns),
-        *_escaped(text, path, rows, patterns),
+        *_encoded_values(values, path, patterns),
+        *(found for found in _plain(text, path, forms) if not any(one.contains(found.start) for one in values)),
+        *_encoded(text, path, rows, patterns),
+        *_escaped(text, path, patterns),
     ):
         # The first matching form of the table is the most specific one.
         if any(found.start < other.end and other.start < found.end for other in taken):
@@ -124,17 +126,28 @@ def _plain(text: str, path: str, forms: Sequence[Form]) -> Iterator[Found]:
             raise
 
 
-def _encoded(text: str, path: str, rows: Rows, forms: Sequence[Form], patterns: Patterns) -> Iterator[Found]:
+def _values(text: str, rows: Rows, forms: Sequence[Form]) -> list[Value]:
+    """What is a text in base64. Its base64 does not count as a secret, though some have no form but their name."""
+    any_length = any(form.kind == PROVIDER and not (form.inside or form.row) for form in forms)
+    return list(decoded_values(text, rows, short=any_length))
+
+
+def _encoded_values(values: Iterable[Value], path: str, patterns: Patterns) -> Iterator[Found]:
+    for value in values:
+        for found in _plain(value.text, path, sieve_of(patterns).forms_in(value.text, long_rows(value.text))):
+            if value.begin <= found.start < value.end:
+                end = value.place(min(found.end, value.end) - 1) + 1
+                yield replace(found, start=value.place(found.start), end=end, encoded=_BASE64)
+
+
+def _encoded(text: str, path: str, rows: Rows, patterns: Patterns) -> Iterator[Found]:
     for decoded in decoded_texts(text, patterns, rows):
         for found in _plain(decoded.text, path, patterns.marked(decoded.text.lower())):
             yield replace(found, start=decoded.place(found.start), end=decoded.place(found.end) + 1, encoded=_BASE64)
-    for form in forms:
-        for start, end, value in form.encoded(text, path):
-            yield Found(form, value, start, end, encoded=_BASE64)
 
 
-def _escaped(text: str, path: str, rows: Rows, patterns: Patterns) -> Iterator[Found]:
-    for part in unescaped_texts(text, rows):
+def _escaped(text: str, path: str, patterns: Patterns) -> Iterator[Found]:
+    for part in unescaped_texts(text):
         for found in _plain(part.text, path, sieve_of(patterns).forms_in(part.text, long_rows(part.text))):
             yield replace(found, start=part.place(found.start), end=part.place(found.end), encoded=_ESCAPED)
 

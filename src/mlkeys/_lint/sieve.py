@@ -8,6 +8,7 @@ by words that are searched for one by one, which is the fastest search that Pyth
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,9 +29,12 @@ _OF_NAMES = _SMALL + b"_"
 # A name has fewer capitals than any random text, or base64, has without a digit.
 _CAPITALS_OF_NAMES = 4
 # What is before and behind a value of a mapping or a variable, but hardly ever around a name in a program.
-_BEFORE_VALUES, _BEHIND_VALUES = b"\"'`=>-|/", b"\"'`=<}|\r\n"
+_BEFORE_VALUES, _BEHIND_VALUES = b"\"'`=>-|/", b"\"'`=<}|&\\\r\n"
 _COLON = b": "
-_LONGEST_SIGN = 5
+# What is before a value, whatever is behind it: the names of variables and options with a blank behind them, as in a
+# Dockerfile, and the beginnings of tokens.
+_BEFORE_ANY = (b"KEY ", b"TOKEN ", b"-key ", b"-token ", b" s.", b"=s.", b'"s.', b"'s.", b"hvs.", b"hvr.")
+_LONGEST_SIGN = 7
 _QUOTES, _BEFORE_TEXTS = b"\"'` ", b"[\n"
 _LETTERS = _SMALL + _SMALL.upper()
 # Of a secret without a digit. In random letters, a third or more are of each case.
@@ -46,6 +50,12 @@ _CONSTANT = re.compile(r"((?:[a-z0-9_ ~/-]|\\[ .-])+)(?:\(\?=.*)?")
 # A row in base64 has both cases, and what is worth a search in it is longer than a secret.
 _SHORTEST_ENCODED = 27
 _SEMICOLON = ord(";")
+# Base64 of a text: each group of four characters begins with one of these, if the text is one of ASCII.
+_GROUP = 4
+_BASE64, _PLUS = _LETTERS + _DIGITS + b"+/", ord("+")
+_LONGEST_BEGINNING = 100
+_FIRST_OF_ASCII = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"
+_BLANKS = b"\t\r\n"
 
 
 @dataclass(frozen=True)
@@ -54,12 +64,14 @@ class Rows:
 
     Attributes:
         encoded: those of them that may be base64.
+        texts: those of them that are a text in base64.
         near: those of them with a digit, with letters of both cases as random texts have them, or behind a semicolon,
             and what is around them, where the names of secrets are; in lower case.
     """
 
     all: str
     encoded: str
+    texts: tuple[str, ...]
     near: str
 
 
@@ -67,7 +79,7 @@ def long_rows(text: str) -> Rows:
     data = text.encode("utf-8", errors="replace")
     shape = data.translate(_SHAPE) + b" "
     far, behind = (_FAR, _BEHIND) if len(data) == len(text) else (_FAR_IN_UTF8, _BEHIND_IN_UTF8)
-    rows, near = [], []
+    rows, near, texts = [], [], []
     reached = 0
     at = shape.find(_LONG)
     while at >= 0:
@@ -81,6 +93,9 @@ def long_rows(text: str) -> Rows:
             is_near = len(rest) * CAPITALS_OF_VALUES >= len(row) and _is_value(row, data, at)
         else:
             rows.append(row)
+            whole = _beginning_in_base64(data, at) + row
+            if is_text_in_base64(whole):
+                texts.append(whole.decode())
             # Behind a reference to a character, such as &#95;, a row may be of any kind.
             is_near = (
                 len(row.translate(None, _DIGITS)) < len(row)
@@ -94,7 +109,24 @@ def long_rows(text: str) -> Rows:
         at = shape.find(_LONG, end)
     encoded = [row for row in rows if len(row) >= _SHORTEST_ENCODED and not row.islower()]
     beside = b"".join(near).decode("utf-8", errors="replace").lower()
-    return Rows(b"\n".join(rows).decode("ascii"), b"\n".join(encoded).decode("ascii"), beside)
+    return Rows(b"\n".join(rows).decode("ascii"), b"\n".join(encoded).decode("ascii"), tuple(texts), beside)
+
+
+def _beginning_in_base64(data: bytes, at: int) -> bytes:
+    """What a row in base64 has before a plus sign, which begins another row."""
+    if at == 0 or data[at - 1] != _PLUS:
+        return b""
+    before = data[max(at - _LONGEST_BEGINNING, 0) : at]
+    return before[len(before.rstrip(_BASE64)) :]
+
+
+def is_text_in_base64(row: bytes) -> bool:
+    """Whether a row is a text in base64. Random letters and digits are not: their bytes would have to be of ASCII."""
+    # Most are sorted out by the first of each four characters.
+    if row[:12:_GROUP].translate(None, _FIRST_OF_ASCII) or row.translate(None, _BASE64):
+        return False
+    data = binascii.a2b_base64(row[: len(row) // _GROUP * _GROUP])
+    return data.isascii() and data.translate(None, _BLANKS).decode().isprintable()
 
 
 def _is_mixed(row: bytes, data: bytes, at: int) -> bool:
@@ -109,9 +141,13 @@ def _is_mixed(row: bytes, data: bytes, at: int) -> bool:
 
 def _is_value(row: bytes, data: bytes, at: int) -> bool:
     """Whether letters stand where a value does, and as names seldom do: quoted, and as long as a secret."""
-    if len(row) < _SHORTEST_OF_LETTERS or data[at + len(row) : at + len(row) + 1] not in _BEHIND_VALUES:
+    if len(row) < _SHORTEST_OF_LETTERS:
         return False
     before = data[max(at - _LONGEST_SIGN, 0) : at]
+    if before.endswith(_BEFORE_ANY):
+        return True
+    if data[at + len(row) : at + len(row) + 1] not in _BEHIND_VALUES:
+        return False
     if before[-1:] not in _BEFORE_VALUES and not before.endswith(_COLON):
         return False
     # A text of a list alone on its line is a name, which its module exports.

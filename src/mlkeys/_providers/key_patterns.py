@@ -134,14 +134,6 @@ class Form:
         line = text[text.rfind("\n", 0, found.start()) + 1 : end if end >= 0 else len(text)]
         return any(one.allows(secret, found.group(), line, path) for one in self.allowances)
 
-    def encoded(self, text: str, path: str = "") -> Iterator[tuple[int, int, str]]:
-        """Where a text has a secret without a form of its own in base64, in the right place, and the secret."""
-        if self.near and self._is_searched_in(path):
-            for start, end, value in self._named.encoded(text):
-                found = self._value.fullmatch(value)
-                if found is not None and self._is_one(value, found, path):
-                    yield start, end, value
-
     @cached_property
     def _sign(self) -> re.Pattern[str]:
         return re.compile(self.sign) if self.sign else self._shape

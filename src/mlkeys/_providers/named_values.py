@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,10 +17,7 @@ from mlkeys._providers.surroundings import FARTHEST, FARTHEST_BEHIND
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 # What is in a row becomes an a, which shows the rows to the search for a constant text.
 _ROW = bytes(97 if byte in _LETTERS + b"_-" else 32 for byte in range(256))
-_ROW_ENCODED = bytes(97 if byte in _LETTERS + b"+/" else 32 for byte in range(256))
-# The first character of four is one of these, if the text is one of ASCII.
-_ASCII_ENCODED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef")
-_SHORTEST, _SHORTEST_ENCODED = 20, 27
+_SHORTEST = 20
 # How much before a secret is enough for the name of a key.
 _LONGEST_KEY = 60
 # Between the columns of a table.
@@ -81,32 +77,11 @@ class NamedValue:
                 last = end
                 yield value
 
-    def encoded(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """Where what may be such a secret is in base64, after a name, and what it is."""
-        names = _names(self.near, text)
-        for start, end in _rows_near(names, text, _ROW_ENCODED, _SHORTEST_ENCODED):
-            row = text[start:end]
-            if not _ASCII_ENCODED.issuperset(row[:12:4]):
-                continue
-            value = self._decoded(row)
-            if value and (_is_after_a_name(text, names, start) or _is_entry(text, names, start)):
-                yield start, end + len(text[end : end + 2]) - len(text[end : end + 2].lstrip("=")), value
-
-    def _decoded(self, row: str) -> str:
-        """A secret in base64, also behind the word or the user's name that it has in a header; empty if it is none."""
-        data = binascii.a2b_base64(row + "=" * (-len(row) % 4)) if len(row) % 4 != 1 else b"\x80"
-        found = self._in_a_header.fullmatch(data.decode("ascii").strip()) if data.isascii() else None
-        return found[1] if found else ""
-
-    @cached_property
-    def _in_a_header(self) -> re.Pattern[str]:
-        return re.compile(rf"(?:(?i:bearer|token|basic|key)[ \t]+|[\w.@-]{{0,40}}:)?({self.value})")
-
     def _values(self, text: str, names: _Names) -> Iterator[re.Match[str]]:
         """What looks like such a secret, wherever it stands: nearly always nothing."""
         if not self.row:
             return self._alone.finditer(text)
-        rows = _joined(text, _rows_near(names, text, _ROW, _SHORTEST))
+        rows = _joined(text, _rows_near(names, text))
         return chain.from_iterable(self._alone.finditer(text, begin, min(end + 1, len(text))) for begin, end in rows)
 
 
@@ -128,12 +103,6 @@ def _is_after_a_name(text: str, names: _Names, start: int) -> bool:
         or (start - end <= _LONGEST_ENTRY and _is_of_client_or_mapping(text, (begin, end), start))
         for begin, end in _within(names, start - FARTHEST, start)
     )
-
-
-def _is_entry(text: str, names: _Names, start: int) -> bool:
-    """Whether it is the value of a name. Checksums do not look like secrets when they are decoded."""
-    near = _within(names, start - _LONGEST_ENTRY - _LONGEST_KEY, start)
-    return any(_expression(near_it.ITS_ENTRY).fullmatch(text, end, start) for _, end in near)
 
 
 def _is_in_next_cell(text: str, name_end: int, start: int) -> bool:
@@ -202,16 +171,16 @@ def _lower(text: str) -> str:
     return text.lower()
 
 
-def _rows_near(names: _Names, text: str, kinds: bytes, shortest: int) -> Iterator[tuple[int, int]]:
+def _rows_near(names: _Names, text: str) -> Iterator[tuple[int, int]]:
     """The rows near a name, and those that follow one another from there on, as in a list."""
     # Each character is one byte, so that the places are those in the text.
-    shape = text.encode("ascii", errors="replace").translate(kinds) + b" "
-    row = b"a" * shortest
+    shape = text.encode("ascii", errors="replace").translate(_ROW) + b" "
+    row = b"a" * _SHORTEST
     end = 0
     for first, last in _surroundings(names):
         at = shape.find(row, max(end, shape.rfind(b" ", 0, max(first, 0)) + 1))
         while 0 <= at < last or (end > first and _is_next_of_list(text, end, at)):
-            end = shape.find(b" ", at + shortest)
+            end = shape.find(b" ", at + _SHORTEST)
             yield at, end
             at = shape.find(row, end)
 

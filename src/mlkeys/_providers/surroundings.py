@@ -15,7 +15,7 @@ _QUOTE = rf"{_LETTERS_OF_TEXTS}?[\"'`]{{1,3}}"
 _NEARBY = r"(?:(?!\n[ \t\r]*\n)[\s\S]){0,80}?"
 _LINE = r"\r?\n[ \t]*[^\s][^\n]{0,120}"
 _KEY = (
-    r"(?i:key|token|secret|login|client|bearer|(?<=[_-])pat|(?<=[a-z_-])(?:key|token)s)(?:_?[0-9]|_?(?i:b64|base64))?"
+    r"(?i:key|token|secret|login|client|bearer|(?<=[_.-])pat|(?<=[a-z_-])(?:key|token)s)(?:_?[0-9]|_?(?i:b64|base64))?"
     r"(?![A-Za-z])"
 )
 # The names of keys that have no provider in them.
@@ -93,7 +93,7 @@ def after(near: str, value: str) -> str:
 BEHIND_A_NAME = f"(?:{'|'.join(_BEFORE)})"
 #: Something of it. What has nothing of it is not worth a search.
 IN_BETWEEN = ("key", "token", "secret", "login", "client", "bearer", "password", "credential", "authorization", "init",
-              "completion", "new", "_pat", "-pat")  # fmt: skip
+              "completion", "new", "_pat", "-pat", ".pat")  # fmt: skip
 #: The end of what is before a secret whose provider is named behind it.
 ITS_KEY = rf"(?:(?<![A-Za-z0-9_-]){_ONLY_KEY}{_ONLY_ASSIGNED})\Z"
 #: From such a secret to a name.

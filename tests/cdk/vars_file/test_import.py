@@ -317,6 +317,20 @@ def test_only_takes_what_is_named(bao: Bao, importing: Importing) -> None:
     assert "--only OPENAI_API_KEI: no value has this name. Did you mean 'OPENAI_API_KEY'?" in done.stderr
     assert "--skip x: no value has this name." in done.stderr
     assert "--rename takes OLD=NEW" in importing("dotenv", ".env", "--rename", "x", status=2).stderr
+    assert "Did you mean 'OPENAI_API_KEY'?" in importing("dotenv", ".env", "--skip", "openai_api_key", status=1).stderr
+    done = importing("dotenv", ".env", "--rename", "OPENAI_API_KEY=GW-Key", status=1)
+    assert "would become 'GW-Key', which is not a variable name: use --rename OPENAI_API_KEY=gw_key" in done.stderr
+
+
+def test_a_later_import_says_what_is_there_already(importing: Importing) -> None:
+    Path("a.env").write_text("A=one\nB=two\nC=three\n")
+    assert "2 of its values were skipped, and exist only there." in importing("dotenv", "a.env", "--only", "A").stderr
+    done = importing("dotenv", "a.env", "--only", "B")
+    assert "2 of its values were skipped, and 1 of them exists only there." in done.stderr
+    done = importing("dotenv", "a.env", "--only", "C")
+    assert f"2 of its values were skipped; {TARGET} has entries with these names." in done.stderr
+    done = importing("dotenv", "a.env", "--skip", "C")
+    assert f"1 of its values was skipped; {TARGET} has an entry with this name." in done.stderr
 
 
 def test_names_with_odd_characters_are_shown_on_one_line(bao: Bao, importing: Importing) -> None:
@@ -627,6 +641,24 @@ def test_a_private_key_in_ansible_vault_is_a_file_and_no_vars_file(importing: Im
     assert "ansible-vault view 'a key' | mlkeys import file - --to FILE --rename stdin=NAME" in stderr
 
 
+def test_what_another_program_has_encrypted_is_sent_to_its_command(
+    importing: Importing, password: list[str], recipient: str
+) -> None:
+    Path("a b.env").write_text(vaulted("# ours\n\nexport OPENAI_API_KEY=one\n"))
+    stderr = importing("ansible-vault", "a b.env", *password, status=1).stderr
+    assert "a b.env is a .env file, and no vars file." in stderr
+    assert "ansible-vault view 'a b.env' | mlkeys import dotenv - --to FILE" in stderr
+    for command in ("dotenv", "kubernetes", "compose", "file"):
+        stderr = importing(command, "a b.env", status=1).stderr
+        assert f"ansible-vault view 'a b.env' | mlkeys import {command} - --to FILE" in stderr
+    name = sealed("s.env", "A=one\n", recipient)
+    for command in ("dotenv", "file"):
+        stderr = importing(command, name, status=1).stderr
+        assert "s.env is encrypted with SOPS: use mlkeys import sops s.env --to FILE" in stderr
+    assert not TARGET.exists()
+    importing("file", name, "--literal")
+
+
 def test_a_value_that_no_program_could_get_is_refused(importing: Importing, password: list[str]) -> None:
     Path("vault.yml").write_text(vaulted('a: one\nb: "x\\0y"\n'))
     assert "b (line 2) contains a NUL character" in importing("ansible-vault", "vault.yml", *password, status=1).stderr
@@ -751,7 +783,10 @@ def test_a_binary_file_of_sops_is_taken_byte_for_byte_or_refused(
 def test_values_that_json_has_not_and_base64_of_kubernetes_are_named(importing: Importing, recipient: str) -> None:
     sealed("inf.yaml", f"a: {OPENAI}\nb: .inf\n", recipient)
     done = importing("sops", "inf.yaml", status=1)
-    assert "sops failed with status 4: it contains a value that JSON has not, such as .inf or .nan." in done.stderr
+    assert (
+        "sops failed with status 4: it contains a value that JSON has not, such as .inf or .nan; put it between"
+        in done.stderr
+    )
     manifest = "apiVersion: v1\nkind: Secret\n{}: {{a: eA==}}\n"
     sealed("k.yaml", manifest.format("data"), recipient, "--encrypted-regex", "^(data|stringData)$")
     done = importing("sops", "k.yaml", "--flatten", status=1)
@@ -775,8 +810,22 @@ def test_quotes_of_a_dotenv_file_are_not_a_part_of_the_value(bao: Bao, importing
 
 def test_the_name_need_not_show_the_format(bao: Bao, importing: Importing, recipient: str) -> None:
     Path(sealed("s.env", "A=one\n", recipient)).rename("secrets.enc")
+    assert "secrets.enc was encrypted as dotenv" in importing("sops", "secrets.enc", status=1).stderr
     importing("sops", "secrets.enc", "--input-type", "dotenv")
     assert decrypted(bao, TARGET) == {"a": "one"}
+    data = Path("secrets.enc").read_bytes()
+    for suffix, text in (("yaml", "a: one\n"), ("json", '{"a": "one"}'), ("ini", "[x]\na = one\n")):
+        Path(sealed(f"s.{suffix}", text, recipient)).rename("secrets.txt")
+        for name, read_as in (("secrets.txt", "binary"), ("secrets.env", "dotenv")):
+            Path("secrets.txt").rename(name)
+            stderr = importing("sops", name, status=1).stderr
+            assert f"encrypted as {suffix}, and would be read as {read_as}: use --input-type {suffix}." in stderr
+            Path(name).rename("secrets.txt")
+    Path("other.yaml").write_bytes(data)
+    assert "use --input-type dotenv" in importing("sops", "other.yaml", status=1).stderr
+    # JSON is YAML, too.
+    Path(sealed("t.json", '{"a": "one"}', recipient)).rename("t.yaml")
+    importing("sops", "t.yaml")
 
 
 def test_references_in_a_sops_file_are_decided_by_the_user(bao: Bao, importing: Importing, recipient: str) -> None:

@@ -133,7 +133,8 @@ def test_a_secret_of_a_kv_engine_of_each_version(bao: Bao, importing: Importing,
     bao.done("POST", f"kv2-{kv}/data/ml", {"data": {"openai": "an older one"}})
     bao.done("POST", f"kv2-{kv}/data/ml", {"data": {"Anthropic-Key": ANTHROPIC, "data": {"key": "x"}, "port": 1.50}})
     importing("kv", f"kv1-{kv}/ml")
-    done = importing("kv", f"/kv2-{kv}/data/ml", status=1)
+    assert "is an address" in importing("kv", f"{bao.addr}/v1/kv2-{kv}/data/ml", status=1).stderr
+    done = importing("kv", f"/v1/kv2-{kv}/data/ml", status=1)
     assert "port is a number: use --as-text" in done.stderr
     done = importing("kv", f"kv2-{kv}/data/ml", "--flatten", "--as-text", "--rename", "data.key=x")
     assert f"bao kv metadata delete kv2-{kv}/ml" in done.stderr

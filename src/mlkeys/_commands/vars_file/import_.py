@@ -85,11 +85,7 @@ def ansible_vault(
         encrypted = vault.is_encrypted(text)
         if encrypted:
             text = vault.decrypt(text, str(source))
-            if text.startswith("-----BEGIN "):
-                raise MlkeysError(
-                    f"{source} is a key or a certificate (PEM), and no vars file. Import it as it is: ansible-vault "
-                    f"view {shlex.quote(str(source))} | mlkeys import file - --to FILE --rename stdin=NAME"
-                )
+            _check_vars(text, source)
 
         def decrypt(inner: str, path: tuple[str, ...], line: int) -> str | None:
             place = f"{source}, line {line}"
@@ -106,6 +102,23 @@ def ansible_vault(
         return Source(str(source), values, TEMPLATE, ABOUT_SEALED.format(how=how))
 
     run_import(read, options)
+
+
+def _check_vars(text: str, source: Path) -> None:
+    """
+    Raises:
+        MlkeysError: what Ansible Vault encrypted is not a vars file.
+    """
+    from mlkeys._import.dotenv_source import is_dotenv
+
+    if text.startswith("-----BEGIN "):
+        what, how = "a key or a certificate (PEM)", "file - --to FILE --rename stdin=NAME"
+    elif is_dotenv(text):
+        what, how = "a .env file", "dotenv - --to FILE"
+    else:
+        return
+    view = f"ansible-vault view {shlex.quote(str(source))}"
+    raise MlkeysError(f"{source} is {what}, and no vars file. Import it as it is: {view} | mlkeys import {how}")
 
 
 @command.command("sops", short_help="Import a SOPS file.")

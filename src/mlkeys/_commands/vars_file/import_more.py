@@ -14,6 +14,7 @@ import click
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.vars_file.import_run import (
     ABOUT_PLAIN_TEXT,
+    check_plain,
     exact_text_of,
     importing,
     run_import,
@@ -25,7 +26,7 @@ from mlkeys._import.compose_source import compose_values
 from mlkeys._import.dotenv_source import STANDS_FOR
 from mlkeys._import.kubernetes_source import REFERENCE as OF_KUBERNETES
 from mlkeys._import.kubernetes_source import kubernetes_values
-from mlkeys._import.kv_source import FIRST, check_path, kv_values
+from mlkeys._import.kv_source import FIRST, check_path, kv_values, path_of
 from mlkeys._import.litellm_source import PREFIX, litellm_configuration
 from mlkeys._import.litellm_source import REFERENCE as OF_LITELLM
 from mlkeys._import.selection import Wishes
@@ -45,6 +46,7 @@ _file_or_input = click.argument("source", type=click.Path(dir_okay=False, exists
 @failing_plainly
 def kv(path: str, **options: Any) -> None:
     """Import from PATH, a secret in a KV engine, as in the API: secret/data/ml for version 2, secret/ml for version 1.
+    It may begin with /v1/, as in a request.
 
     The token also needs the capability read on PATH. Each field of the secret becomes a variable. The newest version is
     imported. Values that stand for something else, such as {{ a_template }} or op://vault/item, are refused without
@@ -57,7 +59,7 @@ def kv(path: str, **options: Any) -> None:
     """
 
     def read(_wishes: Wishes) -> Source:
-        where = path.strip("/")
+        where = path_of(path)
         data, version = _stored(where)
         return Source(
             path,
@@ -125,11 +127,11 @@ def _version(client: Client, path: str) -> str:
 
 
 @click.command("compose", short_help="Import the environment of services of Docker Compose.")
-@_file
+@_file_or_input
 @importing
 @failing_plainly
 def compose(source: Path, **options: Any) -> None:
-    """Import from SOURCE, a file of Docker Compose: the environment of each of its services.
+    """Import from SOURCE, a file of Docker Compose or - for standard input: the environment of each of its services.
 
     A variable that has different values in several services is named after the service, too: as gateway.OPENAI_API_KEY
     for --only, --skip and --rename, and as gateway_openai_api_key with --flatten. Values with ${NAME} are filled in by
@@ -177,9 +179,11 @@ def file(source: Path, **options: Any) -> None:
       mlkeys import file tls.pem --to keys.transit.yml --rename tls.pem=gateway_private_key
     """
 
-    def read(_wishes: Wishes) -> Source:
+    def read(wishes: Wishes) -> Source:
         name = "stdin" if str(source) == "-" else source.name
-        return Source(str(source), (Value((name,), exact_text_of(source)),), advice=ABOUT_PLAIN_TEXT)
+        text = exact_text_of(source)
+        check_plain(text, source, wishes)
+        return Source(str(source), (Value((name,), text),), advice=ABOUT_PLAIN_TEXT)
 
     run_import(read, options)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import resource
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,8 @@ from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import as_written, assigns, holds, secrets_of
 from mlkeys._import.data import Nesting
 from mlkeys._import.names import shown_by_name
-from mlkeys._import.selection import Selection, Wishes, select
+from mlkeys._import.selection import Selection, Wishes, select, variable_of
+from mlkeys._import.sops_source import written_by_sops
 from mlkeys._import.values import Comment, Source, Value, refuse, without_nul
 from mlkeys._providers.literals import secret_form
 from mlkeys._system import collection
@@ -122,10 +124,30 @@ def run_import_of_text(
         reference: what in a value refers to something else.
     """
 
-    def read(_wishes: Wishes) -> Source:
-        return Source(str(source), tuple(values(text_of(source), str(source))), reference, ABOUT_PLAIN_TEXT)
+    def read(wishes: Wishes) -> Source:
+        text = text_of(source)
+        check_plain(text, source, wishes)
+        return Source(str(source), tuple(values(text, str(source))), reference, ABOUT_PLAIN_TEXT)
 
     run_import(read, options)
+
+
+def check_plain(text: str, source: Path, wishes: Wishes) -> None:
+    """
+    Raises:
+        MlkeysError: another program has encrypted the file, and the user does not want it as it is.
+    """
+    if wishes.literal:
+        return
+    name = shlex.quote(str(source))
+    if written_by_sops(text):
+        raise MlkeysError(f"{source} is encrypted with SOPS: use mlkeys import sops {name} --to FILE")
+    if text.startswith("$ANSIBLE_VAULT;"):
+        command = click.get_current_context().info_name
+        raise MlkeysError(
+            f"{source} is encrypted with Ansible Vault. Decrypt it on the way: "
+            f"ansible-vault view {name} | mlkeys import {command} - --to FILE"
+        )
 
 
 def run_import(read: Read, options: Mapping[str, Any], after: After | None = None) -> None:
@@ -284,10 +306,6 @@ def _farewell(
 ) -> str:
     """What to do with the source now, which is left to the user."""
     left = len(selection.left_out)
-    skipped = (
-        "1 of its values was skipped, and exists" if left == 1 else f"{left} of its values were skipped, and exist"
-    )
-    kept = f" {skipped} only there."
     count = len(selection.chosen)
     values = "1 value" if count == 1 else f"{count} values"
     left_there = any(value.comments or value.apart for value in selection.chosen.values())
@@ -296,8 +314,24 @@ def _farewell(
     if wishes.comments:
         notes = _about_comments(source, selection, changes)
     texts = {name: value.text for name, value in selection.chosen.items()}
-    about = f"{kept if left else ''}{_about_texts(texts)}{notes}"
+    about = f"{_about_rest(selection, aim, wishes)}{_about_texts(texts)}{notes}"
     if source.path == "-":
         return f"{aim.path} now holds {values} from standard input.{about}"
     advice = source.advice_on_rest if left and source.advice_on_rest else source.advice
     return f"{aim.path} now holds {values} from {source.path}, {state}{about} {advice}"
+
+
+def _about_rest(selection: Selection, aim: Target, wishes: Wishes) -> str:
+    """What was skipped, and where it is."""
+    names = [variable_of(value, wishes) for value, _ in selection.left_out]
+    if not names:
+        return ""
+    # An earlier import may have been of those that this one skips.
+    missing = [name for name in names if name not in aim.file.entries and name not in selection.chosen]
+    one = len(names) == 1
+    skipped = "1 of its values was skipped" if one else f"{len(names)} of its values were skipped"
+    if not missing:
+        return f" {skipped}; {aim.path} has {'an entry with this name' if one else 'entries with these names'}."
+    if len(missing) < len(names):
+        return f" {skipped}, and {len(missing)} of them {'exists' if len(missing) == 1 else 'exist'} only there."
+    return f" {skipped}, and {'exists' if one else 'exist'} only there."
