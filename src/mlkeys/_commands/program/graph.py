@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from types import ModuleType
 
 import click
 
@@ -20,9 +18,6 @@ from mlkeys._errors import MlkeysError
 from mlkeys._shared.schema import did_you_mean
 from mlkeys._synthesis.program import load
 from mlkeys._targets.json_text import json_text
-
-#: Older releases do not say where lines bend.
-_LAYOUT = "igraph>=1.0"
 
 
 @click.command("graph")
@@ -43,10 +38,12 @@ def command(
 ) -> None:
     """Draw what PROGRAM (app.py) describes: engines, keys, secrets, who may use them, files and hosts.
 
+    More than eight secrets of one key are one box, unless you give --focus.
+
     \b
     Examples:
       mlkeys graph                                  Mermaid text, which GitHub renders
-      mlkeys graph --svg --out graph.svg            needs mlkeys[graph]
+      mlkeys graph --svg --out graph.svg
       mlkeys graph --html --out graph.html
       mlkeys graph --focus openai_api_key --svg     which hosts have this key?
       mlkeys graph --json | jq '.lines[]'
@@ -55,6 +52,7 @@ def command(
         raise click.UsageError("Choose one of --svg, --html and --json.")
     view = View(load(program))
     drawn = _focused(picture(view, names_in_files_of(program.parent)), focus)
+    shown = drawn if focus else drawn.folded()
     if as_json and out is None:
         show_json(data(view, drawn))
         return
@@ -64,9 +62,9 @@ def command(
         # Few runs need it.
         from mlkeys._commands.program.graph_page import page
 
-        text = page(program.absolute().parent.name, drawn, svg(drawn, _layout_library()))
+        text = page(program.absolute().parent.name, drawn, shown)
     else:
-        text = svg(drawn, _layout_library()) if as_svg else mermaid(drawn)
+        text = svg(shown) if as_svg else mermaid(shown)
     if out is None:
         click.echo(text, nl=False)
         return
@@ -82,12 +80,3 @@ def _focused(drawn: Picture, names: tuple[str, ...]) -> Picture:
         name = unknown.args[0]
     near = did_you_mean(name, sorted({box.name for box in drawn.boxes.values()}))
     raise MlkeysError(f"The picture has no {name}.{near} 'mlkeys graph' shows all names.")
-
-
-def _layout_library() -> ModuleType:
-    try:
-        return importlib.import_module("igraph")
-    except ImportError:
-        raise MlkeysError(
-            f"{_LAYOUT} is not installed beside mlkeys: pip install 'mlkeys[graph]'. Mermaid text needs no library."
-        ) from None
