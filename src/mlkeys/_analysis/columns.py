@@ -1,16 +1,15 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where the boxes of a picture stand in their columns: near to their neighbours, in the order of their names.
+"""Where the boxes of a picture stand in their columns: parts that belong together in the order of their names.
 
-As layered drawings are made: each line that crosses a column bends there, what is in a column is ordered by the mean
-of what it is connected to, and then moved towards that.
+A library orders each part so that few lines cross. Then boxes and the bends of lines move towards their neighbours.
 """
 
 from __future__ import annotations
 
-import bisect
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
 from typing import TypeAlias
 
 from mlkeys._analysis.picture import Picture, natural
@@ -19,8 +18,8 @@ from mlkeys._analysis.picture import Picture, natural
 HEIGHT, _ROW, _BEND = 42, 54, 10
 #: How far down the first box of a column can be, in pixels.
 _SEEN_FIRST = 360
-#: How often columns are ordered, and boxes moved towards their neighbours.
-_SWEEPS, _TURNS = 12, 24
+#: How often the library orders columns, and boxes move towards their neighbours.
+_ROUNDS, _TURNS = 100, 24
 
 #: A box, or the bend of a line in a column that it crosses.
 _Place: TypeAlias = str | tuple[str, str, str]
@@ -28,18 +27,19 @@ _Neighbours: TypeAlias = Mapping[_Place, Sequence[_Place]]
 
 
 def heights(
-    drawn: Picture, kinds: Sequence[str], top: float
+    drawn: Picture, kinds: Sequence[str], top: float, igraph: ModuleType
 ) -> tuple[dict[str, float], dict[tuple[str, str], list[tuple[str, float]]]]:
     """Return the top of each box, and the column and height of the bends of lines, all in pixels.
 
     Args:
         kinds: of the columns, from left to right.
         top: of the first box.
+        igraph: the library.
     """
     if not drawn.boxes:
         return {}, {}
     left, right = _neighbours(drawn, kinds)
-    columns = _ordered(_first_order(drawn, kinds, right), left, right)
+    columns = _ordered(_first_order(drawn, kinds, right), right, igraph)
     places = _placed(columns, {one: [*left[one], *right[one]] for one in left}, top)
     bends: dict[tuple[str, str], list[tuple[str, float]]] = {}
     for kind, column in zip(kinds, columns, strict=True):
@@ -86,44 +86,25 @@ def _following(one: _Place, right: _Neighbours, seen: set[_Place]) -> Iterator[_
             waiting += reversed(right[found])
 
 
-def _ordered(columns: list[list[_Place]], left: _Neighbours, right: _Neighbours) -> list[list[_Place]]:
-    """Return the columns in an order in which few lines cross."""
-    best, fewest = columns, _crossings(columns, right)
-    for number in range(_SWEEPS):
-        forward = number % 2 == 0
-        columns = _swept(columns, left if forward else right, forward=forward)
-        if (crossings := _crossings(columns, right)) < fewest:
-            best, fewest = columns, crossings
-    return best
-
-
-def _swept(columns: Sequence[Sequence[_Place]], neighbours: _Neighbours, *, forward: bool) -> list[list[_Place]]:
-    """Return the columns, each ordered by the mean place of its neighbours in the one before, or after."""
-    done: dict[int, list[_Place]] = {}
-    place: dict[_Place, float] = {one: number for column in columns for number, one in enumerate(column)}
-    for number in range(len(columns)) if forward else reversed(range(len(columns))):
-
-        def mean(one: _Place) -> float:
-            near = neighbours[one]
-            return sum(place[other] for other in near) / len(near) if near else place[one]
-
-        done[number] = sorted(columns[number], key=mean)
-        place.update({one: height for height, one in enumerate(done[number])})
-    return [done[number] for number in range(len(columns))]
-
-
-def _crossings(columns: Sequence[Sequence[_Place]], right: _Neighbours) -> int:
-    """Return how many lines cross, counted by the inversions between columns."""
-    place = {one: number for column in columns for number, one in enumerate(column)}
-    found = 0
-    for column in columns:
-        ends = [sorted(place[other] for other in right[one]) for one in column]
-        before: list[int] = []
-        for those in ends:
-            for end in those:
-                found += len(before) - bisect.bisect_right(before, end)
-            for end in those:
-                bisect.insort(before, end)
+def _ordered(columns: Sequence[Sequence[_Place]], right: _Neighbours, igraph: ModuleType) -> list[list[_Place]]:
+    """Return the columns in an order in which few lines cross, with the parts of the picture below each other."""
+    ones = [(one, number) for number, column in enumerate(columns) for one in column]
+    numbers = {one: number for number, (one, _) in enumerate(ones)}
+    lines = [(numbers[one], numbers[other]) for one, _ in ones for other in right[one]]
+    found: list[list[_Place]] = [[] for _ in columns]
+    # Of all parts at once, the library would mix those that have nothing to do with each other.
+    for part in sorted(igraph.Graph(len(ones), lines).connected_components(), key=min):
+        members = sorted(part)
+        inside = {number: place for place, number in enumerate(members)}
+        graph = igraph.Graph(
+            len(members), [(inside[one], inside[other]) for one, other in lines if one in inside], directed=True
+        )
+        layout = graph.layout_sugiyama(layers=[ones[number][1] for number in members], maxiter=_ROUNDS)
+        # Each line is between columns beside each other, so it has no bends of its own.
+        across = dict(zip(members, layout.coords, strict=False))
+        for number in sorted(members, key=lambda number: across[number][0]):
+            one, column = ones[number]
+            found[column].append(one)
     return found
 
 

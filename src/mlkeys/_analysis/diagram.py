@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from types import ModuleType
 
 from mlkeys._analysis.columns import HEIGHT as _HEIGHT
 from mlkeys._analysis.columns import heights
@@ -116,9 +117,13 @@ class _Layout:
         return max(self.tops.values(), default=0) + _HEIGHT + _MARGIN
 
 
-def svg(drawn: Picture) -> str:
-    """Return an SVG image that follows the light or dark mode of its reader."""
-    layout = _laid_out(drawn)
+def svg(drawn: Picture, igraph: ModuleType) -> str:
+    """Return an SVG image that follows the light or dark mode of its reader.
+
+    Args:
+        igraph: the library, which orders the boxes of each column so that few lines cross.
+    """
+    layout = _laid_out(drawn, igraph)
     width, height = f"{layout.width:.0f}", f"{layout.height:.0f}"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"',
@@ -179,7 +184,7 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _laid_out(drawn: Picture) -> _Layout:
+def _laid_out(drawn: Picture, igraph: ModuleType) -> _Layout:
     kinds = [kind for kind in COLUMNS if any(box.kind == kind for box in drawn.boxes.values())]
     widths = {
         kind: max(
@@ -193,7 +198,7 @@ def _laid_out(drawn: Picture) -> _Layout:
     for kind in kinds:
         left[kind] = edge
         edge += max(widths[kind], _heading_width(kind)) + _GAP
-    tops, bends = heights(drawn, kinds, FIRST)
+    tops, bends = heights(drawn, kinds, FIRST, igraph)
     return _Layout(left, widths, tops, bends)
 
 

@@ -380,6 +380,12 @@ def test_graph_draws_the_tree(seed: Path) -> None:
     assert "Choose one of" in mlkeys("graph", "--svg", "--json", cwd=seed, status=2).stderr
 
 
+def test_a_picture_without_its_library_says_what_to_install(seed: Path) -> None:
+    (seed / "igraph.py").write_text("raise ImportError")
+    shown = mlkeys("graph", "--svg", cwd=seed, status=1, env={"PYTHONPATH": str(seed)}).stderr
+    assert "pip install 'mlkeys[graph]'" in shown
+
+
 def test_a_template_that_cannot_be_read_is_named(seed: Path) -> None:
     (seed / "app.py").write_text(
         "from mlkeys import HostConfig, Inventory\n"

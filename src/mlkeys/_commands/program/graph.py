@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -18,6 +20,9 @@ from mlkeys._errors import MlkeysError
 from mlkeys._shared.schema import did_you_mean
 from mlkeys._synthesis.program import load
 from mlkeys._targets.json_text import json_text
+
+#: The oldest release that was tried.
+_LAYOUT = "igraph>=1.0"
 
 
 @click.command("graph")
@@ -43,7 +48,7 @@ def command(
     \b
     Examples:
       mlkeys graph                                  Mermaid text, which GitHub renders
-      mlkeys graph --svg --out graph.svg
+      mlkeys graph --svg --out graph.svg            needs mlkeys[graph]
       mlkeys graph --html --out graph.html
       mlkeys graph --focus openai_api_key --svg     which hosts have this key?
       mlkeys graph --json | jq '.lines[]'
@@ -62,9 +67,9 @@ def command(
         # Few runs need it.
         from mlkeys._commands.program.graph_page import page
 
-        text = page(program.absolute().parent.name, drawn, shown)
+        text = page(program.absolute().parent.name, drawn, shown, _layout_library())
     else:
-        text = svg(shown) if as_svg else mermaid(shown)
+        text = svg(shown, _layout_library()) if as_svg else mermaid(shown)
     if out is None:
         click.echo(text, nl=False)
         return
@@ -80,3 +85,12 @@ def _focused(drawn: Picture, names: tuple[str, ...]) -> Picture:
         name = unknown.args[0]
     near = did_you_mean(name, sorted({box.name for box in drawn.boxes.values()}))
     raise MlkeysError(f"The picture has no {name}.{near} 'mlkeys graph' shows all names.")
+
+
+def _layout_library() -> ModuleType:
+    try:
+        return importlib.import_module("igraph")
+    except ImportError:
+        raise MlkeysError(
+            f"{_LAYOUT} is not installed beside mlkeys: pip install 'mlkeys[graph]'. Mermaid text needs no library."
+        ) from None
