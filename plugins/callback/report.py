@@ -11,8 +11,9 @@ version_added: 0.1.0
 short_description: Report a run to the program that started it
 description:
   - Writes JSON documents to a file descriptor, one a line. The last one, when the playbook ends, holds the counts of
-    each host, what tasks changed, how many tasks a server refused for good, and what tasks set with
-    M(ansible.builtin.set_stats). Those before it name the tasks that start, and the messages of tasks that fail.
+    each host, what tasks changed, what a check could not compare because it does not exist yet, how many tasks a
+    server refused for good, and what tasks set with M(ansible.builtin.set_stats). Those before it name the tasks that
+    start, and the tasks that fail with their messages.
   - Warns of encrypted vars files beside inventories with a merge conflict, of which Ansible's own error says nothing.
   - The command C(mlkeys) enables this callback for the playbooks that it runs. A run without a report has failed.
   - Without the environment variable E(MLKEYS_REPORT_FD), it does nothing.
@@ -33,6 +34,9 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.conflicts import conflicts
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report import Report
 
+#: How the names of this collection's modules begin.
+_OWN = "mlkeys.transit."
+
 
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
@@ -52,16 +56,48 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002  named by Ansible
         self._report.start(task.get_name().strip())
 
+    # `result.result` and its siblings are newer than core 2.16.
+
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        # A label that the author of the task chose is a name. An item itself may be anything, a secret included.
+        if result._task.loop_control.label is not None:  # noqa: SLF001
+            self._report.add_item(_host(result), self._get_item_label(result._result), result._result)  # noqa: SLF001
+
     def v2_runner_on_ok(self, result: Any) -> None:
-        # `result.result` and its siblings are newer than core 2.16.
-        self._report.add_change(result._task.get_name().strip(), result._host.get_name(), result._result)  # noqa: SLF001
+        self._report.add_awaited(_task(result), _host(result), _made(result), result._result)  # noqa: SLF001
+        self._report.add_change(_task(result), _host(result), result._result)  # noqa: SLF001
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        self._report.add_awaited(_task(result), _host(result), _made(result), result._result)  # noqa: SLF001
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if not ignore_errors:
-            self._report.add_failure(result._result)  # noqa: SLF001  `result.result` is newer than core 2.16
+            self._report.add_failure(_task(result), _host(result), result._result)  # noqa: SLF001
 
     def v2_runner_item_on_failed(self, result: Any) -> None:
-        self._report.add_item_failure(result._result)  # noqa: SLF001  `result.result` is newer than core 2.16
+        self._report.add_item_failure(_task(result), _host(result), result._result)  # noqa: SLF001
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._report.add_unreachable(_task(result), _host(result), result._result)  # noqa: SLF001
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._report.send(stats)
+
+
+def _task(result: Any) -> str:
+    return str(result._task.get_name()).strip()  # noqa: SLF001
+
+
+def _host(result: Any) -> str:
+    return str(result._host.get_name())  # noqa: SLF001
+
+
+def _made(result: Any) -> list[str]:
+    """The names of the keys that a task of this collection makes, or one name for whatever else it makes."""
+    task = result._task  # noqa: SLF001
+    if not task.action.startswith(_OWN):
+        return []
+    keys = task.args.get("keys")
+    if isinstance(keys, list) and all(isinstance(key, dict) for key in keys):
+        return [f"{key.get('backend', '')}/{key.get('name', '')}" for key in keys]
+    return [""]

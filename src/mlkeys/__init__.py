@@ -8,7 +8,7 @@ A program of constructs becomes an Ansible project, Terraform configurations and
     from mlkeys import transit as vault
 
     engine = vault.TransitSecretBackend("transit", path="transit")
-    key = vault.TransitSecretBackendKey("ml-api-key", backend=engine.path, name="ml-api-key", type="aes256-gcm96")
+    key = vault.TransitSecretBackendKey("ml-api-key", backend=engine.path, name="ml-api-key")
     export("ciphertext", key.encrypt(Secret.env("ML_API_KEY")).ciphertext)
 
 Run `mlkeys synth PROGRAM` to write the files.

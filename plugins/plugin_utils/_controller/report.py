@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 VARIABLE = "MLKEYS_REPORT_FD"
 
@@ -23,6 +23,11 @@ _COUNTS = {
     "ignored": "ignored",
 }
 
+# How conditions begin with which a generated project skips, in a check, what needs something that does not exist yet.
+_AWAITS = "not ansible_check_mode or "
+# What modules return of the programs that they run.
+_OUTPUTS = ("module_stderr", "stderr", "module_stdout", "stdout")
+
 
 class Report:
     """Collects what a run did. Values of results stay out: they may hold secrets.
@@ -33,33 +38,64 @@ class Report:
     def __init__(self) -> None:
         self._refused = 0
         self._refused_items: list[bool] = []
+        self._items: dict[str, list[dict[str, str]]] = {}
         self._changes: list[dict[str, Any]] = []
+        self._awaited: list[dict[str, Any]] = []
         descriptor = os.environ.get(VARIABLE, "")
         self._pipe = os.fdopen(int(descriptor), "w", encoding="utf-8") if descriptor.isdigit() else None
 
     def start(self, task: str) -> None:
         """Report that a task starts, for a program that shows the progress."""
+        self._items.clear()
         self._send({"started": task})
 
     def add_problem(self, message: str) -> None:
         """Report why the run fails, as soon as that is known: it may end without its last line."""
         self._send({"problem": message})
 
+    def add_item(self, host: str, label: str, result: Mapping[str, Any]) -> None:
+        """Keep what a loop changed for one of its items, until its task ends."""
+        if result.get("changed"):
+            self._items.setdefault(host, []).append({"name": label, "kind": change_in(result)["kind"]})
+
     def add_change(self, task: str, host: str, result: Mapping[str, Any]) -> None:
         """Keep what a task changed on a host, or would change in check mode."""
+        items = self._items.pop(host, None) or keys_in(result)
         if result.get("changed"):
-            self._changes.append({"task": task, "host": host, **change_in(result)})
+            self._changes.append({"task": task, "host": host, **change_in(result), "items": items})
 
-    def add_failure(self, result: Mapping[str, Any]) -> None:
+    def add_awaited(self, task: str, host: str, names: Sequence[str], result: Mapping[str, Any]) -> None:
+        """Keep what a check did not compare, because what it needs does not exist yet.
+
+        Args:
+            names: of what the task makes.
+        """
+        missed = sum(
+            isinstance(each, Mapping) and str(each.get("false_condition", "")).startswith(_AWAITS)
+            for each in result.get("results") or [result]
+        )
+        if missed and names:
+            count, before = max(missed, len(names)), len(self._changes)
+            self._awaited.append({"task": task, "host": host, "count": count, "changes_before": before})
+
+    def add_failure(self, task: str, host: str, result: Mapping[str, Any]) -> None:
         """Count a failed task, as refused when no further run can change the answer."""
         # A loop fails once as a whole, after its items.
         items, self._refused_items = self._refused_items, []
         self._refused += all(items) if items else bool(result.get("refused"))
         if not items:
-            self.add_problem(_message(result))
+            self._fail(task, host, result)
 
-    def add_item_failure(self, result: Mapping[str, Any]) -> None:
+    def add_item_failure(self, task: str, host: str, result: Mapping[str, Any]) -> None:
         self._refused_items.append(bool(result.get("refused")))
+        self._fail(task, host, result)
+
+    def add_unreachable(self, task: str, host: str, result: Mapping[str, Any]) -> None:
+        """Report a host that does not answer. The other hosts go on."""
+        self._send({"failed": _failure(task, host, result)})
+
+    def _fail(self, task: str, host: str, result: Mapping[str, Any]) -> None:
+        self._send({"failed": _failure(task, host, result)})
         self.add_problem(_message(result))
 
     def document(self, stats: Any) -> dict[str, Any]:
@@ -74,6 +110,7 @@ class Report:
             "refused": self._refused,
             "stats": stats.custom.get("_run", {}),
             "changes": self._changes,
+            "awaited": self._awaited,
         }
 
     def send(self, stats: Any) -> None:
@@ -93,6 +130,26 @@ def _message(result: Mapping[str, Any]) -> str:
     return str(result.get("msg") or "").strip()
 
 
+def _failure(task: str, host: str, result: Mapping[str, Any]) -> dict[str, str]:
+    """What Ansible shows of a failure."""
+    output = next((text for name in _OUTPUTS if isinstance(text := result.get(name), str) and text.strip()), "")
+    return {"task": task, "host": host, "message": _message(result), "output": output.strip()}
+
+
+def keys_in(result: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What a task that makes many keys did to each of them. Empty for the task of a single one, which has its name."""
+    kinds = {"created": "created", "deleted": "deleted"}
+    found = result.get("results") or []
+    return [
+        {"name": f"{key['backend']}/{key['name']}", "kind": kinds.get(str(key["action"]), "changed")}
+        for key in found
+        if isinstance(key, Mapping)
+        and {"backend", "name", "action"} <= {*key}
+        and key.get("changed")
+        and len(found) > 1
+    ]
+
+
 def change_in(result: Mapping[str, Any]) -> dict[str, Any]:
     """What a result with a diff says of the kind of a change, with the names of what differs.
 
@@ -100,20 +157,27 @@ def change_in(result: Mapping[str, Any]) -> dict[str, Any]:
         ``kind`` is ``created``, ``deleted`` or ``changed``, or ``done`` if the result has no diff; ``names`` are those
         of attributes or entries.
     """
-    results = result.get("results") or [result]
+    # A loop has the diffs in its results, and a task that makes many keys beside them.
+    results = [result, *(result.get("results") or ())]
     diffs = [one for each in results if isinstance(each, Mapping) for one in _diffs(each)]
     kinds, names = set(), []
     for diff in diffs:
         before, after = diff.get("before"), diff.get("after")
         if before == after:
             continue
-        kinds.add("changed" if before and after else "deleted" if before else "created")
+        was, is_now = _exists(before), _exists(after)
+        kinds.add("changed" if was and is_now else "deleted" if was else "created")
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             names += [str(name) for name in {**before, **after} if before.get(name) != after.get(name)]
     if not kinds:
         return {"kind": "done", "names": []}
     kind = kinds.pop() if len(kinds) == 1 else "changed"
     return {"kind": kind, "names": list(dict.fromkeys(names)) if kind == "changed" else []}
+
+
+def _exists(state: Any) -> bool:
+    """Whether one side of a diff describes something: modules for files say that nothing is there."""
+    return bool(state) and not (isinstance(state, Mapping) and state.get("state") == "absent")
 
 
 def _diffs(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:

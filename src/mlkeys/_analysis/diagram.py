@@ -5,20 +5,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from html import escape
 from types import ModuleType
 
+from mlkeys._analysis.columns import HEIGHT as _HEIGHT
+from mlkeys._analysis.columns import heights
 from mlkeys._analysis.picture import COLUMNS, Box, Picture
 from mlkeys._analysis.view import View
 from mlkeys._model.element import Element
 from mlkeys._model.tree import Construct
 
 #: In pixels.
-_ROW, _BEND, _HEIGHT, _GAP, _MARGIN, _HEAD = 54, 10, 42, 72, 16, 34
-_CHARACTER, _LONGEST = 7.3, 32
-#: How far below the headings the first box of a column can be, in pixels.
-_SEEN_FIRST = 320
+_GAP, _MARGIN, _HEAD = 64, 16, 34
+_CHARACTER, _LONGEST = 7.9, 32
+
+#: The top of the first box.
+FIRST = _MARGIN + _HEAD
 
 #: Fill and border of each kind, light and dark. The headings of the columns say the same in words.
 _COLOURS = {
@@ -69,7 +72,10 @@ def data(view: View, drawn: Picture) -> dict[str, list[dict[str, str]]]:
             {"from": source.node.path, "to": target.node.path}
             for source, target in dict.fromkeys(_references(view, constructs))
         ],
-        "boxes": [{"id": one, **asdict(box)} for one, box in drawn.boxes.items()],
+        "boxes": [
+            {"id": one, "kind": box.kind, "name": box.name, "detail": box.detail, "path": box.path}
+            for one, box in drawn.boxes.items()
+        ],
         "lines": [{"from": start, "to": end, "meaning": text} for (start, end), text in drawn.lines.items()],
     }
 
@@ -148,7 +154,7 @@ def _box(layout: _Layout, one: str, box: Box) -> str:
         f'<text class="{kind}" x="{left + 10:.0f}" y="{top + down:.0f}">{escape(_short(text))}</text>'
         for kind, text, down in rows
     )
-    title = " · ".join(text for text in (box.name, box.detail, box.path) if text)
+    title = " · ".join(text for text in (box.name, box.detail, box.path, ", ".join(box.names.values())) if text)
     return (
         f'<g class="box {box.kind}" data-id="{escape(one)}"><title>{escape(title)}</title>'
         f'<rect x="{left:.0f}" y="{top:.0f}" width="{width:.0f}" height="{_HEIGHT}" rx="7"/>{texts}</g>'
@@ -192,46 +198,9 @@ def _laid_out(drawn: Picture, igraph: ModuleType) -> _Layout:
     for kind in kinds:
         left[kind] = edge
         edge += max(widths[kind], _heading_width(kind)) + _GAP
-    tops, bends = _heights(drawn, kinds, igraph)
+    tops, bends = heights(drawn, kinds, FIRST, igraph)
     return _Layout(left, widths, tops, bends)
-
-
-def _heights(
-    drawn: Picture, kinds: Sequence[str], igraph: ModuleType
-) -> tuple[dict[str, float], dict[tuple[str, str], list[tuple[str, float]]]]:
-    """Return the top of each box, and the bends of lines."""
-    if not drawn.boxes:
-        return {}, {}
-    numbers = {one: number for number, one in enumerate(drawn.boxes)}
-    graph = igraph.Graph(len(numbers), [(numbers[start], numbers[end]) for start, end in drawn.lines], directed=True)
-    layers = [kinds.index(box.kind) for box in drawn.boxes.values()]
-    layout = graph.layout_sugiyama(layers=layers, maxiter=200)
-    # The library draws from top to bottom, and gives a bend as much room as a box. Only its order counts here.
-    columns: list[list[tuple[float, str | tuple[str, str]]]] = [[] for _ in kinds]
-    for box, (across, column) in zip(drawn.boxes, layout.coords, strict=True):
-        columns[round(column)].append((across, box))
-    for ends, points in zip(drawn.lines, layout.edge_routing, strict=True):
-        for across, column in points:
-            columns[round(column)].append((across, ends))
-    tops: dict[str, float] = {}
-    bends: dict[tuple[str, str], list[tuple[str, float]]] = {}
-    tallest = max(sum(_room(one) for _, one in column) for column in columns)
-    for kind, column in zip(kinds, columns, strict=True):
-        # In the middle of the tallest column, but not below what a reader sees first.
-        top = _MARGIN + _HEAD + min((tallest - sum(_room(one) for _, one in column)) / 2, _SEEN_FIRST)
-        for _, one in sorted(column, key=lambda placed: placed[0]):
-            if isinstance(one, str):
-                tops[one] = top
-            else:
-                bends.setdefault(one, []).append((kind, top))
-            top += _room(one)
-    return tops, bends
 
 
 def _heading_width(kind: str) -> float:
     return len(COLUMNS[kind]) * _CHARACTER
-
-
-def _room(one: str | tuple[str, str]) -> int:
-    """Return the height that a box or a bend takes in its column."""
-    return _ROW if isinstance(one, str) else _BEND

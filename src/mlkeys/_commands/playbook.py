@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from mlkeys._commands.ansible_environment import environment
 from mlkeys._commands.progress import progress
 from mlkeys._errors import MlkeysError
-from mlkeys._shared.printable import all_printable
+from mlkeys._shared.printable import all_printable, printable
 from mlkeys._system import replacing
 from mlkeys._system.collection import shared_login
 from mlkeys._system.processes import ChildProcess, exit_status
@@ -39,12 +39,44 @@ class Change:
     Attributes:
         kind: `created`, `deleted` or `changed`; `done` if the task does not show which.
         names: of attributes or entries that differ, as far as the task shows them.
+        items: the things that it changed, if it is about many: their names and kinds.
     """
 
     task: str
     host: str
     kind: str
     names: Sequence[str] = ()
+    items: Sequence[Mapping[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What a task in check mode did not compare, because what it needs does not exist yet.
+
+    Attributes:
+        count: of the things that the task makes.
+        changes_before: how many changes of the run were before it.
+    """
+
+    task: str
+    host: str
+    count: int
+    changes_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A task that failed on a host, with the message that Ansible shows.
+
+    Attributes:
+        message: empty if the task hides its results.
+        output: of a program that it ran.
+    """
+
+    task: str
+    host: str
+    message: str
+    output: str = ""
 
 
 @dataclass(slots=True)
@@ -58,7 +90,9 @@ class Run:
         refused: how many of the failures are about changes that no run can make.
         stats: what the playbook set with `ansible.builtin.set_stats`.
         changes: what tasks changed, or would change in check mode.
-        output: what it printed, errors included, unless that was shown at once.
+        awaited: what check mode could not compare.
+        failures: of tasks, those that the playbook recovered from included.
+        output: what it printed, unless that was shown at once.
     """
 
     status: int = 0
@@ -73,6 +107,8 @@ class Run:
     refused: int = 0
     stats: Mapping[str, Any] = field(default_factory=dict, repr=False)
     changes: Sequence[Change] = field(default=(), repr=False)
+    awaited: Sequence[Awaited] = field(default=(), repr=False)
+    failures: Sequence[Failure] = field(default=(), repr=False)
     output: str = field(default="", repr=False)
 
     @property
@@ -91,6 +127,7 @@ class Run:
             )
             self.refused, self.stats = int(document["refused"]), dict(document["stats"])
             self.changes = [Change(**change) for change in document.get("changes", ())]
+            self.awaited = [Awaited(**one) for one in document.get("awaited", ())]
         except (ValueError, TypeError, KeyError, AttributeError, IndexError):
             return
         self.reported = True
@@ -135,9 +172,10 @@ def ansible_playbook(
 
     Args:
         generated: whether the project is generated, so that its own configuration is used and no other.
-        brief: whether to show only the tasks that change something or fail.
+        brief: whether the output has only the tasks that change something or fail, and a terminal shows the name of the
+            task that runs.
         extra: further environment variables.
-        show: where to show the output. None to collect it.
+        show: where to show the output. None to collect it, with errors unless `brief`: Ansible's warnings are shown.
 
     Raises:
         MlkeysError: it cannot be run.
@@ -175,11 +213,11 @@ def _carry_out(
             {**made, REPORT_VARIABLE: str(pipe.writing)},
             cwd=folder,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if show is None else None,
+            stderr=subprocess.STDOUT if show is None and not brief else None,
             pass_fds=(pipe.writing,),
         ) as process,
     ):
-        with progress(shown=brief and show is not None) as shown:
+        with progress(shown=brief) as shown:
             pipe.read(shown.task)
             for line in process.stdout or ():
                 if show is None:
@@ -188,6 +226,7 @@ def _carry_out(
                     shown.write(line, show)
         done.take(pipe.report())
         done.begun, done.problem = pipe.begun, all_printable(pipe.problem)
+        done.failures = pipe.failures
     done.status, done.output = exit_status(process.returncode), "".join(kept)
     return done, child.received
 
@@ -198,6 +237,7 @@ class _ReportPipe:
     Attributes:
         begun: whether a task started.
         problem: the message of the last failure.
+        failures: all of tasks, printable.
     """
 
     def __init__(self) -> None:
@@ -205,6 +245,7 @@ class _ReportPipe:
         self._text = ""
         self.begun = False
         self.problem = ""
+        self.failures: list[Failure] = []
         self._thread: threading.Thread | None = None
         self._started: Callable[[str], None] = lambda _task: None
 
@@ -245,6 +286,8 @@ class _ReportPipe:
             self._started(str(line["started"]))
         elif "problem" in line:
             self.problem = str(line["problem"])
+        elif "failed" in line:
+            self.failures.append(Failure(**{name: printable(str(text)) for name, text in line["failed"].items()}))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ program_argument = click.argument(
 )
 stack_option = click.option("--stack", "stacks", multiple=True, metavar="NAME", help="Only this stack; repeatable.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Also show Ansible's output, with differences.")
 out_option = click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

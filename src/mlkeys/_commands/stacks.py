@@ -6,34 +6,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import click
+
 from mlkeys._commands.errors import show_json
-from mlkeys._commands.playbook import Change, Run, ansible_playbook
+from mlkeys._commands.playbook import Change, Run
 from mlkeys._commands.progress import terminal
-from mlkeys._model.stack import Stack
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-def run_stacks(
-    stacks: Sequence[Stack],
-    folder: Path,
-    playbook: str,
-    arguments: Sequence[str] = (),
-    *,
-    as_json: bool,
-    go_on: bool = False,
-) -> dict[str, Run]:
-    """Run the playbook of each stack, and stop at a failure unless `go_on` is set. Show a report at the end."""
-
-    def run(name: str, show: TextIO) -> Run:
-        return ansible_playbook(folder / "ansible" / name, playbook, arguments, show=show, brief=True)
-
-    return run_each([stack.node.id for stack in stacks], run, kind="stack", as_json=as_json, go_on=go_on)
 
 
 def run_each(
@@ -53,23 +35,80 @@ def run_each(
         kind: what the names stand for.
         details: what else the JSON reports of a name and its run.
     """
-    console = terminal()
-    done: dict[str, Run] = {}
-    for number, name in enumerate(names, 1):
-        console.print(f"[{number}/{len(names)}] {kind} {name}", style="bold")
-        done[name] = run(name, sys.stderr if as_json else sys.stdout)
-        if done[name].status and not go_on:
-            break
+    show = output_of_ansible(as_json=as_json)
+    done = _in_turn(names, lambda name: run(name, show), kind=kind, go_on=go_on)
     if as_json:
-        rows = report(names, done)
-        if details is not None:
-            rows = [{**row, **details(name, done[name])} for name, row in zip(names, rows, strict=True) if name in done]
-        show_json({f"{kind}s": rows})
+        show_report(names, done, kind, details)
     else:
+        console = terminal()
         for name, one in done.items():
             _show_changes(name if len(names) > 1 else "", one.changes, console)
         _show(names, done, kind, console)
     return done
+
+
+def run_stacks(
+    names: Sequence[str], run: Callable[[str, TextIO | None], Run], *, as_json: bool, verbose: bool, go_on: bool = False
+) -> dict[str, Run]:
+    """Run playbooks for each stack, and stop at a failure unless `go_on` is set.
+
+    Args:
+        run: gets the name of a stack, and where to show Ansible's output. None where that is not shown: then the
+            failures are shown, and on a terminal what runs.
+        verbose: whether to show Ansible's output.
+    """
+
+    def one(name: str) -> Run:
+        done = run(name, output_of_ansible(as_json=as_json) if verbose else None)
+        if done.status and not verbose:
+            _show_failures(done)
+        return done
+
+    return _in_turn(names, one, kind="stack", go_on=go_on)
+
+
+def output_of_ansible(*, as_json: bool) -> TextIO:
+    """Where Ansible's output is shown: JSON has standard output for itself."""
+    return sys.stderr if as_json else sys.stdout
+
+
+def _in_turn(names: Sequence[str], run: Callable[[str], Run], *, kind: str, go_on: bool) -> dict[str, Run]:
+    console = terminal()
+    done: dict[str, Run] = {}
+    for number, name in enumerate(names, 1):
+        console.print(f"[{number}/{len(names)}] {kind} {name}", style="bold")
+        done[name] = run(name)
+        if done[name].status and not go_on:
+            break
+    return done
+
+
+def _show_failures(run: Run) -> None:
+    """Show the messages of tasks that failed. Where Ansible itself failed, show what it printed."""
+    for failure in run.failures:
+        click.secho(f"Failed on {failure.host}: {failure.task}", fg="red", err=True)
+        message = failure.message or ("" if failure.output else "The task hides its result (no_log).")
+        for line in f"{message}\n{failure.output}".strip().splitlines():
+            click.echo(f"  {line}", err=True)
+    if not run.failures:
+        click.echo(run.output, nl=False, err=True)
+
+
+def show_report(
+    names: Sequence[str],
+    done: Mapping[str, Run],
+    kind: str,
+    details: Callable[[str, Run], Mapping[str, object]] | None = None,
+) -> None:
+    """Write the result of each as JSON.
+
+    Args:
+        details: what else is reported of a name and its run.
+    """
+    rows = report(names, done)
+    if details is not None:
+        rows = [{**row, **details(name, done[name])} for name, row in zip(names, rows, strict=True) if name in done]
+    show_json({f"{kind}s": rows})
 
 
 #: How a kind of a change is marked and coloured.
@@ -107,10 +146,17 @@ def report(names: Sequence[str], done: Mapping[str, Run]) -> list[dict[str, obje
             "failed": run.failed,
             "unreachable": run.unreachable,
             "seconds": round(run.seconds, 1),
-            "changes": [asdict(change) for change in run.changes],
+            "changes": [
+                {"task": one.task, "host": one.host, "kind": one.kind, "names": one.names} for one in run.changes
+            ],
         }
         for name, run in ((name, done.get(name, Run())) for name in names)
     ]
+
+
+def not_done(names: Sequence[str], done: Mapping[str, Run]) -> dict[str, str]:
+    """The states of those that were not done: `failed`, `not run`."""
+    return {name: state for name in names if (state := _state(name, done)) != "done"}
 
 
 def _state(name: str, done: Mapping[str, Run]) -> str:

@@ -175,8 +175,7 @@ def test_a_name_that_no_file_can_have_is_an_error(words: tuple[str, ...], status
 
 def test_ctrl_c_is_for_ansible_which_ends_by_itself(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(WAITING.replace("/FOLDER", str(tmp_path)))
-    # The name of a task is shown with its result.
-    ctrl_c = {"PLAY [": "\x03"}
+    ctrl_c = {"Task wait": "\x03"}
     shown = mlkeys_on_terminal("deploy", cwd=tmp_path, env={}, answers=ctrl_c, once=tmp_path / "begun", status=130)
     assert "interrupted" in shown
     assert shown != plain(shown)
@@ -373,7 +372,7 @@ def test_graph_draws_the_tree(seed: Path) -> None:
     mlkeys("graph", "--html", "--out", "graph.html", cwd=seed)
     page = (seed / "graph.html").read_text()
     assert svg.strip() in page
-    assert "<td>ml-api-key</td>" in page
+    assert '<tr data-id="app/ml-api-key"><td>ml-api-key</td>' in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", ""), "it loads nothing"
     assert "ml-api-key" in mlkeys("graph", "--focus", "ml-api-key", cwd=seed).stdout
     misspelt = mlkeys("graph", "--focus", "ml-api-keys", cwd=seed, status=1).stderr

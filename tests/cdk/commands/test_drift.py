@@ -62,6 +62,7 @@ def test_changes_of_keys_by_hand_are_found(bao: Bao, mount: str, tmp_path: Path)
     place.by_hand("floored", min_encryption_version=0)
     shown, messages = place.run("diff", "--fail", status=2)
     assert changes(shown) == 2
+    assert f"  ~ 2 keys       change   {mount}/providers: min_decryption_version, min_encryption_version\n" in shown
     assert "Different: first, second." in messages
     place.run("deploy", "--stack", "first")
     assert place.floors("providers") == (2, 2)
@@ -78,11 +79,12 @@ def test_changes_of_keys_by_hand_are_found(bao: Bao, mount: str, tmp_path: Path)
         "under a new key, or accept it with exportable: true. Nothing was changed."
     )
     shown, messages = place.run("diff", "--fail", status=2)
-    assert reason in shown
+    assert f"Failed on localhost: 2 keys\n  {reason}\n" in messages
+    assert "TASK [" not in shown + messages
     # The other stack is compared all the same.
     assert "Different: first, second." in messages
     assert "deploy cannot change: first." in messages
-    assert reason in place.run("deploy", "--stack", "first", status=1)[0]
+    assert reason in place.run("deploy", "--stack", "first", status=1)[1]
 
     # A server that gives no answer is not drift.
     _, messages = place.run("diff", "--fail", "--stack", "first", status=1, token="wrong")

@@ -18,6 +18,7 @@ from mlkeys._commands.fleet.status_text import FleetStatus, shortened, worst
 from mlkeys._errors import MlkeysError
 
 NOW = datetime(2026, 11, 27, 9, 30, tzinfo=UTC)
+PROJECT = Path("/home/user/project")
 STATES = {1: "too old", 2: "behind", 3: "current"}
 DEEP = "/srv/applications/production/assistant/releases/settings"
 
@@ -59,7 +60,7 @@ def report(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def test_each_secret_has_its_worst_version_on_each_host() -> None:
-    html = page([FleetStatus("fleet", report(ROWS))], NOW)
+    html = page([FleetStatus("fleet", report(ROWS))], NOW, PROJECT)
     (table,) = re.findall(r"<th scope=.col.>Secret</th><th scope=.col.>a</th>.*?</table>", html, re.DOTALL)
     cells = re.findall(r'class="state ([a-z-]+)" title="[a-z ]+">([v0-9, ]*)<', table)
     assert cells == [("current", "v3"), ("too-old", "v1"), ("behind", "v2, v3")]
@@ -67,7 +68,7 @@ def test_each_secret_has_its_worst_version_on_each_host() -> None:
 
 
 def test_files_are_grouped_by_folder_and_open_where_something_is_to_do() -> None:
-    html = page([FleetStatus("fleet", report(ROWS))], NOW)
+    html = page([FleetStatus("fleet", report(ROWS))], NOW, PROJECT)
     folders = re.findall(r'<details( open)?>\s*<summary title="(.*?)">(.*?) \((\d)\)</summary>', html)
     assert folders == [
         (" open", "/etc/app", "/etc/app", "2"),
@@ -75,6 +76,35 @@ def test_files_are_grouped_by_folder_and_open_where_something_is_to_do() -> None
         (" open", "/etc/app", "/etc/app", "2"),
     ]
     assert "<b>" not in re.sub(r"<b( class=.*?)?>[^<]*</b>", "", html), "names of files are text"
+
+
+def test_places_of_the_controller_are_named_from_the_project_and_folders_from_their_common_one() -> None:
+    rows = [
+        row("localhost", f"{PROJECT}/group_vars/keys.transit.yml", "openai", 3),
+        row("localhost", "/home/user/projects/other.yml", "openai", 3),
+        row("a", "/srv/app/one/x.env", "openai", 3),
+        row("a", "/srv/app/two/deep/x.env", "openai", 3),
+        row("a", "/srv/app/y.env", "openai", 3),
+        row("b", f"{PROJECT}/x.env", "openai", 3),
+    ]
+    found = report(rows)
+    found["problems"] = [{"severity": "error", "text": f"{PROJECT}/group_vars/b.yml: broken"}]
+    found["unread"] = [{"host": "localhost", "path": f"{PROJECT}/hidden.yml", "reason": "no right"}]
+    html = page([FleetStatus("fleet", found)], NOW, PROJECT)
+    folders = re.findall(r'<summary title="(.*?)">(.*?) \(1\)</summary>', html)
+    assert folders == [
+        ("group_vars", "group_vars"),
+        ("/home/user/projects", "/home/user/projects"),
+        ("/srv/app/one", "one"),
+        ("/srv/app/two/deep", "two/deep"),
+        ("/srv/app", "."),
+        # The same path on another machine is another place.
+        (str(PROJECT), str(PROJECT)),
+    ]
+    assert "<summary>a: 3 ciphertexts in /srv/app</summary>" in html
+    assert "<summary>localhost: 2 ciphertexts</summary>" in html
+    assert "</span> group_vars/b.yml: broken" in html
+    assert '<td class="path">hidden.yml</td>' in html
 
 
 @pytest.mark.parametrize(
@@ -96,7 +126,7 @@ def test_the_history_shows_how_many_used_the_latest_version() -> None:
         ("2026-11-27 09:30", "transit/ml", 1, 1),
         ("2026-11-27 09:30", "transit/ml", 5, 3),
     ]
-    assert "3 of 5" in page([FleetStatus("fleet", report(ROWS), found)], NOW)
+    assert "3 of 5" in page([FleetStatus("fleet", report(ROWS), found)], NOW, PROJECT)
     assert all(json.loads(one)["keys"] for one in text.splitlines())
 
 

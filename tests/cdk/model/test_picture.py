@@ -128,6 +128,71 @@ def test_the_drawings_have_every_box_and_line_once_and_no_text_of_its_own_markup
     assert not re.search(r"#(?!35;)", "".join(row for row in text.splitlines() if "classDef" not in row))
 
 
+@pytest.fixture
+def teams() -> Stack:
+    """Three engines with four keys each, and twelve secrets of each key in two files on its own hosts."""
+    s = stack()
+    inventory = Inventory(s, "i")
+    for team, number in itertools.product((10, 2, 1), (10, 2, 1, 3)):
+        name = f"t{team}-k{number}"
+        key = vault.TransitSecretBackendKey(s, name, backend=f"team-{team}", name=f"key-{number}", derived=True)
+        web = inventory.group(f"t{team}_h{number}", [f"t{team}-h{number}"])
+        given = {f"t{team}k{number}_{one}": Secret.env(f"S{one}") for one in range(12)}
+        entries = EncryptedVars(s, f"{name}-v", key=key, secrets=given)
+        for part in (0, 6):
+            chosen = [entries[f"t{team}k{number}_{one}"] for one in range(part, part + 6)]
+            HostConfig(s, f"{name}-f{part}", hosts=web, dest=f"/etc/{part}", json=chosen)
+    return s
+
+
+def test_many_secrets_of_a_key_are_one_box_with_all_their_lines(teams: Stack) -> None:
+    whole = drawn(teams)
+    folded = whole.folded()
+    boxes = [box for box in folded.boxes.values() if box.kind == "secret"]
+    assert len(boxes) == 12
+    assert {box.name for box in boxes} == {"12 secrets"}
+    one = folded.boxes["secrets of s/t2-k10"]
+    assert one.detail == "of team-2/key-10"
+    assert [*one.names.values()] == [f"t2k10_{number}" for number in range(12)]
+    assert folded.place_of("s/t2-k10-v/t2k10_3") == "secrets of s/t2-k10"
+    assert folded.place_of("s/t2-k10") == "s/t2-k10"
+    ends = {end: meaning for (start, end), meaning in folded.lines.items() if start == "secrets of s/t2-k10"}
+    assert ends == {"s/t2-k10-v": "is in", "s/t2-k10-f0": "is used in", "s/t2-k10-f6": "is used in"}
+    # Variables of all hosts would have a line to each of them.
+    assert folded.boxes["s/t2-k10-v"].detail == "variables of 12 groups"
+    assert sum(meaning == "are variables of" for meaning in whole.lines.values()) == 144
+    assert "are variables of" not in folded.lines.values()
+    assert "s/t2-k10-v/t2k10_3" in whole.around(["t2k10_3"]).folded().boxes, "one secret stays as it is"
+    assert "t2k10_3</text>" not in svg(folded, igraph)
+    assert "t2k10_3" in svg(folded, igraph)
+
+
+def test_parts_are_in_the_order_of_names_and_no_lines_cross(teams: Stack) -> None:
+    found = drawn(teams).folded()
+    image = ET.fromstring(svg(found, igraph))  # noqa: S314  our own
+    tops = {
+        box.get("data-id", ""): float(rect.get("y", ""))
+        for box in image.iter("{http://www.w3.org/2000/svg}g")
+        for rect in box.iter("{http://www.w3.org/2000/svg}rect")
+    }
+    for kind in COLUMNS:
+        ones = sorted((one for one, box in found.boxes.items() if box.kind == kind), key=lambda one: tops[one])
+        for one, other in itertools.pairwise(ones):
+            assert tops[other] - tops[one] >= 54
+    engines = sorted((one for one, box in found.boxes.items() if box.kind == "engine"), key=lambda one: tops[one])
+    assert engines == ["engine team-1", "engine team-2", "engine team-10"]
+    keys = sorted((one for one, box in found.boxes.items() if box.kind == "key"), key=lambda one: tops[one])
+    assert [key.partition("-")[0] for key in keys] == [f"s/t{team}" for team in (1, 2, 10) for _ in range(4)]
+    for kind in ("key", "secret", "hosts"):
+        beside = [ends for ends in found.lines if found.boxes[ends[1]].kind == kind]
+        for first, second in itertools.combinations(beside, 2):
+            assert (tops[first[0]] - tops[second[0]]) * (tops[first[1]] - tops[second[1]]) >= 0, (first, second)
+    # A key stands beside its secrets, and these beside the files that have them.
+    for start, end in found.lines:
+        if found.boxes[end].kind == "secret":
+            assert abs(tops[start] - tops[end]) < 200
+
+
 def test_boxes_do_not_overlap_and_stand_in_their_columns_with_200_secrets() -> None:
     s = stack()
     key = vault.TransitSecretBackendKey(s, "k", backend="transit", name="keys")

@@ -129,5 +129,5 @@ def test_many_keys_are_deployed_and_one_that_is_wrong_is_named(bao: Bao, mount: 
     bao.done("POST", f"{mount}/keys/k1/config", {"exportable": True})
     bao.done("POST", f"{mount}/keys/k2/rotate", {})
     different = mlkeys("diff", "--fail", cwd=tmp_path, env=env, status=2)
-    assert f"1 of 3 keys failed: {mount}/keys/k1: exportable is on and cannot be turned off again" in different.stdout
+    assert f"1 of 3 keys failed: {mount}/keys/k1: exportable is on and cannot be turned off again" in different.stderr
     assert "deploy cannot change: s." in different.stderr

@@ -26,8 +26,11 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report 
         ({"diff": {"before": {"a": 1}, "after": None}}, "deleted", []),
         ({"diff": [{"before": "", "after": "x"}, {"before": "y", "after": ""}]}, "changed", []),
         ({"diff": [{"before": "", "after": "x"}, {"before": "y", "after": "y"}]}, "created", []),
+        ({"diff": [{"before": {"a": 1}, "after": {"a": 2}}], "results": [{"name": "k"}]}, "changed", ["a"]),
         ({"results": [{"diff": {"before": "", "after": "x"}}, {"skipped": True}, "other"]}, "created", []),
         ({"diff": "text"}, "done", []),
+        ({"diff": {"before": {"state": "absent"}, "after": {"state": "directory"}}}, "created", []),
+        ({"diff": {"before": {"state": "file"}, "after": {"state": "absent"}}}, "deleted", []),
     ],
 )
 def test_the_kind_of_a_change_comes_from_its_diff(result: dict[str, Any], kind: str, names: list[str]) -> None:
@@ -52,7 +55,8 @@ def test_a_report_is_a_line_for_each_task_and_one_for_the_whole(monkeypatch: pyt
         text = pipe.read()
     started, whole = map(json.loads, text.splitlines())
     assert started == {"started": "Key ml"}
-    assert whole["changes"] == [{"task": "Key ml", "host": "localhost", "kind": "changed", "names": ["a"]}]
+    change = {"task": "Key ml", "host": "localhost", "kind": "changed", "names": ["a"], "items": []}
+    assert whole["changes"] == [change]
     assert "sk-" not in text
 
 
@@ -60,14 +64,51 @@ def test_why_a_run_fails_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) ->
     reading, writing = os.pipe()
     monkeypatch.setenv("MLKEYS_REPORT_FD", str(writing))
     report = Report()
-    report.add_failure({"msg": "No key.\n"})
-    report.add_item_failure({"msg": "No engine.", "refused": True})
-    report.add_failure({"msg": "One or more items failed"})
-    report.add_failure({"censored": "hidden"})
+    report.add_failure("Key", "a", {"msg": "No key.\n", "invocation": {"module_args": {"value": "sk-argument"}}})
+    report.add_item_failure("Engines", "a", {"msg": "No engine.", "refused": True})
+    report.add_failure("Engines", "a", {"msg": "One or more items failed"})
+    report.add_failure("Key", "a", {"censored": "hidden"})
+    report.add_failure("Start", "b", {"msg": "non-zero return code", "stdout": "", "stderr": "No such unit\n"})
+    report.add_unreachable("Start", "c", {"msg": "No route to host", "unreachable": True})
     report.send(SimpleNamespace(processed={}, custom={}, **COUNTS))
     with os.fdopen(reading) as pipe:
-        problems = [json.loads(line)["problem"] for line in pipe.readlines()[:-1]]
-    assert problems == ["No key.", "No engine.", ""]
+        text = pipe.read()
+    lines = [json.loads(line) for line in text.splitlines()[:-1]]
+    problems = [line["problem"] for line in lines if "problem" in line]
+    assert problems == ["No key.", "No engine.", "", "non-zero return code"]
+    assert [tuple(line["failed"].values()) for line in lines if "failed" in line] == [
+        ("Key", "a", "No key.", ""),
+        ("Engines", "a", "No engine.", ""),
+        ("Key", "a", "", ""),
+        ("Start", "b", "non-zero return code", "No such unit"),
+        ("Start", "c", "No route to host", ""),
+    ]
+    assert "sk-" not in text
+
+
+def test_what_one_task_makes_is_named_and_what_a_check_cannot_compare_is_counted() -> None:
+    report = Report()
+    for name, changed in (("a", True), ("b", False), ("c", True)):
+        made = {"changed": changed, "diff": {"before": "", "after": "text"}}
+        report.add_item("localhost", name, made)
+    report.add_change("3 policies", "localhost", {"changed": True, "results": [{}]})
+    key = {"backend": "transit", "changed": True, "key": {"value": "sk-key"}}
+    results = [{**key, "name": "a", "action": "created"}, {**key, "name": "b", "action": "rotated"}]
+    report.add_change("2 keys", "localhost", {"changed": True, "results": results})
+    engine = {"skipped": True, "false_condition": "not ansible_check_mode or engine.diff.before | length > 0"}
+    report.add_awaited("2 keys", "localhost", ["transit/a", "transit/b"], engine)
+    report.add_awaited("2 files", "localhost", [""], {"results": [engine, {"changed": False}, engine]})
+    for names, false in (([], engine["false_condition"]), ([""], "not ansible_check_mode"), ([""], "x is defined")):
+        report.add_awaited("other", "localhost", names, {"skipped": True, "false_condition": false})
+    document = report.document(SimpleNamespace(processed={}, custom={}, **COUNTS))
+    assert [change["items"] for change in document["changes"]] == [
+        [{"name": "a", "kind": "created"}, {"name": "c", "kind": "created"}],
+        [{"name": "transit/a", "kind": "created"}, {"name": "transit/b", "kind": "changed"}],
+    ]
+    assert [(one["task"], one["count"], one["changes_before"]) for one in document["awaited"]] == [
+        ("2 keys", 2, 2),
+        ("2 files", 2, 2),
+    ]
 
 
 def test_without_a_descriptor_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def check_moved(state: StackState) -> None:
             )
 
 
-def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO) -> Run:
+def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO | None) -> Run:
     """Make the keys of the program, then decrypt with the former keys and encrypt with these, in one process.
 
     Raises:

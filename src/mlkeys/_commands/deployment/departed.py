@@ -126,7 +126,7 @@ def confirm(*, yes: bool) -> None:
         raise MlkeysError("Nothing was deployed.")
 
 
-def delete(one: Departed, project: Path, show: TextIO, arguments: Sequence[str] = (), *, force: bool) -> Run:
+def delete(one: Departed, project: Path, show: TextIO | None, arguments: Sequence[str] = (), *, force: bool) -> Run:
     """Delete what left a stack.
 
     Args:
@@ -174,4 +174,6 @@ def added(run: Run, more: Run) -> Run:
         failed=run.failed + more.failed,
         refused=run.refused + more.refused,
         stats={**run.stats, **more.stats},
+        failures=[*run.failures, *more.failures],
+        output=run.output + more.output,
     )

@@ -123,7 +123,7 @@ def command(  # noqa: PLR0913  each is an option
         all_looks = [*looks(added, history), *former_looks]
         found = [FleetStatus(one.name, one.report, of_fleet(all_looks, one.name)) for one in found]
     if html is not None:
-        write_file(html, page(found, now))
+        write_file(html, page(found, now, Path.cwd()))
     if as_json:
         show_json({"fleets": [{"name": one.name, **one.report} for one in found]})
     else:

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from mlkeys._commands.fleet.status_history import Look
@@ -131,6 +133,18 @@ class FleetStatus:
         """The ciphertexts that no key could be found for."""
         return list(self.report.get("unknown") or ())
 
+    def named_from(self, project: Path) -> FleetStatus:
+        """Return the same report with places on the controller named from a folder, if they are below it."""
+
+        def named(row: Mapping[str, Any]) -> Mapping[str, Any]:
+            if row.get("host") != _CONTROLLER or "path" not in row:
+                return row
+            return {**row, "path": below(str(row["path"]), str(project))}
+
+        lists = {name: [named(row) for row in self.report.get(name) or ()] for name in _WITH_PLACES}
+        problems = [{**one, "text": one["text"].replace(f"{project}/", "")} for one in self.problems]
+        return replace(self, report={**self.report, **lists, "problems": problems})
+
     @property
     def healthy(self) -> bool:
         return bool(self.report["healthy"]) and not self.unread and not self.unknown
@@ -205,6 +219,20 @@ def folder_of(row: Mapping[str, Any]) -> str:
     return str(row["path"]).rpartition("/")[0] or "/"
 
 
+def common_folder(folders: Sequence[str]) -> str:
+    """Return the folder that several folders are in; empty if they have none but the root, or are a single one."""
+    if len(folders) < 2 or len({folder.startswith("/") for folder in folders}) > 1:
+        return ""
+    return os.path.commonpath(folders).removesuffix("/")
+
+
+def below(path: str, folder: str) -> str:
+    """Return a path as named from a folder: unchanged if it is elsewhere, `.` for the folder itself."""
+    if path == folder:
+        return "."
+    return path.removeprefix(f"{folder}/") if folder else path
+
+
 def shortened(path: str) -> str:
     """A path that fits on a line: its middle parts give way to an ellipsis."""
     parts = path.split("/")
@@ -218,6 +246,9 @@ def worst(rows: Sequence[Mapping[str, Any]]) -> str:
     return max((str(row["state"]) for row in rows), key=lambda state: _WEIGHTS.get(state, len(_WEIGHTS)))
 
 
+#: The host that a playbook runs on, and the lists of a report whose rows have a path.
+_CONTROLLER = "localhost"
+_WITH_PLACES = ("ciphertexts", "unknown", "unread")
 _LONGEST_PATH, _KEPT_PARTS = 44, 4
 _WEIGHTS = {state: weight for weight, state in enumerate(("current", "foreign", "behind", "unknown", "too old"))}
 

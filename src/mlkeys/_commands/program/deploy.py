@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
@@ -14,6 +16,8 @@ from mlkeys._commands.deployment import departed
 from mlkeys._commands.deployment.carry import carry, moves_of
 from mlkeys._commands.deployment.comparison import Choices, Comparison, compared
 from mlkeys._commands.deployment.gone import gone_stacks, project_of
+from mlkeys._commands.deployment.plan import Row, rows_of, rows_of_gone, rows_of_moves
+from mlkeys._commands.deployment.plan_text import show_done
 from mlkeys._commands.deployment.state import states_of
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import Run, ansible_playbook
@@ -24,9 +28,10 @@ from mlkeys._commands.project import (
     program_argument,
     stack_option,
     synthesised,
+    verbose_option,
 )
 from mlkeys._commands.sources import require_sources
-from mlkeys._commands.stacks import run_each
+from mlkeys._commands.stacks import run_stacks
 from mlkeys._errors import MlkeysError
 
 
@@ -44,6 +49,7 @@ from mlkeys._errors import MlkeysError
     "--forget-host", multiple=True, metavar="NAME", help="Give up the files on this host, which is gone; repeatable."
 )
 @click.option("--adopt", is_flag=True, help="Take over what is on the server and in no record.")
+@verbose_option
 @json_option
 @failing_plainly
 def command(  # noqa: PLR0913  each is an argument of the command
@@ -57,6 +63,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     generate: tuple[str, ...],
     forget_host: tuple[str, ...],
     adopt: bool,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Deploy what PROGRAM (app.py) describes.
@@ -71,7 +78,8 @@ def command(  # noqa: PLR0913  each is an argument of the command
     policies, AppRoles, ciphertexts, and on hosts services of an agent and files with plaintext. On a terminal, deploy
     asks first. Without one, it deletes without asking, even without --yes. Keys and engines stay: see --delete-keys.
 
-    With --json, only the counts of each stack are written to standard output.
+    A table shows what was created, changed, revoked, deleted and kept, and the last line counts it. With --json, only
+    the counts of each stack are written to standard output.
 
     \b
     Examples:
@@ -81,6 +89,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
       mlkeys deploy --json | jq '.stacks[].changed'
       mlkeys dev -- mlkeys deploy       to a temporary development server
     """
+    start = time.monotonic()
     app, folder = synthesised(program, out)
     todo = chosen(app, stacks, (gone := gone_stacks(app, program, folder)).stacks)
     require_sources(states_of(app, program, [stack for stack in todo if stack in app.stacks]))
@@ -88,37 +97,65 @@ def command(  # noqa: PLR0913  each is an argument of the command
     if departed.show([one.departed for one in found]):
         departed.confirm(yes=yes)
     arguments = ["--limit", f"localhost,{limit}"] if limit is not None else []
-    by_name = {one.state.name: one for one in found}
-
-    def run(name: str, show: TextIO) -> Run:
-        return _deploy(by_name[name], folder, show, arguments, generate)
-
-    done = run_each([stack.node.id for stack in todo], run, kind="stack", as_json=as_json)
+    made = _Deployment({one.state.name: one for one in found}, folder, arguments, generate)
+    done = run_stacks([stack.node.id for stack in todo], made.run, as_json=as_json, verbose=verbose)
+    show_done(found, {**dict.fromkeys(made.found, ()), **made.rows}, done, "Deployed", start, as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
-        raise MlkeysError(f"Stack {failed[0]} failed. Fix the errors and rerun; completed steps are kept.")
+        raise MlkeysError(made.problem(failed[0]))
 
 
-def _deploy(one: Comparison, folder: Path, show: TextIO, arguments: Sequence[str], generate: Sequence[str]) -> Run:
-    """Deploy a stack, then delete what left it. The record is written before and after."""
-    project = project_of(one.state, folder)
-    one.state.begin()
-    if found := moves_of(one.state):
-        moved = carry(one.state, found, project, show)
-        if moved.status:
-            return moved
-    run = Run()
-    if not one.state.gone:
-        run = ansible_playbook(project, "site.yml", [*arguments, *one.arguments(generate)], show=show, brief=True)
-    if run.status:
+@dataclass(frozen=True, slots=True)
+class _Deployment:
+    """The deployment of stacks.
+
+    Attributes:
+        found: what must be known of each stack.
+        arguments: of Ansible.
+        generate: names of random secrets to make again.
+        rows: what was done.
+        unreached: hosts with files that left a stack and may still be there.
+    """
+
+    found: Mapping[str, Comparison]
+    folder: Path
+    arguments: Sequence[str]
+    generate: Sequence[str]
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    unreached: dict[str, list[str]] = field(default_factory=dict)
+
+    def run(self, name: str, show: TextIO | None) -> Run:
+        """Deploy a stack, then delete what left it. The record is written before and after."""
+        one, rows = self.found[name], self.rows.setdefault(name, [])
+        project = project_of(one.state, self.folder)
+        one.state.begin()
+        if found := moves_of(one.state):
+            moved = carry(one.state, found, project, show)
+            if moved.status:
+                return moved
+            rows += rows_of_moves(found)
+        run = Run()
+        if not one.state.gone:
+            arguments = [*self.arguments, *one.arguments(self.generate)]
+            run = ansible_playbook(project, "site.yml", arguments, show=show, brief=True)
+            rows += rows_of(run)
+        if run.status:
+            return run
+        if one.departed.left.deleted:
+            run = departed.added(run, departed.delete(one.departed, project, show, self.arguments, force=True))
+            if run.status and run.unreachable:
+                self.unreached[name] = sorted(one.departed.left.deleted.files)
+        if not run.status:
+            remaining = one.departed.remaining(everywhere=not self.arguments)
+            rows += rows_of_gone(one.departed, remaining)
+            one.state.finish(remaining)
         return run
-    if one.departed.left.deleted:
-        run = departed.added(run, departed.delete(one.departed, project, show, arguments, force=True))
-        if run.status and run.unreachable and (hosts := sorted(one.departed.left.deleted.files)):
-            named = " ".join(f"--forget-host {host}" for host in hosts)
-            raise MlkeysError(
-                f"Not all files that left stack {one.state.name} were deleted: a host is unreachable. Rerun when it is "
-                f"back. If it is gone for good, with its disk, give up its files: mlkeys deploy {named}"
-            )
-    if not run.status:
-        one.state.finish(one.departed.remaining(everywhere=not arguments))
-    return run
+
+    def problem(self, failed: str) -> str:
+        """Return what a stack that failed needs."""
+        if not (hosts := self.unreached.get(failed)):
+            return f"Stack {failed} failed. Fix the errors and rerun; completed steps are kept."
+        named = " ".join(f"--forget-host {host}" for host in hosts)
+        return (
+            f"Not all files that left stack {failed} were deleted: a host is unreachable. Rerun when it is back. If it "
+            f"is gone for good, with its disk, give up its files: mlkeys deploy {named}"
+        )

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -16,6 +17,8 @@ from mlkeys._analysis.view import View
 from mlkeys._commands.deployment.comparison import Choices, compared
 from mlkeys._commands.deployment.departed import Departed, added, agreed, delete, show
 from mlkeys._commands.deployment.gone import gone_stacks, project_of
+from mlkeys._commands.deployment.plan import DELETED, KEPT, Row, rows_of, rows_of_gone
+from mlkeys._commands.deployment.plan_text import show_done
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import (
@@ -25,8 +28,9 @@ from mlkeys._commands.project import (
     program_argument,
     stack_option,
     synthesised,
+    verbose_option,
 )
-from mlkeys._commands.stacks import run_each
+from mlkeys._commands.stacks import run_stacks
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack, root_of
@@ -43,9 +47,10 @@ from mlkeys._record.record import KINDS, Made
     "--forget-host", multiple=True, metavar="NAME", help="Give up the files on this host, which is gone; repeatable."
 )
 @click.option("--adopt", is_flag=True, help="Include what a lost record made.")
+@verbose_option
 @json_option
 @failing_plainly
-def command(
+def command(  # noqa: PLR0913  each is an argument of the command
     program: Path,
     out: Path | None,
     stacks: tuple[str, ...],
@@ -54,6 +59,7 @@ def command(
     protected_keys: bool,
     forget_host: tuple[str, ...],
     adopt: bool,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Delete what PROGRAM (app.py) created: roles, policies, ciphertexts, keys, engines.
@@ -75,26 +81,39 @@ def command(
     todo = list(reversed(chosen(app, stacks, gone.stacks)))
     compares = compared(app, gone, program, todo, Choices(forget=forget_host, adopt=adopt, everything=True), folder)
     found = {one.state.name: one.departed for one in compares}
-    keys = [key for stack in todo for key in _keys(stack, found[stack.node.id].destroyed)]
-    protected = [key.node.path for key in keys if key.protected]
+    keys = _chosen_keys(todo, found, protected_too=protected_keys)
+    show([*found.values()])
+    if not yes and not agreed(_question(todo, keys)):
+        raise MlkeysError("Nothing was destroyed.")
+
+    start = time.monotonic()
+    rows: dict[str, list[Row]] = {stack.node.id: [] for stack in todo}
+
+    def run(name: str, show: TextIO | None) -> Run:
+        return _destroy(found[name], folder, show, rows[name], force=protected_keys)
+
+    done = run_stacks([*rows], run, as_json=as_json, verbose=verbose)
+    show_done(compares, rows, done, "Destroyed", start, usual=(DELETED, KEPT), as_json=as_json)
+    if failed := [name for name, run in done.items() if run.status]:
+        raise MlkeysError(f"Stack {failed[0]} was not destroyed completely. Fix the errors and rerun.")
+
+
+def _chosen_keys(stacks: Sequence[Stack], found: Mapping[str, Departed], *, protected_too: bool) -> int:
+    """Return how many keys are deleted.
+
+    Raises:
+        MlkeysError: one does not allow that, and the user does not say that it goes all the same.
+    """
+    keys = [key for stack in stacks for key in _keys(stack, found[stack.node.id].destroyed)]
     # Nothing is known of keys that the program does not have any more.
     left = sorted({key for one in found.values() for key in one.left.deleted.keys})
-    protected += left
-    if protected and not protected_keys:
+    protected = [key.node.path for key in keys if key.protected] + left
+    if protected and not protected_too:
         raise MlkeysError(
             f"These keys do not allow deletion: {', '.join(protected)}. Set deletion_allowed=True and deploy, "
             "or give --protected-keys."
         )
-    show([*found.values()])
-    if not yes and not agreed(_question(todo, len(keys) + len(left))):
-        raise MlkeysError("Nothing was destroyed.")
-
-    def run(name: str, show: TextIO) -> Run:
-        return _destroy(found[name], folder, show, force=protected_keys)
-
-    done = run_each([stack.node.id for stack in todo], run, kind="stack", as_json=as_json)
-    if failed := [name for name, run in done.items() if run.status]:
-        raise MlkeysError(f"Stack {failed[0]} was not destroyed completely. Fix the errors and rerun.")
+    return len(keys) + len(left)
 
 
 def _question(stacks: Sequence[Stack], keys: int) -> str:
@@ -103,15 +122,24 @@ def _question(stacks: Sequence[Stack], keys: int) -> str:
     return f"Destroy {names} with {keyring}, and lose everything that was ever encrypted with them?"
 
 
-def _destroy(one: Departed, folder: Path, show: TextIO, *, force: bool) -> Run:
-    """Destroy what is left of a stack, then what it has."""
+def _destroy(one: Departed, folder: Path, show: TextIO | None, rows: list[Row], *, force: bool) -> Run:
+    """Destroy what is left of a stack, then what it has.
+
+    Args:
+        rows: gets what was done.
+    """
     run, project = Run(), project_of(one.state, folder)
     if one.left.deleted:
         run = delete(one, project, show, force=force)
-    if not (run.status or one.state.gone):
+        if run.status:
+            return run
+    rows += rows_of_gone(one, why="")
+    if not one.state.gone:
         own = {kind: sorted(getattr(one.destroyed, kind)) for kind in KINDS}
         arguments = ["--extra-vars", json.dumps({"destroyed": own, **({"force_keys": True} if force else {})})]
-        run = added(run, ansible_playbook(project, "destroy.yml", arguments, show=show, brief=True))
+        made = ansible_playbook(project, "destroy.yml", arguments, show=show, brief=True)
+        rows += rows_of(made)
+        run = added(run, made)
     if not run.status:
         one.state.end(one.shared)
     return run

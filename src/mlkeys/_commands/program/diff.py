@@ -5,17 +5,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TextIO
 
 import click
 
 from mlkeys._commands.deployment.carry import moves_of
 from mlkeys._commands.deployment.comparison import Choices, Comparison, compared
-from mlkeys._commands.deployment.departed import show
 from mlkeys._commands.deployment.gone import gone_stacks
+from mlkeys._commands.deployment.plan import Row, gone_besides, rows_of, rows_of_gone, rows_of_moves
+from mlkeys._commands.deployment.plan_text import table
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import (
@@ -25,8 +27,9 @@ from mlkeys._commands.project import (
     program_argument,
     stack_option,
     synthesised,
+    verbose_option,
 )
-from mlkeys._commands.stacks import run_each
+from mlkeys._commands.stacks import run_stacks, show_report
 from mlkeys._errors import MlkeysError
 from mlkeys._record.left import lines
 
@@ -41,9 +44,10 @@ from mlkeys._record.left import lines
 @click.option("--delete-keys", multiple=True, metavar="NAME", help="As in deploy; repeatable.")
 @click.option("--forget-host", multiple=True, metavar="NAME", help="As in deploy; repeatable.")
 @click.option("--adopt", is_flag=True, help="As in deploy.")
+@verbose_option
 @json_option
 @failing_plainly
-def command(
+def command(  # noqa: PLR0913  each is an argument of the command
     program: Path,
     out: Path | None,
     stacks: tuple[str, ...],
@@ -52,12 +56,15 @@ def command(
     delete_keys: tuple[str, ...],
     forget_host: tuple[str, ...],
     adopt: bool,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Show what deploy would change, without changing servers or hosts.
 
-    Runs the playbook of each stack in Ansible's check mode with --diff. Tasks that depend on an engine or a key that
-    does not exist yet are skipped. With --json, only the counts of each stack are written to standard output.
+    Runs the playbook of each stack in Ansible's check mode with --diff. A table shows what would be created, changed,
+    revoked, deleted and kept, and the last line counts it. -v shows the differences themselves. What depends on an
+    engine or a key that does not exist yet counts as created. With --json, only the counts of each stack are written to
+    standard output.
 
     Changes by hand are differences too: a rotated key, a lower floor (min_decryption_version), an exportable key. A
     change that deploy cannot undo (an exportable key stays exportable) ends the comparison of its stack, with status 1,
@@ -72,52 +79,57 @@ def command(
       mlkeys diff --stack prod
       mlkeys diff --fail            for CI and cron: exit with 2 if there is a difference
     """
+    start = time.monotonic()
     app, folder = synthesised(program, out, writes=False)
     gone = gone_stacks(app, program, folder)
     todo = chosen(app, stacks, gone.stacks)
     found = compared(app, gone, program, todo, Choices(delete_keys, forget=forget_host, adopt=adopt), folder)
-    done = _compare(found, folder, as_json=as_json)
-    for one in found:
-        for move in moves_of(one.state):
-            click.echo(f"Moves from {move.former} to {move.key}: {', '.join(move.names)}", err=True)
-    show([one.departed for one in found])
-    _end(done, fail=fail)
+    by_name = {one.state.name: one for one in found}
+    done = run_stacks([*by_name], partial(_compare, by_name, folder), as_json=as_json, verbose=verbose, go_on=True)
+    if as_json:
+        show_report([*done], done, "stack", _details)
+        sys.exit(_verdict(done, fail=fail))
+    shown = table(found, {name: _rows(one, done[name]) for name, one in by_name.items()}, done, planned=True)
+    shown.show()
+    status = _verdict(done, fail=fail, hint="" if verbose else " To see what differs, add -v.")
+    click.echo(shown.last_line("Compared", time.monotonic() - start))
+    sys.exit(status)
 
 
-def _compare(found: Sequence[Comparison], folder: Path, *, as_json: bool) -> dict[str, Run]:
-    """Compare each stack with its server and hosts, and count what left it."""
-    left = {one.state.name: one.departed.left for one in found}
-    given = {one.state.name: one.arguments() for one in found}
-    gone = {one.state.name for one in found if one.state.gone}
-
-    def run(name: str, show: TextIO) -> Run:
-        made, deleted = Run(), left[name].deleted
-        if name not in gone:
-            words = ["--check", "--diff", *given[name]]
-            made = ansible_playbook(folder / "ansible" / name, "site.yml", words, show=show, brief=True)
-            # What site.yml purges from a file it has counted itself.
-            deleted = replace(deleted, secrets={})
-        made.changed += sum(1 for _ in lines(deleted))
-        made.stats = {**made.stats, "left": [*lines(left[name].deleted)], "kept": [*lines(left[name].kept)]}
-        return made
-
-    def details(_name: str, made: Run) -> dict[str, object]:
-        return {name: made.stats.get(name, []) for name in ("left", "kept")}
-
-    return run_each([*left], run, kind="stack", as_json=as_json, go_on=True, details=details)
+def _compare(by_name: Mapping[str, Comparison], folder: Path, name: str, show: TextIO | None) -> Run:
+    """Compare a stack with its server and hosts, and count what left it."""
+    one, made = by_name[name], Run()
+    if not one.state.gone:
+        words = ["--check", "--diff", *one.arguments()]
+        made = ansible_playbook(folder / "ansible" / one.state.name, "site.yml", words, show=show, brief=True)
+    made.changed += sum(1 for _ in lines(gone_besides(one.departed)))
+    made.stats = {
+        **made.stats,
+        "left": [*lines(one.departed.left.deleted)],
+        "kept": [*lines(one.departed.left.kept)],
+    }
+    return made
 
 
-def _end(done: Mapping[str, Run], *, fail: bool) -> NoReturn:
-    """Say what differs, and end with the status for it."""
+def _details(_name: str, made: Run) -> dict[str, object]:
+    return {name: made.stats.get(name, []) for name in ("left", "kept")}
+
+
+def _rows(one: Comparison, made: Run) -> list[Row]:
+    return [*rows_of(made), *rows_of_moves(moves_of(one.state)), *rows_of_gone(one.departed)]
+
+
+def _verdict(done: Mapping[str, Run], *, fail: bool, hint: str = "") -> int:
+    """Say what differs, and return the status for it."""
     if failed := [name for name, run in done.items() if run.status and not run.only_refused]:
         raise MlkeysError(f"Not compared: {', '.join(failed)}. The errors are shown above.")
     different = [name for name, run in done.items() if run.changed or run.only_refused]
-    click.echo(f"Different: {', '.join(different)}." if different else "No differences.", err=True)
+    click.echo(f"Different: {', '.join(different)}.{hint}" if different else "No differences.", err=True)
     if beyond := [name for name, run in done.items() if run.only_refused]:
         click.echo(
             f"deploy cannot change: {', '.join(beyond)}. The message above shows what. The tasks after it were not "
             "compared.",
             err=True,
         )
-        sys.exit(2 if fail else 1)
-    sys.exit(2 if fail and different else 0)
+        return 2 if fail else 1
+    return 2 if fail and different else 0

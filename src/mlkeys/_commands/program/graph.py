@@ -21,7 +21,7 @@ from mlkeys._shared.schema import did_you_mean
 from mlkeys._synthesis.program import load
 from mlkeys._targets.json_text import json_text
 
-#: Older releases do not say where lines bend.
+#: The oldest release that was tried.
 _LAYOUT = "igraph>=1.0"
 
 
@@ -43,6 +43,8 @@ def command(
 ) -> None:
     """Draw what PROGRAM (app.py) describes: engines, keys, secrets, who may use them, files and hosts.
 
+    More than eight secrets of one key are one box, unless you give --focus.
+
     \b
     Examples:
       mlkeys graph                                  Mermaid text, which GitHub renders
@@ -55,6 +57,7 @@ def command(
         raise click.UsageError("Choose one of --svg, --html and --json.")
     view = View(load(program))
     drawn = _focused(picture(view, names_in_files_of(program.parent)), focus)
+    shown = drawn if focus else drawn.folded()
     if as_json and out is None:
         show_json(data(view, drawn))
         return
@@ -64,9 +67,9 @@ def command(
         # Few runs need it.
         from mlkeys._commands.program.graph_page import page
 
-        text = page(program.absolute().parent.name, drawn, svg(drawn, _layout_library()))
+        text = page(program.absolute().parent.name, drawn, shown, _layout_library())
     else:
-        text = svg(drawn, _layout_library()) if as_svg else mermaid(drawn)
+        text = svg(shown, _layout_library()) if as_svg else mermaid(shown)
     if out is None:
         click.echo(text, nl=False)
         return

@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The table of diff, deploy and destroy: a row for each thing, and counts that agree with the rows."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlkeys._commands.deployment.plan import CHANGED, CREATED, DELETED, KEPT, REVOKED, Row, rows_of
+from mlkeys._commands.deployment.plan_text import Table
+from mlkeys._commands.playbook import Awaited, Change, Failure, Run
+from mlkeys._commands.stacks import run_stacks
+
+
+def items(kind: str, *names: str) -> list[dict[str, str]]:
+    return [{"name": name, "kind": kind} for name in names]
+
+
+def test_rows_are_in_the_order_of_the_run_and_count_each_host() -> None:
+    run = Run(
+        changes=[
+            Change("Engine e", "localhost", "created"),
+            Change("2 keys", "localhost", "changed", ["auto_rotate_period"], items("changed", "e/k")),
+            Change("5 policies", "localhost", "changed", (), [*items("created", *"abcd"), *items("changed", "x")]),
+            Change("mlkeys.transit.vault_transit_host : Unit", "web-1", "created"),
+            Change("mlkeys.transit.vault_transit_host : Unit", "web-2", "created"),
+            Change("Restart", "web-1", "done"),
+            Change("Folders", "web-1", "created", (), items("created", "/srv/a", "/srv/b")),
+        ],
+        awaited=[Awaited("Key later", "localhost", 2, 1)],
+    )
+    assert rows_of(run) == [
+        Row(CREATED, "Engine e"),
+        Row(CREATED, "Key later", "what it needs does not exist yet", 2),
+        Row(CHANGED, "2 keys", "e/k: auto_rotate_period"),
+        Row(CREATED, "5 policies", "a, b, c and 1 more", 4),
+        Row(CHANGED, "5 policies", "x"),
+        Row(CREATED, "Unit", "on 2 hosts", 2),
+        Row(CHANGED, "Restart", "on web-1"),
+        Row(CREATED, "Folders", "on web-1", 2),
+    ]
+
+
+ROWS = {
+    "dev": [Row(CREATED, "Engine e"), Row(CHANGED, "Key k", "exportable\x1b"), Row(REVOKED, "policy p", "gone")],
+    "prod": [Row(DELETED, "ciphertext c", "gone", 2), Row(KEPT, "key t/k", "gone")],
+    "stage": [],
+}
+
+
+def test_a_plan_and_a_deployment_say_the_same_in_their_own_tense(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = Table(ROWS, {"prod": "no longer in the program"}, planned=True)
+    plan.show()
+    assert capsys.readouterr().out.splitlines() == [
+        "Stack dev",
+        "  + Engine e      create",
+        "  ~ Key k         change   exportable\\x1b",
+        "  - policy p      revoke   gone",
+        "Stack prod: no longer in the program",
+        "  - ciphertext c  delete   gone",
+        "    key t/k       keep     gone",
+        "Stack stage: no changes",
+    ]
+    counts = "Plan: 1 to create, 1 to change, 1 to revoke, 2 to delete, 1 kept. Compared in 1.2 s."
+    assert plan.last_line("Compared", 1.23) == counts
+    made = Table({"dev": ROWS["dev"]}, {})
+    made.show()
+    assert "  - policy p  revoked  gone" in capsys.readouterr().out
+    assert made.last_line("Deployed", 12.0) == "Deployed: 1 created, 1 changed, 1 revoked, 0 kept in 12.0 s."
+    assert made.last_line("Destroyed", 1, (DELETED,)).startswith(
+        "Destroyed: 1 created, 1 changed, 1 revoked, 0 deleted in"
+    )
+
+
+def test_what_failed_and_what_was_not_run_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table(ROWS, {"dev": "failed", "prod": "not run", "stage": "not run"})
+    table.show()
+    shown = capsys.readouterr().out.splitlines()
+    assert [line for line in shown if line.startswith("Stack")] == [
+        *("Stack dev: failed", "Stack prod: not run", "Stack stage: not run"),
+    ]
+    assert table.last_line("Deployed", 1).startswith("Deployed in part: ")
+
+
+@pytest.mark.parametrize(
+    ("run", "shown"),
+    [
+        (Run(2, failures=[Failure("Key k", "localhost", "No key.")]), "Failed on localhost: Key k\n  No key.\n"),
+        (
+            Run(2, failures=[Failure("Start", "a", "non-zero return code", "No such unit\nGone")]),
+            "Failed on a: Start\n  non-zero return code\n  No such unit\n  Gone\n",
+        ),
+        (Run(2, failures=[Failure("Key", "a", "")]), "Failed on a: Key\n  The task hides its result (no_log).\n"),
+        # Ansible failed by itself.
+        (Run(4, output="ERROR! No such file\n"), "ERROR! No such file\n"),
+        # The playbook recovered.
+        (Run(0, failures=[Failure("Key k", "localhost", "No key.")], output="x"), ""),
+    ],
+    ids=["message", "output", "hidden", "ansible", "recovered"],
+)
+def test_failures_are_shown_where_the_output_of_ansible_is_not(
+    run: Run, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for verbose in (False, True):
+        run_stacks(["s"], lambda _name, _show: run, as_json=False, verbose=verbose)
+        assert capsys.readouterr().err == "[1/1] stack s\n" + ("" if verbose else shown)
