@@ -59,6 +59,9 @@ def test_variables_are_named_as_asked(stored: Path, process: Process, allow: All
     got = environment_of(process("run", "--env", "gcp=G", "--keep-login", "--", sys.executable, "-c", SHOW))
     assert got["G"] == SECRETS["gcp"]
     assert got["BAO_TOKEN"] == os.environ["BAO_TOKEN"]
+    got = environment_of(process("run", "--no-inherit", "--keep-login", "--", sys.executable, "-c", SHOW))
+    assert {"BAO_ADDR", "BAO_TOKEN"} <= set(got)
+    assert "PYTEST_CURRENT_TEST" not in got
 
 
 @pytest.mark.parametrize(
@@ -68,6 +71,7 @@ def test_variables_are_named_as_asked(stored: Path, process: Process, allow: All
         (["--env", "gpc=G", "--", "true"], 1, "Did you mean 'gcp'"),
         (["--file", "gcp=/no/such/folder/file", "--", "true"], 1, "cannot be created"),
         (["--env-name", "MY_{NAME}", "--", "true"], 1, "MY_GCP is set in your environment. Leave out the secret 'gcp'"),
+        (["--file", "gcp=OPENAI_API_KEY", "--", "true"], 1, "Two secrets would be in OPENAI_API_KEY: gcp and openai"),
         (["--signal", "HUP", "--", "true"], 2, "--signal needs --watch"),
         (["--", "/no/such/program"], 127, "/no/such/program: command not found."),
         (["--", "/etc"], 126, "/etc: "),

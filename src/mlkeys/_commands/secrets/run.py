@@ -9,7 +9,9 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -19,6 +21,7 @@ from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.secrets.environment import (
     ADDRESSES,
     LOGIN_FACTS,
+    check_files,
     check_unused,
     inherited,
     pairs,
@@ -78,7 +81,12 @@ _SIGNALS = {name.removeprefix("SIG"): number for name, number in signal.Signals.
     help="Give a secret as a file in memory. Its path is in VARIABLE, or PATH links to it; repeatable.",
 )
 @click.option(
-    "--no-inherit", "inherit", is_flag=True, default=True, flag_value=False, help="Start with a clean environment."
+    "--no-inherit",
+    "inherit",
+    is_flag=True,
+    default=True,
+    flag_value=False,
+    help="Start with a clean environment, of which --keep-login keeps the login and its connection.",
 )
 @click.option("--keep-login", is_flag=True, help="Let COMMAND have the token or login of the environment.")
 @click.option("--watch", is_flag=True, help="Start COMMAND again when a file changes.")
@@ -187,15 +195,19 @@ def _prepared(paths: Sequence[Path], options: Options) -> Prepared:
     """
     as_files = pairs(options["file"], "--file")
     given = pairs(options["env"], "--env")
-    with collection.connected_to_read() as client:
+    check_files(as_files, given)
+    collection.load_reading()
+    with ExitStack() as stack:
+        connect = cache(lambda: stack.enter_context(collection.connected_to_read()))
         # Whoever names a file wants its secret.
         wanted = [*options["names"], *as_files] if options["names"] else []
-        secrets = only(stored_secrets(lambda: client, paths), wanted)
+        secrets = only(stored_secrets(connect, paths), wanted)
         check_known([*given, *as_files], [secret.name for secret in secrets])
-        named = variables([one.name for one in secrets if one.name not in as_files], options["env_name"], given)
+        others = [one.name for one in secrets if one.name not in as_files]
+        named = variables(others, options["env_name"], given, as_files)
         environment = _inherited(options)
         check_unused(named, given, environment, keep_login=options["keep_login"])
-        values = plaintexts(client, secrets)
+        values = plaintexts(connect(), secrets)
     _warn_about_sealed(values)
     texts = {variable: os.fsdecode(text_of(name, values[name])) for name, variable in named.items()}
     return Prepared({**environment, **texts}, {name: values[name] for name in as_files})
@@ -225,8 +237,12 @@ def _warn_about_sealed(values: Mapping[str, bytes]) -> None:
 
 
 def _inherited(options: Options) -> dict[str, str]:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
+
     login, addresses = login_variables()
-    return inherited(os.environ, login, addresses, all_of_it=options["inherit"], keep_login=options["keep_login"])
+    connection = login | _variables_of(OPTIONS)
+    kinds = {"all_of_it": options["inherit"], "keep_login": options["keep_login"]}
+    return inherited(os.environ, login, addresses, connection, **kinds)
 
 
 def login_variables() -> tuple[set[str], set[str]]:
