@@ -31,14 +31,24 @@ _PASTE_PAUSE = 5.0
 _LEAVING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)
 
 
+def has_terminal() -> bool:
+    """Whether a terminal controls this process."""
+    return _foreground() is not None
+
+
 def in_foreground() -> bool:
     """Whether this process is in the foreground of a terminal, and so receives its Ctrl-C."""
+    return _foreground() == os.getpgrp()
+
+
+def _foreground() -> int | None:
+    """The process group in the foreground of the terminal, ``None`` without a terminal."""
     try:
         terminal = os.open("/dev/tty", os.O_RDWR)
     except OSError:
-        return False
+        return None
     try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
+        return os.tcgetpgrp(terminal)
     finally:
         os.close(terminal)
 

@@ -35,6 +35,7 @@ from mlkeys._stored.secrets import check_known, chosen_files, only, plaintexts, 
 from mlkeys._system import collection, core_dumps
 from mlkeys._system.memory_files import fill, link, memory_files
 from mlkeys._system.own_memory import Parent, close_to_others, take_over
+from mlkeys._system.processes import hold_out
 from mlkeys._system.terminal import notice
 
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ def command(
         number = _SIGNALS[signal_name] if signal_name else None
         given = Watched(files, argv, options, number, stop_timeout)
         sys.exit(watch_files(given, login_variables))
+    if parent:
+        hold_out()
     core_dumps.turn_off(for_good=True)
     _run(files, argv, options, parent)
 
