@@ -526,15 +526,50 @@ def test_names_of_secrets_are_completed(stored: Path, invoke: Invoke, shell: str
         ("run -f none.transit.yml --only g", []),
         ("run --env g", ["gcp=GCP"]),
         ("run --file ope", ["openai_api_key=OPENAI_API_KEY"]),
+        ("run --file gcp=", ["gcp=GCP"]),
+        ("run --file gcp=./k", ["file: ./k"]),
+        ("run -- python app_", ["file: app_"]),
+        ("run python -c app_", ["file: app_"]),
+        ("run -- ./a", ["file: ./a"]),
+        ("run -- my_pro", ["my_program"]),
         ("show . g", ["gcp"]),
         ("comp", ["completion"]),
     ],
 )
-def test_options_complete_names_of_secrets(stored: Path, words: str, completed: list[str]) -> None:
+def test_words_are_completed(stored: Path, words: str, completed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert stored.exists()
+    monkeypatch.setenv("PATH", "/no/such/folder:bin")
+    Path("bin").mkdir()
+    for name, mode in (("my_program", 0o755), ("my_protocol", 0o644)):
+        Path("bin", name).touch(mode)
     *before, beginning = words.split()
     shell = ShellComplete(main, {}, "mlkeys", "_MLKEYS_COMPLETE")
-    assert [item.value for item in shell.get_completions(before, beginning)] == completed
+    found = shell.get_completions(before, beginning)
+    assert [f"file: {one.value}" if one.type == "file" else one.value for one in found] == completed
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("run --file gc", "gcp=GCP "),
+        ("run --file gcp=", "gcp=GCP "),
+        ("run --file gcp=G", "gcp=GCP "),
+        ("run --file=gcp=", "gcp=GCP "),
+        ("run --only=g", "--only=gcp "),
+        ("run --file gcp=./app_m", "gcp=./app_main.py "),
+        ("run -- python app_", "python app_main.py "),
+    ],
+)
+def test_bash_completes_the_part_after_a_sign(stored: Path, words: str, completed: str) -> None:
+    Path("app_main.py").touch()
+    program = Path(sys.executable).parent
+    with on_a_terminal(
+        ["bash", "--norc", "-i"], stored.absolute().parent, {"PATH": f"{program}:{os.environ['PATH']}", "PS1": "> "}
+    ) as terminal:
+        terminal.type('eval "$(mlkeys completion bash)"; echo rea""dy\n')
+        terminal.wait_for("ready")
+        terminal.type(f"mlkeys {words}\t")
+        terminal.wait_for(completed)
 
 
 def test_changes_are_shown_as_json(stored: Path, invoke: Invoke, allow: Allow) -> None:

@@ -28,7 +28,7 @@ from mlkeys._commands.secrets.environment import (
     text_of,
     variables,
 )
-from mlkeys._commands.secrets.names import complete_one_of_several, complete_pair
+from mlkeys._commands.secrets.names import complete_command, complete_one_of_several, complete_pair
 from mlkeys._commands.secrets.watching import Options, Watched, watch_files
 from mlkeys._errors import MlkeysError
 from mlkeys._stored.secrets import check_known, chosen_files, only, plaintexts, stored_secrets
@@ -105,7 +105,14 @@ _SIGNALS = {name.removeprefix("SIG"): number for name, number in signal.Signals.
     metavar="SECONDS",
     help="With --watch, how long COMMAND has to end before it is killed and started again. Default: 10.",
 )
-@click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@click.argument(
+    "argv",
+    nargs=-1,
+    required=True,
+    type=click.UNPROCESSED,
+    metavar="-- COMMAND...",
+    shell_complete=complete_command,
+)
 @failing_plainly
 def command(
     files: tuple[Path, ...],
