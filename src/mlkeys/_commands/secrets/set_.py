@@ -74,6 +74,8 @@ def command(
     The token needs the capability update on encrypt, hmac and verify of the key. It needs no right to decrypt. With
     --create-key, it also needs read on the key, and for what is missing the right to create it.
 
+    Needs Ansible on this machine: pip install 'mlkeys[ansible]'.
+
     \b
     Examples:
       mlkeys set keys.transit.yml openai_api_key
