@@ -532,6 +532,7 @@ def test_names_of_secrets_are_completed(stored: Path, invoke: Invoke, shell: str
         ("run python -c app_", ["file: app_"]),
         ("run -- ./a", ["file: ./a"]),
         ("run -- my_pro", ["my_program"]),
+        ("run --watch --signal us", ["USR1", "USR2"]),
         ("show . g", ["gcp"]),
         ("comp", ["completion"]),
     ],
@@ -582,7 +583,8 @@ def test_changes_are_shown_as_json(stored: Path, invoke: Invoke, allow: Allow) -
     assert changed("set", path, "new", stdin="sk-new") == {"file": path, "changes": [added]}
     assert changed("set", path, "new", stdin="sk-new")["changes"][0]["change"] == "kept"
     assert changed("rename", path, "new", "newer")["changes"] == [
-        {"name": "new", "change": "removed", "version": 1, "reason": "renamed to newer"}
+        {"name": "new", "change": "removed", "version": 1, "reason": "renamed to newer"},
+        {"name": "newer", "change": "added", "version": 1, "reason": "renamed from new"},
     ]
     assert changed("unset", path, "newer")["changes"] == [
         {"name": "newer", "change": "removed", "version": 1, "reason": None}

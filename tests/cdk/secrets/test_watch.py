@@ -43,7 +43,7 @@ def test_a_changed_file_starts_the_program_again_or_sends_a_signal(
         "print(os.environ['OPENAI_API_KEY'], flush=True)\n"
         "time.sleep(60)"
     )
-    own = ["run", "--watch", *(["--signal", number] if number else []), "--", sys.executable, "-c", program]
+    own = ["run", "--watch", *(["--signal", f"SIG{number}"] if number else []), "--", sys.executable, "-c", program]
     with subprocess.Popen(command_line(own), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as started:
         assert started.stdout is not None
         assert started.stdout.readline().decode().strip() == SECRETS["openai_api_key"]
@@ -90,7 +90,7 @@ def test_what_cannot_be_decrypted_ends_no_program(
     other.write_text(right)
     for name in SECRETS:
         invoke("set", str(other), name, stdin="second")
-    how = ["--signal", number] if number else ["--stop-timeout", "0"]
+    how = ["--signal", number] if number else ["--stop-timeout", "1"]
     own = ["run", "--watch", *how, "--file", "gcp=F", "--", sys.executable, "-c", STUBBORN]
     with subprocess.Popen(command_line(own), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None
@@ -105,7 +105,7 @@ def test_what_cannot_be_decrypted_ends_no_program(
         os.kill(int(process), signal.SIGKILL)
         rest = started.stderr.read()
         assert started.wait(20) == 128 + signal.SIGKILL
-    assert ("did not end within 0 seconds: killing it" in rest) is (number is None)
+    assert ("did not end within 1 second: killing it" in rest) is (number is None)
     assert "stays as it is" not in rest
 
 

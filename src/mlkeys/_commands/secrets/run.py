@@ -29,19 +29,36 @@ from mlkeys._commands.secrets.environment import (
     variables,
 )
 from mlkeys._commands.secrets.names import complete_command, complete_one_of_several, complete_pair
-from mlkeys._commands.secrets.watching import Options, Watched, watch_files
 from mlkeys._errors import MlkeysError
+from mlkeys._model.attributes import unknown_problem
 from mlkeys._stored.secrets import check_known, chosen_files, only, plaintexts, stored_secrets
 from mlkeys._system import collection, core_dumps
 from mlkeys._system.memory_files import fill, link, memory_files
 from mlkeys._system.own_memory import Parent, close_to_others, take_over
-from mlkeys._system.processes import hold_out
 from mlkeys._system.terminal import notice
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option
 
+    from mlkeys._commands.secrets.watching import Options
+
 _SIGNALS = {name.removeprefix("SIG"): number for name, number in signal.Signals.__members__.items()}
+# Seconds.
+_STOP_TIMEOUT = 10
+
+
+def _number(_context: click.Context, _parameter: click.Parameter, name: str | None) -> int | None:
+    """The number of a signal, from its name, such as HUP or SIGHUP."""
+    if name is None:
+        return None
+    number = _SIGNALS.get(name.upper().removeprefix("SIG"))
+    if number is None:
+        raise click.BadParameter(unknown_problem(name, sorted(_SIGNALS), "signal"))
+    return number
+
+
+def _complete_signal(_context: click.Context, _parameter: click.Parameter, beginning: str) -> list[str]:
+    return [name for name in sorted(_SIGNALS) if name.startswith(beginning.upper())]
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -93,15 +110,15 @@ _SIGNALS = {name.removeprefix("SIG"): number for name, number in signal.Signals.
 @click.option("--watch", is_flag=True, help="Start COMMAND again when a file changes.")
 @click.option(
     "--signal",
-    "signal_name",
-    type=click.Choice(sorted(_SIGNALS), case_sensitive=False),
+    "number",
+    callback=_number,
+    shell_complete=_complete_signal,
     metavar="SIGNAL",
     help="With --watch, send this signal instead of starting again, for example HUP.",
 )
 @click.option(
     "--stop-timeout",
     type=click.IntRange(0),
-    default=10,
     metavar="SECONDS",
     help="With --watch, how long COMMAND has to end before it is killed and started again. Default: 10.",
 )
@@ -117,8 +134,8 @@ _SIGNALS = {name.removeprefix("SIG"): number for name, number in signal.Signals.
 def command(
     files: tuple[Path, ...],
     argv: tuple[str, ...],
-    signal_name: str | None,
-    stop_timeout: int,
+    number: int | None,
+    stop_timeout: int | None,
     *,
     watch: bool,
     **options: Unpack[Options],
@@ -150,18 +167,26 @@ def command(
       mlkeys run --watch -- litellm --config config.yaml
       mlkeys run --watch --signal HUP --file tls_key=/run/app/tls.key -- gateway
     """
-    if signal_name and not watch:
-        raise click.UsageError("--signal needs --watch.")
+    for option, given in (("--signal", number), ("--stop-timeout", stop_timeout)):
+        if given is not None and not watch:
+            raise click.UsageError(f"{option} needs --watch.")
     close_to_others()
     parent = take_over()
     if watch:
-        number = _SIGNALS[signal_name] if signal_name else None
-        given = Watched(files, argv, options, number, stop_timeout)
-        sys.exit(watch_files(given, login_variables))
+        sys.exit(_watch(files, argv, options, number, _STOP_TIMEOUT if stop_timeout is None else stop_timeout))
     if parent:
+        from mlkeys._system.processes import hold_out
+
         hold_out()
     core_dumps.turn_off(for_good=True)
     _run(files, argv, options, parent)
+
+
+def _watch(files: Sequence[Path], argv: Sequence[str], options: Options, number: int | None, stop_timeout: int) -> int:
+    # Whoever only runs a program need not wait for its import.
+    from mlkeys._commands.secrets.watching import Watched, watch_files
+
+    return watch_files(Watched(files, argv, options, number, stop_timeout), login_variables)
 
 
 def _run(files: Sequence[Path], argv: Sequence[str], options: Options, parent: Parent | None) -> None:

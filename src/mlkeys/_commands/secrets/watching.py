@@ -254,7 +254,8 @@ class _Watcher:
         try:
             program.process.wait(self._given.stop_timeout)
         except subprocess.TimeoutExpired:
-            notice(f"It did not end within {self._given.stop_timeout} seconds: killing it.")
+            limit = self._given.stop_timeout
+            notice(f"It did not end within {limit} {'second' if limit == 1 else 'seconds'}: killing it.")
             program.process.send_signal(signal.SIGKILL)
             program.process.wait()
 
