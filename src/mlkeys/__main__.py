@@ -1,8 +1,23 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""`python -m mlkeys` is the command `mlkeys`."""
+"""The command `mlkeys`, also as `python -m mlkeys`."""
 
-from mlkeys._cli import main
+from __future__ import annotations
+
+import signal
+
+
+def main() -> None:
+    """Run the command. Ctrl-C ends it without a traceback, also while it is still being imported."""
+    before = signal.getsignal(signal.SIGINT)
+    # Whoever started it may have it ignored.
+    if before is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from mlkeys._cli import main as command  # noqa: PLC0415
+
+    signal.signal(signal.SIGINT, before)
+    command()
+
 
 if __name__ == "__main__":
     main()

@@ -136,6 +136,10 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         _open_what_is_closed()
+        if "_MLKEYS_COMPLETE" in os.environ:
+            from mlkeys._commands.completion import register
+
+            register()
         try:
             return super().main(*args, **extra)
         except OSError as problem:

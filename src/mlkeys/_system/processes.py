@@ -17,9 +17,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self, TypedDict, Unpack
 
-from mlkeys._system.terminal import in_foreground
+from mlkeys._system.terminal import has_terminal, in_foreground
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# What services are steered with: they open their logs again, end in peace, or replace their workers.
+_STEERING = (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCONT)
+# The same. On a terminal, they stop who uses it from the background.
+_OF_BACKGROUND = (signal.SIGTTIN, signal.SIGTTOU)
+# These, a terminal sends to all processes in its foreground.
+_OF_TERMINAL = (signal.SIGQUIT, signal.SIGWINCH)
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -64,6 +70,26 @@ def ending_with_parent(before_exec: Callable[[], None]) -> Callable[[], None]:
             os.kill(os.getpid(), signal.SIGTERM)
 
     return in_child
+
+
+def steering() -> set[int]:
+    """The signals that a service may be steered with, those to stop it left out."""
+    real_time = range(signal.SIGRTMIN, signal.SIGRTMAX + 1) if sys.platform == "linux" else ()
+    return {*_STEERING, *real_time, *(() if has_terminal() else _OF_BACKGROUND)}
+
+
+def hold_out() -> None:
+    """Let no signal for a service end this process before it becomes that service. Exec undoes it."""
+    for number in steering():
+        signal.signal(number, lambda *_: None)
+
+
+def reap_orphans(spared: int) -> None:
+    """Collect the children that have ended, but the spared one. The first process of a container gets all orphans."""
+    if os.getpid() == 1:
+        for pid in _children() - {spared}:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
 
 
 def _children() -> set[int]:
@@ -116,6 +142,13 @@ def _pass_on(number: int, command: int) -> None:
             os.kill(command, number)
 
 
+def _steer(number: int, command: int) -> None:
+    # Unlike what stops it, this is not for its children, which it would end if they don't expect it.
+    with suppress(ProcessLookupError, PermissionError):
+        if number not in _OF_TERMINAL or os.getpgid(command) == command:
+            os.kill(command, number)
+
+
 class Settings(TypedDict, total=False):
     """What a command is started with, as `subprocess.Popen` has it."""
 
@@ -131,23 +164,29 @@ class ChildProcess:
     With `orphans`, a command that such a signal stopped ends within seconds, and leaves no process behind: Ansible
     misses a worker that it was just starting, which then carries out its task to the end, in a session of its own.
 
+    With `steered`, the signals that a service is steered with are passed on as well, and end nothing before.
+
     Attributes:
-        received: the last signal that arrived while the command ran.
+        received: the last stopping signal that arrived while the command ran.
+        is_service: whether the command has become the service that may be steered.
         is_asked_to_end: whether a SIGTERM was among them, which a command may take its time to follow.
     """
 
-    def __init__(self, *, orphans: bool = False) -> None:
+    def __init__(self, *, orphans: bool = False, steered: bool = False) -> None:
         self.received: int | None = None
+        self.is_service = False
         self.is_asked_to_end = False
         self._orphans = orphans
+        self._steering = steering() if steered else set()
         self._spared: set[int] = set()
         self._ending: threading.Thread | None = None
         self._command: subprocess.Popen[str] | None = None
         self._over = False
-        self._before: dict[signal.Signals, Any] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._on_signal) for number in STOPPING}
+        self._before |= {number: signal.signal(number, self._on_steering) for number in self._steering}
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -230,6 +269,10 @@ class ChildProcess:
         # The number of one that has ended may be that of another process.
         if command.returncode is None:
             _pass_on(number, command.pid)
+
+    def _on_steering(self, number: int, _frame: FrameType | None) -> None:
+        if self.is_service and self._command is not None and self._command.returncode is None:
+            _steer(number, self._command.pid)
 
     def _end_what_is_left(self, command: int) -> None:
         _end_in_time(command)

@@ -333,7 +333,7 @@ def _content(held: Held, name: str) -> bytes:
             raise UnknownSecret(str(problem)) from None
     value = values[name]
     if isinstance(value, str):
-        raise SecretsError(f"'{name}' does not decrypt: {value}")
+        raise SecretsError(f"'{name}': {value}")
     return content_of(value)
 
 

@@ -6,7 +6,15 @@ from __future__ import annotations
 
 import pytest
 
-from mlkeys._commands.secrets.environment import check_unused, inherited, is_credential, pairs, text_of, variables
+from mlkeys._commands.secrets.environment import (
+    check_files,
+    check_unused,
+    inherited,
+    is_credential,
+    pairs,
+    text_of,
+    variables,
+)
 from mlkeys._commands.secrets.run import login_variables
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
@@ -46,10 +54,39 @@ def test_names_that_no_variable_can_have_or_two_would_have(
         variables(names, template, given)
 
 
+@pytest.mark.parametrize(
+    ("files", "given", "words"),
+    [
+        ({"a": "X", "b": "X"}, {}, "Two secrets would be in X: a and b. Set another place with --file b=VARIABLE."),
+        ({"a": "/run/x", "b": "/run//x"}, {}, "Two secrets would be in /run//x: a and b."),
+        ({"a": "X"}, {"b": "X"}, "Two secrets would be in X: a and b. Set another one with --env b=VARIABLE."),
+        ({"a": "B"}, {}, "Two secrets would be in B: a and b. Set another one with --env b=VARIABLE."),
+        ({"a": "X"}, {"a": "Y"}, "'a' has both --file and --env. Give one of them."),
+        ({"a": "key.json"}, {}, "'key.json', for the secret 'a', is not a name for a variable. .* write ./key.json."),
+        ({"a": "./B"}, {}, None),
+        ({"a": "A"}, {"b": "Y"}, None),
+    ],
+)
+def test_no_file_takes_the_place_of_another_secret(
+    files: dict[str, str], given: dict[str, str], words: str | None
+) -> None:
+    def decided() -> dict[str, str]:
+        check_files(files, given)
+        return variables([name for name in ("a", "b") if name not in files], "{NAME}", given, files)
+
+    if words is None:
+        assert decided() == {"b": given.get("b", "B")}
+        return
+    with pytest.raises(MlkeysError, match=words):
+        decided()
+
+
 @pytest.mark.parametrize("text", ["a", "a=", "=b", ""])
 def test_a_pair_has_two_sides(text: str) -> None:
-    with pytest.raises(MlkeysError, match="must have the form NAME=VALUE"):
+    with pytest.raises(MlkeysError, match=r"must have the form NAME=VARIABLE\."):
         pairs([text], "--env")
+    with pytest.raises(MlkeysError, match=r"must have the form NAME=VARIABLE or NAME=PATH\."):
+        pairs([text], "--file")
 
 
 def test_the_first_sign_separates_name_and_value() -> None:
@@ -64,6 +101,8 @@ OUTER = {
     "EDITOR": "vi",
     "BAO_TOKEN": "t",
     "BAO_ADDR": "http://127.0.0.1",
+    "BAO_CACERT": "/ca.pem",
+    "HTTPS_PROXY": "http://proxy",
     "ANSIBLE_HASHI_VAULT_ROLE_ID": "r",
     "VAULT_DEV_ROOT_TOKEN_ID": "t",
     "MLKEYS_AGE_IDENTITY": "t",
@@ -74,14 +113,17 @@ LOGIN = ["BAO_TOKEN", "ANSIBLE_HASHI_VAULT_ROLE_ID"]
 @pytest.mark.parametrize(
     ("all_of_it", "keep_login", "names"),
     [
-        (True, False, {"PATH", "LC_ALL", "EDITOR", "BAO_ADDR"}),
+        (True, False, {"PATH", "LC_ALL", "EDITOR", "BAO_ADDR", "BAO_CACERT", "HTTPS_PROXY"}),
         (True, True, set(OUTER)),
         (False, False, {"PATH", "LC_ALL"}),
-        (False, True, {"PATH", "LC_ALL"}),
+        (False, True, {"PATH", "LC_ALL", "BAO_ADDR", "BAO_CACERT", "HTTPS_PROXY", *LOGIN}),
     ],
 )
 def test_what_a_program_inherits(all_of_it: bool, keep_login: bool, names: set[str]) -> None:
-    assert set(inherited(OUTER, LOGIN, [], all_of_it=all_of_it, keep_login=keep_login)) == names
+    assert (
+        set(inherited(OUTER, LOGIN, [], [*LOGIN, "BAO_ADDR", "BAO_CACERT"], all_of_it=all_of_it, keep_login=keep_login))
+        == names
+    )
 
 
 def test_a_variable_cannot_hold_a_nul_byte() -> None:
@@ -104,8 +146,11 @@ def test_a_variable_cannot_hold_a_nul_byte() -> None:
 )
 def test_an_address_has_no_user_and_password(address: str, left: str) -> None:
     outer = {"BAO_ADDR": address, "OTHER": address}
-    assert inherited(outer, [], ["BAO_ADDR"], all_of_it=True, keep_login=False) == {"BAO_ADDR": left, "OTHER": address}
-    assert inherited(outer, [], ["BAO_ADDR"], all_of_it=True, keep_login=True) == outer
+    assert inherited(outer, [], ["BAO_ADDR"], [], all_of_it=True, keep_login=False) == {
+        "BAO_ADDR": left,
+        "OTHER": address,
+    }
+    assert inherited(outer, [], ["BAO_ADDR"], [], all_of_it=True, keep_login=True) == outer
 
 
 def test_every_credential_that_the_options_read_is_left_out() -> None:
@@ -124,7 +169,7 @@ def test_every_credential_that_the_options_read_is_left_out() -> None:
     known = {name for option in OPTIONS for name in option.all_environment} - of_programs
     # Each one that is left is none: it names the server, or how to reach it.
     words = ("TOKEN", "PASSWORD", "SECRET", "JWT", "ROLE_ID", "USERNAME", "KEY")
-    kept = inherited(dict.fromkeys(known, ""), login, addresses, all_of_it=True, keep_login=False)
+    kept = inherited(dict.fromkeys(known, ""), login, addresses, known, all_of_it=True, keep_login=False)
     assert {name for name in kept if any(word in name for word in words)} == {
         *("ANSIBLE_HASHI_VAULT_TOKEN_PATH", "ANSIBLE_HASHI_VAULT_TOKEN_VALIDATE", "ANSIBLE_HASHI_VAULT_TOKEN_REVOKE"),
         "ANSIBLE_HASHI_VAULT_JWT_AUDIENCE",

@@ -59,6 +59,9 @@ def test_variables_are_named_as_asked(stored: Path, process: Process, allow: All
     got = environment_of(process("run", "--env", "gcp=G", "--keep-login", "--", sys.executable, "-c", SHOW))
     assert got["G"] == SECRETS["gcp"]
     assert got["BAO_TOKEN"] == os.environ["BAO_TOKEN"]
+    got = environment_of(process("run", "--no-inherit", "--keep-login", "--", sys.executable, "-c", SHOW))
+    assert {"BAO_ADDR", "BAO_TOKEN"} <= set(got)
+    assert "PYTEST_CURRENT_TEST" not in got
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,10 @@ def test_variables_are_named_as_asked(stored: Path, process: Process, allow: All
         (["--env", "gpc=G", "--", "true"], 1, "Did you mean 'gcp'"),
         (["--file", "gcp=/no/such/folder/file", "--", "true"], 1, "cannot be created"),
         (["--env-name", "MY_{NAME}", "--", "true"], 1, "MY_GCP is set in your environment. Leave out the secret 'gcp'"),
-        (["--signal", "HUP", "--", "true"], 2, "--signal needs --watch"),
+        (["--file", "gcp=OPENAI_API_KEY", "--", "true"], 1, "Two secrets would be in OPENAI_API_KEY: gcp and openai"),
+        (["--signal", "SIGHUP", "--", "true"], 2, "--signal needs --watch"),
+        (["--signal", "UP", "--", "true"], 2, "unknown signal 'UP'. Did you mean"),
+        (["--stop-timeout", "0", "--", "true"], 2, "--stop-timeout needs --watch"),
         (["--", "/no/such/program"], 127, "/no/such/program: command not found."),
         (["--", "/etc"], 126, "/etc: "),
         (["--", "sh", "-c", "exit 7"], 7, ""),
@@ -257,6 +263,20 @@ def test_a_program_gets_the_signals_of_pipes_as_from_a_shell(stored: Path, proce
     said, status, ignored = done.stdout.decode().split("\n")[:3]
     assert (said, status) == ("y", str(128 + signal.SIGPIPE))
     assert int(ignored.split()[1], 16) & (1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)) == 0
+
+
+def test_what_only_watching_needs_is_not_imported_without_it() -> None:
+    code = "import sys, mlkeys._commands.secrets.run as _; print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name for name in done.stdout.split() if name.startswith("mlkeys.")}
+    assert "mlkeys._commands.secrets.run" in loaded
+    assert not loaded & {"mlkeys._commands.secrets.watching", "mlkeys._system.processes"}
+
+
+def test_ctrl_c_shows_no_traceback_while_the_command_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    done = subprocess.run(command_line(["run"]), cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
 
 
 @pytest.mark.parametrize("words", ["run -- touch ran", "unset keys.transit.yml gcp"])

@@ -147,7 +147,7 @@ def test_what_is_wrong_is_said(bao: Bao, mount: str, file: Path, monkeypatch: py
     stored = json.loads(file.read_text())
     file.write_text(json.dumps({**stored, "hf_token": stored["openai_api_key"]}))
     damaged = secrets(file, keep_stale=False)
-    with pytest.raises(SecretsError, match="'hf_token' does not decrypt: "):
+    with pytest.raises(SecretsError, match="'hf_token': it does not decrypt: "):
         damaged["hf_token"]
     assert damaged["openai_api_key"] == VALUES["openai_api_key"]
     monkeypatch.setenv("BAO_TOKEN", "s.none")
@@ -291,7 +291,7 @@ def test_one_secret_can_be_granted(
     assert secrets(file, only="hf_token")["hf_token"] == VALUES["hf_token"]
     keys = secrets(file)
     assert keys["hf_token"] == VALUES["hf_token"]
-    with pytest.raises(SecretsError, match="'openai_api_key' does not decrypt"):
+    with pytest.raises(SecretsError, match="'openai_api_key': the token's policies do not allow it"):
         keys["openai_api_key"]
 
 

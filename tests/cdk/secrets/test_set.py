@@ -6,8 +6,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
+import signal
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +22,9 @@ from click.shell_completion import ShellComplete
 
 from mlkeys._cli import main
 from mlkeys._commands.vars_file.writes import Target, in_turn, target
+from mlkeys._errors import MlkeysError
 from mlkeys._system.replacing import ChangedMeanwhile, check_unchanged
+from mlkeys._system.terminal import Line
 from tests.cdk.secrets.conftest import SECRETS, Invoke, Process, command_line
 from tests.cdk.stores import KEY, content, decrypted, kv_document
 from tests.cdk.terminals import on_a_terminal
@@ -38,6 +44,9 @@ def test_values_come_from_standard_input_or_a_variable(
     assert "sk-other" not in changed.output
     assert decrypted(bao, stored) == {**SECRETS, "openai_api_key": "sk-other"}
     assert content(stored)["gcp"] == before["gcp"], "other entries stay as they are"
+    for given, kept in (("one\r\n", "one"), ("a\r\nb\n\n", "a\r\nb\n"), ("one\r", "one\r")):
+        invoke("set", str(stored), "openai_api_key", stdin=given.encode())
+        assert decrypted(bao, stored)["openai_api_key"] == kept
 
 
 def test_no_name_and_no_value_in_a_table_controls_the_terminal(stored: Path, invoke: Invoke, allow: Allow) -> None:
@@ -161,6 +170,114 @@ def test_a_prompt_does_not_show_the_value(bao: Bao, stored: Path, tmp_path: Path
         assert terminal.wait() == 0
         assert "sk-typed-canary" not in terminal.shown
     assert decrypted(bao, stored)["typed"] == "sk-typed-canary"
+
+
+# What a shell would run, if the value that was pasted reached it.
+KEY_FILE = "{\n  type: account,\ntouch ran\n}\n"
+
+
+@pytest.mark.parametrize(
+    "pasted", [KEY_FILE, f"\x1b[200~{KEY_FILE}\x1b[201~", f"\x1b[200~{KEY_FILE.rstrip()}\x1b[201~", "\n" + KEY_FILE]
+)
+def test_several_lines_at_a_prompt_are_refused_and_reach_no_shell(stored: Path, tmp_path: Path, pasted: str) -> None:
+    before = stored.read_text()
+    script = f"{shlex.join(command_line(['set', str(stored), 'pasted']))}; echo status $?; stty -a; exec sh"
+    with on_a_terminal(["sh", "-c", script], tmp_path, os.environ) as terminal:
+        terminal.wait_for("Value of pasted")
+        terminal.type(pasted)
+        terminal.wait_for("status 1")
+        terminal.type("exit 7\n")
+        assert terminal.wait() == 7
+    said = f"The value has several lines: pipe it (mlkeys set {stored} pasted < FILE), or use 'mlkeys import file'."
+    assert said in terminal.shown.replace("\r\n", "\n")
+    assert " icanon" in terminal.shown
+    assert " echo " in terminal.shown
+    assert "account" not in terminal.shown
+    assert not Path("ran").exists()
+    assert stored.read_text() == before
+
+
+def test_a_line_at_a_prompt_is_stored_whole(bao: Bao, stored: Path, tmp_path: Path) -> None:
+    for pasted in ("A" * 6000 + "\n", f"\x1b[200~{'A' * 6000}\x1b[201~\n", f"\x1b[200~{'A' * 6000}\r\x1b[201~"):
+        with on_a_terminal(command_line(["set", str(stored), "long"]), tmp_path, os.environ) as terminal:
+            terminal.wait_for("Value of long")
+            terminal.type(pasted)
+            assert terminal.wait() == 0
+        assert decrypted(bao, stored)["long"] == "A" * 6000
+        assert "AA" not in terminal.shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "number", "status", "words"),
+    [
+        ("sk-\x03", None, 130, ""),
+        ("\x04", None, 1, "Aborted!"),
+        ("\n", None, 1, "nothing was entered"),
+        ("sk-", signal.SIGTERM, 128 + signal.SIGTERM, ""),
+    ],
+)
+def test_whoever_leaves_a_prompt_has_the_terminal_as_it_was(
+    stored: Path, tmp_path: Path, typed: str, number: int | None, status: int, words: str
+) -> None:
+    before = stored.read_text()
+    script = f"{shlex.join(command_line(['set', str(stored), 'typed']))} & echo $!; fg; echo status $?; stty -a"
+    with on_a_terminal(["bash", "--norc", "-ic", script], tmp_path, os.environ) as terminal:
+        terminal.wait_for("Value of typed")
+        terminal.type(typed)
+        if number:
+            os.kill(int(re.findall(r"^(\d+)\r?$", terminal.shown, re.MULTILINE)[0]), number)
+        terminal.wait_for(f"status {status}")
+        terminal.wait()
+    assert words in terminal.shown
+    assert " icanon" in terminal.shown
+    assert " echo " in terminal.shown
+    assert stored.read_text() == before
+
+
+def test_a_prompt_can_be_left_for_a_while(bao: Bao, stored: Path, tmp_path: Path) -> None:
+    script = f"{shlex.join(command_line(['set', str(stored), 'typed']))}; echo status $?; stty -a; read -r; fg"
+    with on_a_terminal(["bash", "--norc", "-ic", script], tmp_path, os.environ) as terminal:
+        terminal.wait_for("Value of typed")
+        terminal.type("sk-\x1a")
+        terminal.wait_for(f"status {128 + signal.SIGTSTP}")
+        terminal.type("\n")
+        terminal.wait_for("Value of typed")
+        terminal.type("typed-canary\n")
+        terminal.wait()
+    assert " icanon" in terminal.shown
+    assert " echo " in terminal.shown
+    assert "canary" not in terminal.shown
+    assert decrypted(bao, stored)["typed"] == "typed-canary"
+
+
+@pytest.mark.parametrize(
+    ("entered", "text"),
+    [
+        ([b"one\x7f\x08ne two\x17three\n"], "one three"),
+        (["wrong\x15k\u00fc\x7f\u20ac\x7fey\n".encode()], "key"),
+        ([b"\x04key\x04\n\n"], "key"),
+        ([b"a\x1b[2", b"00~b\x7f\x1b[20", b"1~c", b"\n"], "ab\x7fc"),
+        ([b"a\x1b[200~b\r\n\x1b[201~"], "ab"),
+        ([b"a\x1b[Db\n"], "a\x1b[Db"),
+        ([b"a\nb"], None),
+        ([b"\x1b[200~a\x1b[201~\r\x1b[200~b\x1b[201~"], None),
+        ([b"\x1b[200~a\rb\x1b[201~"], None),
+        ([b"\xff\n"], None),
+    ],
+)
+def test_a_line_is_edited_and_a_paste_is_taken_as_it_is(entered: list[bytes], text: str | None) -> None:
+    control: list[Any] = [b"\0"] * 32
+    for place, one in ((termios.VERASE, 0x7F), (termios.VWERASE, 0x17), (termios.VKILL, 0x15), (termios.VEOF, 0x04)):
+        control[place] = bytes([one])
+    line = Line(control)
+    for part in entered:
+        line.take(part)
+    assert line.is_complete
+    if text is None:
+        with pytest.raises(MlkeysError, match=r"several lines: pipe it|not UTF-8"):
+            line.text("pipe it")
+    else:
+        assert line.text("pipe it") == text
 
 
 def test_removing_needs_no_server(bao: Bao, stored: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -409,15 +526,51 @@ def test_names_of_secrets_are_completed(stored: Path, invoke: Invoke, shell: str
         ("run -f none.transit.yml --only g", []),
         ("run --env g", ["gcp=GCP"]),
         ("run --file ope", ["openai_api_key=OPENAI_API_KEY"]),
+        ("run --file gcp=", ["gcp=GCP"]),
+        ("run --file gcp=./k", ["file: ./k"]),
+        ("run -- python app_", ["file: app_"]),
+        ("run python -c app_", ["file: app_"]),
+        ("run -- ./a", ["file: ./a"]),
+        ("run -- my_pro", ["my_program"]),
+        ("run --watch --signal us", ["USR1", "USR2"]),
         ("show . g", ["gcp"]),
         ("comp", ["completion"]),
     ],
 )
-def test_options_complete_names_of_secrets(stored: Path, words: str, completed: list[str]) -> None:
+def test_words_are_completed(stored: Path, words: str, completed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert stored.exists()
+    monkeypatch.setenv("PATH", "/no/such/folder:bin")
+    Path("bin").mkdir()
+    for name, mode in (("my_program", 0o755), ("my_protocol", 0o644)):
+        Path("bin", name).touch(mode)
     *before, beginning = words.split()
     shell = ShellComplete(main, {}, "mlkeys", "_MLKEYS_COMPLETE")
-    assert [item.value for item in shell.get_completions(before, beginning)] == completed
+    found = shell.get_completions(before, beginning)
+    assert [f"file: {one.value}" if one.type == "file" else one.value for one in found] == completed
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("run --file gc", "gcp=GCP "),
+        ("run --file gcp=", "gcp=GCP "),
+        ("run --file gcp=G", "gcp=GCP "),
+        ("run --file=gcp=", "gcp=GCP "),
+        ("run --only=g", "--only=gcp "),
+        ("run --file gcp=./app_m", "gcp=./app_main.py "),
+        ("run -- python app_", "python app_main.py "),
+    ],
+)
+def test_bash_completes_the_part_after_a_sign(stored: Path, words: str, completed: str) -> None:
+    Path("app_main.py").touch()
+    program = Path(sys.executable).parent
+    with on_a_terminal(
+        ["bash", "--norc", "-i"], stored.absolute().parent, {"PATH": f"{program}:{os.environ['PATH']}", "PS1": "> "}
+    ) as terminal:
+        terminal.type('eval "$(mlkeys completion bash)"; echo rea""dy\n')
+        terminal.wait_for("ready")
+        terminal.type(f"mlkeys {words}\t")
+        terminal.wait_for(completed)
 
 
 def test_changes_are_shown_as_json(stored: Path, invoke: Invoke, allow: Allow) -> None:
@@ -430,7 +583,8 @@ def test_changes_are_shown_as_json(stored: Path, invoke: Invoke, allow: Allow) -
     assert changed("set", path, "new", stdin="sk-new") == {"file": path, "changes": [added]}
     assert changed("set", path, "new", stdin="sk-new")["changes"][0]["change"] == "kept"
     assert changed("rename", path, "new", "newer")["changes"] == [
-        {"name": "new", "change": "removed", "version": 1, "reason": "renamed to newer"}
+        {"name": "new", "change": "removed", "version": 1, "reason": "renamed to newer"},
+        {"name": "newer", "change": "added", "version": 1, "reason": "renamed from new"},
     ]
     assert changed("unset", path, "newer")["changes"] == [
         {"name": "newer", "change": "removed", "version": 1, "reason": None}

@@ -43,7 +43,7 @@ def test_a_changed_file_starts_the_program_again_or_sends_a_signal(
         "print(os.environ['OPENAI_API_KEY'], flush=True)\n"
         "time.sleep(60)"
     )
-    own = ["run", "--watch", *(["--signal", number] if number else []), "--", sys.executable, "-c", program]
+    own = ["run", "--watch", *(["--signal", f"SIG{number}"] if number else []), "--", sys.executable, "-c", program]
     with subprocess.Popen(command_line(own), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as started:
         assert started.stdout is not None
         assert started.stdout.readline().decode().strip() == SECRETS["openai_api_key"]
@@ -90,7 +90,7 @@ def test_what_cannot_be_decrypted_ends_no_program(
     other.write_text(right)
     for name in SECRETS:
         invoke("set", str(other), name, stdin="second")
-    how = ["--signal", number] if number else ["--stop-timeout", "0"]
+    how = ["--signal", number] if number else ["--stop-timeout", "1"]
     own = ["run", "--watch", *how, "--file", "gcp=F", "--", sys.executable, "-c", STUBBORN]
     with subprocess.Popen(command_line(own), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None
@@ -105,15 +105,20 @@ def test_what_cannot_be_decrypted_ends_no_program(
         os.kill(int(process), signal.SIGKILL)
         rest = started.stderr.read()
         assert started.wait(20) == 128 + signal.SIGKILL
-    assert ("did not end within 0 seconds: killing it" in rest) is (number is None)
+    assert ("did not end within 1 second: killing it" in rest) is (number is None)
     assert "stays as it is" not in rest
 
 
 # Shows its secrets, and each signal that it handles.
-HANDLING = """
+HANDLED = "HUP INT QUIT USR1 USR2 WINCH CONT TTIN TTOU HUP"
+HANDLING = f"""
+HANDLED = {HANDLED!r}
+"""
+HANDLING += """
 import os, signal, time
-show = lambda *what: print(os.getpid(), *what[:1], flush=True)
-for number in (signal.SIGHUP, signal.SIGINT):
+# Signals may come one upon the other, which print refuses.
+show = lambda *what: os.write(1, f"{os.getpid()} {what[0]}\\n".encode())
+for number in (*(getattr(signal, f"SIG{name}") for name in HANDLED.split()), signal.SIGRTMIN + 3):
     signal.signal(number, show)
 show(",".join(os.environ.get(name, "") for name in ("OPENAI_API_KEY", "HF_TOKEN")))
 time.sleep(60)
@@ -133,7 +138,8 @@ def test_watching_goes_on_while_the_program_runs(stored: Path, invoke: Invoke, a
         assert started.stderr is not None
         pid, shown = started.stdout.readline().split()
         assert shown == SECRETS["openai_api_key"] + ","
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGHUP):
+        # Without a handler, it would be the end of this one.
+        for number in (*(getattr(signal, f"SIG{name}") for name in HANDLED.split()), signal.SIGRTMIN + 3):
             started.send_signal(number)
             assert started.stdout.readline().split() == [pid, str(int(number))]
         for text, words in (
@@ -202,3 +208,36 @@ def test_a_notice_is_written_or_not(place: str) -> None:
         done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=error, check=False)
     os.close(writing)
     assert (done.returncode, done.stdout) == (0, b"done\n")
+
+
+def test_the_program_ends_with_the_process_that_watches(stored: Path, allow: Allow) -> None:
+    allow("decrypt")
+    assert stored.exists()
+    own = command_line(["run", "--watch", "--", sys.executable, "-c", HANDLING])
+    with subprocess.Popen(own, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline().split()[1:] == [SECRETS["openai_api_key"] + ","]
+        started.kill()
+        assert started.stdout.read() == ""
+
+
+# Leaves a process that ends to process 1, and waits until that has collected it.
+ORPHANING = """
+import os, time
+if not os.fork():
+    print(os.spawnlp(os.P_NOWAIT, "true", "true"), flush=True)
+    os._exit(0)
+os.wait()
+while [name for name in os.listdir("/proc") if name.isdigit() and "(true) Z 1 " in open(f"/proc/{name}/stat").read()]:
+    time.sleep(0.1)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a namespace of processes")
+def test_the_first_process_of_a_container_collects_orphans(stored: Path, allow: Allow) -> None:
+    allow("decrypt")
+    assert stored.exists()
+    own = ["unshare", "--pid", "--kill-child", "--mount-proc", *command_line(["run", "--watch", "--", sys.executable])]
+    done = subprocess.run([*own, "-c", ORPHANING], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip().isdigit()

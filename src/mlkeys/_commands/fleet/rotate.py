@@ -35,6 +35,7 @@ from mlkeys._commands.stacks import run_each
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import printable
 from mlkeys._system.collection import with_way_to_a_server
+from mlkeys._system.terminal import ask_unseen
 
 
 def _serial(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -380,11 +381,12 @@ def _named(secrets: Sequence[str]) -> None:
 
 def _new_values(names: Sequence[str]) -> dict[str, str]:
     """The new values of leaked secrets, as environment variables."""
-    values = {}
+    values: dict[str, str] = {}
     for name in names:
         variable = variable_of(name)
         if not os.environ.get(variable):
             if not sys.stdin.isatty():
                 raise MlkeysError(f"The new value of {name} is missing: set {variable}.")
-            values[variable] = click.prompt(f"New value of {name}", hide_input=True, err=True)
+            while not values.get(variable):
+                values[variable] = ask_unseen(f"New value of {name}", f"set {variable}")
     return values

@@ -20,6 +20,7 @@ from mlkeys._commands.login.oidc import log_in as log_in_by_oidc
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import printable
 from mlkeys._system import collection
+from mlkeys._system.terminal import ask_unseen
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -138,12 +139,12 @@ def _asked(label: str) -> str:
         MlkeysError: there is none.
     """
     if sys.stdin.isatty():
-        value = click.prompt(f"{label} (hidden)", hide_input=True, err=True, default="", show_default=False)
+        value = ask_unseen(f"{label} (hidden)", "enter one")
     else:
         value = sys.stdin.buffer.readline().decode(errors="replace").removesuffix("\n")
     if not value:
         raise MlkeysError(f"No {label.lower()}: nothing was entered.")
-    return str(value)
+    return value
 
 
 def _flow(settings: Settings, options: Mapping[str, Any], port: int, *, browser: bool) -> Flow:

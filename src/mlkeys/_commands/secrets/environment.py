@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 
@@ -32,12 +33,9 @@ _CREDENTIAL = re.compile(
 _HOLDS_A_SECRET = re.compile(
     r"\w*_(?:KEY|KEY_ID|TOKEN|SECRET|PASSWORD|PASSPHRASE)|(?:TOKEN|SECRET|PASSWORD|PASSPHRASE)", re.IGNORECASE
 )
-# With these, a login goes to another server than the user's.
-_CONNECTION = re.compile(
-    r"(?:ANSIBLE_HASHI_VAULT|VAULT|BAO|OPENBAO|MLKEYS)_\w+|\w+_PROXY"
-    r"|SSL_CERT_(?:FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE",
-    re.IGNORECASE,
-)
+# With these, a login goes to another server than the user's. The second ones, many programs read.
+_OF_A_SERVER = re.compile(r"(?:ANSIBLE_HASHI_VAULT|VAULT|BAO|OPENBAO|MLKEYS)_\w+", re.IGNORECASE)
+_WAY = re.compile(r"\w+_PROXY|SSL_CERT_(?:FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE", re.IGNORECASE)
 _USER = re.compile(r"(?<=//)[^\s,\"]*@|(?:^|(?<=,))[^\s,\"/]*@")
 
 
@@ -51,25 +49,55 @@ def pairs(given: Iterable[str], option: str) -> dict[str, str]:
     for text in given:
         name, separator, value = text.partition("=")
         if not (separator and name and value):
-            raise MlkeysError(f"{option} '{text}' must have the form NAME=VALUE.")
+            form = "NAME=VARIABLE or NAME=PATH" if option == "--file" else "NAME=VARIABLE"
+            raise MlkeysError(f"{option} '{text}' must have the form {form}.")
         if name in found:
             raise MlkeysError(f"{option} names '{name}' twice.")
         found[name] = value
     return found
 
 
-def variables(names: Iterable[str], template: str, given: Mapping[str, str]) -> dict[str, str]:
+def check_files(files: Mapping[str, str], given: Mapping[str, str]) -> None:
+    """Check that each file gets a place of its own.
+
+    Args:
+        files: the variable, or the path, of each secret that is given as a file.
+        given: the variables of secrets that the user chose.
+
+    Raises:
+        MlkeysError: two files would have one place, a secret would have both, or a variable has no valid name.
+    """
+    found: dict[str, str] = {}
+    for name, place in files.items():
+        if name in given:
+            raise MlkeysError(f"'{name}' has both --file and --env. Give one of them.")
+        if "/" not in place and not _VARIABLE.fullmatch(place):
+            raise MlkeysError(
+                f"'{place}', for the secret '{name}', is not a name for a variable. For a path, write ./{place}."
+            )
+        first = found.setdefault(os.path.normpath(place), name)
+        if first != name:
+            raise MlkeysError(
+                f"Two secrets would be in {place}: {first} and {name}. Set another place with --file {name}=VARIABLE."
+            )
+
+
+def variables(
+    names: Iterable[str], template: str, given: Mapping[str, str], files: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """The variable of each secret.
 
     Args:
         template: a text with `{name}`, or with `{NAME}` for capitals.
         given: variables by secret, which win.
+        files: what other secrets are given as: a variable with the path of a file, or a path.
 
     Raises:
         MlkeysError: a variable has no valid name, or one that only the user may choose, or two secrets have the same.
     """
     if "{name}" not in template and "{NAME}" not in template:
         raise MlkeysError(f"--env-name '{template}' must contain {{name}} or {{NAME}}.")
+    taken = {place: name for name, place in (files or {}).items()}
     found: dict[str, str] = {}
     for name in names:
         # The path of a secret in nested data.
@@ -82,12 +110,13 @@ def variables(names: Iterable[str], template: str, given: Mapping[str, str]) -> 
                 f"{problem}. Leave out the secret '{name}' with --only, or set another variable with "
                 f"--env {name}=VARIABLE."
             )
-        first = found.setdefault(variable, name)
+        first = taken.setdefault(variable, name)
         if first != name:
             raise MlkeysError(
                 f"Two secrets would be in {variable}: {first} and {name}. Set another one with --env {name}=VARIABLE."
             )
-    return {name: variable for variable, name in found.items()}
+        found[name] = variable
+    return found
 
 
 def check_unused(
@@ -108,7 +137,7 @@ def check_unused(
     for name, variable in named.items():
         if name in given:
             continue
-        if keep_login and _CONNECTION.fullmatch(variable):
+        if keep_login and (_OF_A_SERVER.fullmatch(variable) or _WAY.fullmatch(variable)):
             problem = f"{variable} may decide where the login goes that --keep-login passes on"
         elif variable in used and not _HOLDS_A_SECRET.fullmatch(variable):
             problem = f"{variable} is set in your environment"
@@ -128,6 +157,7 @@ def inherited(
     environment: Mapping[str, str],
     login: Iterable[str],
     addresses: Iterable[str],
+    connection: Iterable[str],
     *,
     all_of_it: bool,
     keep_login: bool,
@@ -137,8 +167,14 @@ def inherited(
     Args:
         login: the variables of a login to the server. The program needs none.
         addresses: the variables that hold addresses. The program does not get users and passwords in them.
+        connection: all variables that a connection is made of, which a program that logs in needs.
     """
-    kept = {name: value for name, value in environment.items() if all_of_it or name in _KEPT or name.startswith("LC_")}
+    needed = {*_KEPT, *connection} if keep_login else {*_KEPT}
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if all_of_it or name in needed or name.startswith("LC_") or (keep_login and _WAY.fullmatch(name))
+    }
     if keep_login:
         return kept
     hidden, stripped = set(login), set(addresses)

@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlkeys._shared.schema import METADATA, VARS_FILE_SUFFIXES
 from mlkeys._system import replacing
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _IN_YAML = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)[ ]?:(?=[ \n])", re.MULTILINE)
 _NESTED = re.compile(r"[\"' ]format[\"']?[ ]?: ?[\"']?2\b")
@@ -29,10 +35,29 @@ def complete_one_of_several(context: click.Context, _parameter: click.Parameter,
     return [name for name in _names(context.params.get("files") or ["."]) if name.startswith(beginning)]
 
 
-def complete_pair(context: click.Context, _parameter: click.Parameter, beginning: str) -> list[str]:
-    """The same for NAME=VARIABLE, with the variable that the secret has anyway."""
+def complete_pair(context: click.Context, _parameter: click.Parameter, beginning: str) -> list[CompletionItem]:
+    """The same for NAME=VARIABLE, with the variable that the secret has anyway, and for NAME=PATH."""
+    from click.shell_completion import CompletionItem
+
+    place = beginning.partition("=")[2]
+    if "/" in place:
+        return [CompletionItem(place, type="file")]
     pairs = [f"{name}={name.upper()}" for name in _names(context.params.get("files") or ["."])]
-    return [pair for pair in pairs if pair.startswith(beginning)]
+    return [CompletionItem(pair) for pair in pairs if pair.startswith(beginning)]
+
+
+def complete_command(context: click.Context, _parameter: click.Parameter, beginning: str) -> list[CompletionItem]:
+    """Programs for the first word of a command, files for all others, or for the first one if it is a path."""
+    from click.shell_completion import CompletionItem
+
+    if context.params.get("argv") or "/" in beginning or not beginning:
+        return [CompletionItem(beginning, type="file")]
+    found: set[str] = set()
+    for folder in map(Path, os.get_exec_path()):
+        with suppress(OSError):
+            inside = (place for place in folder.iterdir() if place.name.startswith(beginning))
+            found.update(place.name for place in inside if os.access(place, os.X_OK))
+    return [CompletionItem(name) for name in sorted(found)]
 
 
 def _names(places: Iterable[object]) -> list[str]:

@@ -29,20 +29,21 @@ def command(file: Path, old: str, new: str, *, as_json: bool) -> None:
     The name is the context of the encryption, so the secret is decrypted, in memory, and encrypted again. The token
     needs the capability update on decrypt, encrypt, hmac and verify of the key.
 
+    Needs Ansible on this machine: pip install 'mlkeys[ansible]'.
+
     \b
     Examples:
       mlkeys rename keys.transit.yml openai_key openai_api_key
     """
-    version = in_turn(target(file, None, None), lambda aim: _renamed(aim, old, new))
-    change = Change(old, "removed", f"renamed to {new}", version)
+    changes = in_turn(target(file, None, None), lambda aim: _renamed(aim, old, new))
     if as_json:
-        show_as_json([change], file)
+        show_as_json(changes, file)
     else:
-        show([(change, "")], str(file))
+        show([(change, "") for change in changes], str(file))
 
 
-def _renamed(aim: Target, old: str, new: str) -> int:
-    """Rename a secret, and return the version that it had.
+def _renamed(aim: Target, old: str, new: str) -> list[Change]:
+    """Rename a secret, and return what happened to both names.
 
     Raises:
         MlkeysError: there is none, or another one has the new name, or it is not text.
@@ -60,5 +61,7 @@ def _renamed(aim: Target, old: str, new: str) -> int:
             value = decoded(plaintexts(client, [stored])[old])
         except ValueError:
             raise MlkeysError(f"{old} is not UTF-8 text. Encrypt it again under the new name.") from None
-        aim.write(client, aim.planned(client, {new: value}, purge=False), removed=[old])
-    return stored.version
+        planned = aim.planned(client, {new: value}, purge=False)
+        aim.write(client, planned, removed=[old])
+    added = [replace(one, reason=f"renamed from {old}") for one in planned.changes if one.name == new]
+    return [Change(old, "removed", f"renamed to {new}", stored.version), *added]

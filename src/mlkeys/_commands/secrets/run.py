@@ -9,7 +9,9 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -19,15 +21,16 @@ from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.secrets.environment import (
     ADDRESSES,
     LOGIN_FACTS,
+    check_files,
     check_unused,
     inherited,
     pairs,
     text_of,
     variables,
 )
-from mlkeys._commands.secrets.names import complete_one_of_several, complete_pair
-from mlkeys._commands.secrets.watching import Options, Watched, watch_files
+from mlkeys._commands.secrets.names import complete_command, complete_one_of_several, complete_pair
 from mlkeys._errors import MlkeysError
+from mlkeys._model.attributes import unknown_problem
 from mlkeys._stored.secrets import check_known, chosen_files, only, plaintexts, stored_secrets
 from mlkeys._system import collection, core_dumps
 from mlkeys._system.memory_files import fill, link, memory_files
@@ -37,7 +40,25 @@ from mlkeys._system.terminal import notice
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option
 
+    from mlkeys._commands.secrets.watching import Options
+
 _SIGNALS = {name.removeprefix("SIG"): number for name, number in signal.Signals.__members__.items()}
+# Seconds.
+_STOP_TIMEOUT = 10
+
+
+def _number(_context: click.Context, _parameter: click.Parameter, name: str | None) -> int | None:
+    """The number of a signal, from its name, such as HUP or SIGHUP."""
+    if name is None:
+        return None
+    number = _SIGNALS.get(name.upper().removeprefix("SIG"))
+    if number is None:
+        raise click.BadParameter(unknown_problem(name, sorted(_SIGNALS), "signal"))
+    return number
+
+
+def _complete_signal(_context: click.Context, _parameter: click.Parameter, beginning: str) -> list[str]:
+    return [name for name in sorted(_SIGNALS) if name.startswith(beginning.upper())]
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -78,31 +99,43 @@ _SIGNALS = {name.removeprefix("SIG"): number for name, number in signal.Signals.
     help="Give a secret as a file in memory. Its path is in VARIABLE, or PATH links to it; repeatable.",
 )
 @click.option(
-    "--no-inherit", "inherit", is_flag=True, default=True, flag_value=False, help="Start with a clean environment."
+    "--no-inherit",
+    "inherit",
+    is_flag=True,
+    default=True,
+    flag_value=False,
+    help="Start with a clean environment, of which --keep-login keeps the login and its connection.",
 )
 @click.option("--keep-login", is_flag=True, help="Let COMMAND have the token or login of the environment.")
 @click.option("--watch", is_flag=True, help="Start COMMAND again when a file changes.")
 @click.option(
     "--signal",
-    "signal_name",
-    type=click.Choice(sorted(_SIGNALS), case_sensitive=False),
+    "number",
+    callback=_number,
+    shell_complete=_complete_signal,
     metavar="SIGNAL",
     help="With --watch, send this signal instead of starting again, for example HUP.",
 )
 @click.option(
     "--stop-timeout",
     type=click.IntRange(0),
-    default=10,
     metavar="SECONDS",
     help="With --watch, how long COMMAND has to end before it is killed and started again. Default: 10.",
 )
-@click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@click.argument(
+    "argv",
+    nargs=-1,
+    required=True,
+    type=click.UNPROCESSED,
+    metavar="-- COMMAND...",
+    shell_complete=complete_command,
+)
 @failing_plainly
 def command(
     files: tuple[Path, ...],
     argv: tuple[str, ...],
-    signal_name: str | None,
-    stop_timeout: int,
+    number: int | None,
+    stop_timeout: int | None,
     *,
     watch: bool,
     **options: Unpack[Options],
@@ -134,16 +167,26 @@ def command(
       mlkeys run --watch -- litellm --config config.yaml
       mlkeys run --watch --signal HUP --file tls_key=/run/app/tls.key -- gateway
     """
-    if signal_name and not watch:
-        raise click.UsageError("--signal needs --watch.")
+    for option, given in (("--signal", number), ("--stop-timeout", stop_timeout)):
+        if given is not None and not watch:
+            raise click.UsageError(f"{option} needs --watch.")
     close_to_others()
     parent = take_over()
     if watch:
-        number = _SIGNALS[signal_name] if signal_name else None
-        given = Watched(files, argv, options, number, stop_timeout)
-        sys.exit(watch_files(given, login_variables))
+        sys.exit(_watch(files, argv, options, number, _STOP_TIMEOUT if stop_timeout is None else stop_timeout))
+    if parent:
+        from mlkeys._system.processes import hold_out
+
+        hold_out()
     core_dumps.turn_off(for_good=True)
     _run(files, argv, options, parent)
+
+
+def _watch(files: Sequence[Path], argv: Sequence[str], options: Options, number: int | None, stop_timeout: int) -> int:
+    # Whoever only runs a program need not wait for its import.
+    from mlkeys._commands.secrets.watching import Watched, watch_files
+
+    return watch_files(Watched(files, argv, options, number, stop_timeout), login_variables)
 
 
 def _run(files: Sequence[Path], argv: Sequence[str], options: Options, parent: Parent | None) -> None:
@@ -187,15 +230,19 @@ def _prepared(paths: Sequence[Path], options: Options) -> Prepared:
     """
     as_files = pairs(options["file"], "--file")
     given = pairs(options["env"], "--env")
-    with collection.connected_to_read() as client:
+    check_files(as_files, given)
+    collection.load_reading()
+    with ExitStack() as stack:
+        connect = cache(lambda: stack.enter_context(collection.connected_to_read()))
         # Whoever names a file wants its secret.
         wanted = [*options["names"], *as_files] if options["names"] else []
-        secrets = only(stored_secrets(lambda: client, paths), wanted)
+        secrets = only(stored_secrets(connect, paths), wanted)
         check_known([*given, *as_files], [secret.name for secret in secrets])
-        named = variables([one.name for one in secrets if one.name not in as_files], options["env_name"], given)
+        others = [one.name for one in secrets if one.name not in as_files]
+        named = variables(others, options["env_name"], given, as_files)
         environment = _inherited(options)
         check_unused(named, given, environment, keep_login=options["keep_login"])
-        values = plaintexts(client, secrets)
+        values = plaintexts(connect(), secrets)
     _warn_about_sealed(values)
     texts = {variable: os.fsdecode(text_of(name, values[name])) for name, variable in named.items()}
     return Prepared({**environment, **texts}, {name: values[name] for name in as_files})
@@ -225,8 +272,12 @@ def _warn_about_sealed(values: Mapping[str, bytes]) -> None:
 
 
 def _inherited(options: Options) -> dict[str, str]:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
+
     login, addresses = login_variables()
-    return inherited(os.environ, login, addresses, all_of_it=options["inherit"], keep_login=options["keep_login"])
+    connection = login | _variables_of(OPTIONS)
+    kinds = {"all_of_it": options["inherit"], "keep_login": options["keep_login"]}
+    return inherited(os.environ, login, addresses, connection, **kinds)
 
 
 def login_variables() -> tuple[set[str], set[str]]:

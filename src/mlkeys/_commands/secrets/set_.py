@@ -27,6 +27,7 @@ from mlkeys._commands.vars_file.writes import (
 )
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
+from mlkeys._system.terminal import ask_unseen
 
 
 class _Flags(TypedDict):
@@ -63,15 +64,17 @@ def command(
 ) -> None:
     """Encrypt a value, and store it as NAME in FILE, an encrypted vars file (*.transit.yml, .yaml or .json).
 
-    The value comes from a prompt, which does not show it, from standard input, or from --from-env. Of standard input,
-    one newline at the end is removed. All other entries, the comments and the order of FILE are kept. Creates FILE if
-    needed.
+    The value comes from a prompt, which does not show it and takes one line, from standard input, or from --from-env.
+    Of standard input, one newline (or \\r\\n) at its end is removed. All other entries, the comments and the order of
+    FILE are kept. Creates FILE if needed.
 
     In a file for nested data (format 2), NAME is a path, such as providers.openai.api_key or models.0. A new file is
     one if NAME has a dot, or with --type json. Put --type json for what is not text.
 
     The token needs the capability update on encrypt, hmac and verify of the key. It needs no right to decrypt. With
     --create-key, it also needs read on the key, and for what is missing the right to create it.
+
+    Needs Ansible on this machine: pip install 'mlkeys[ansible]'.
 
     \b
     Examples:
@@ -81,7 +84,7 @@ def command(
       mlkeys set keys.transit.yml openai_api_key --from-env OPENAI_API_KEY --key ml-api-key --create-key
     """
     aim = target(file, key, backend)
-    value: object = _value(name, from_env)
+    value: object = _value(file, name, from_env)
     if kind == "json":
         value = _parsed(str(value))
     if not flags["allow_ciphertext"]:
@@ -138,24 +141,26 @@ def _finite(number: str) -> float:
     return found
 
 
-def _value(name: str, variable: str | None) -> str:
+def _value(file: Path, name: str, variable: str | None) -> str:
     """The value from where it is to come.
 
     Raises:
-        MlkeysError: there is none, or it is not text.
+        MlkeysError: there is none, it is not text, or several lines were entered at the prompt.
     """
     if variable is not None:
         value = os.environ.get(variable)
         source = f"the environment variable {variable} is {'not set' if value is None else 'empty'}"
     elif sys.stdin.isatty():
-        value = click.prompt(f"Value of {name}", hide_input=True, err=True, default="", show_default=False)
+        advice = f"pipe it (mlkeys set {file} {name} < FILE), or use 'mlkeys import file'"
+        value = ask_unseen(f"Value of {name}", advice)
         source = "nothing was entered"
     else:
         source = "standard input is empty"
         try:
-            value = sys.stdin.buffer.read().decode().removesuffix("\n")
+            value = sys.stdin.buffer.read().decode()
         except UnicodeDecodeError:
             raise MlkeysError("Standard input is not UTF-8 text.") from None
+        value = value.removesuffix("\r\n" if value.endswith("\r\n") else "\n")
     if not value:
         raise MlkeysError(f"No value: {source}.")
     return value

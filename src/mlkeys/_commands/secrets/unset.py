@@ -36,6 +36,8 @@ def command(file: Path, names: tuple[str, ...], *, as_json: bool) -> None:
     Of nested data (format 2), NAME is the path of a secret, or of data around secrets. Only the last elements of a list
     can be removed. Needs no server, unless FILE points to a KV document.
 
+    Needs Ansible on this machine: pip install 'mlkeys[ansible]'.
+
     \b
     Examples:
       mlkeys unset keys.transit.yml old_api_key

@@ -27,7 +27,7 @@ from mlkeys._stored.secrets import chosen_files
 from mlkeys._system import collection
 from mlkeys._system.memory_files import shared_file
 from mlkeys._system.own_memory import ENDED, HandOver, blank
-from mlkeys._system.processes import ChildProcess, exit_status
+from mlkeys._system.processes import ChildProcess, exit_status, reap_orphans
 from mlkeys._system.terminal import in_foreground, notice
 
 # Seconds between two looks at the files, and between two attempts to decrypt what could not be decrypted.
@@ -99,7 +99,7 @@ def watch_files(given: Watched, login_variables: Callable[[], tuple[set[str], se
     Raises:
         MlkeysError: the secrets cannot be decrypted, so it was not started.
     """
-    with ChildProcess() as child:
+    with ChildProcess(steered=True) as child:
         return _Watcher(given, child, _hide_login(login_variables)).run()
 
 
@@ -141,11 +141,13 @@ class _Watcher:
             if problem == ENDED or self._child.received is not None:
                 return status
             raise MlkeysError(problem)
+        self._child.is_service = True
         program.channel.let_go()
         last = tried = self._used
         retry = 0.0
         while not program.has_ended():
             time.sleep(_POLL)
+            reap_orphans(program.process.pid)
             now = self._marks()
             # What differs between two looks may be half of what somebody is just writing.
             is_settled, last = now == last, now
@@ -252,7 +254,8 @@ class _Watcher:
         try:
             program.process.wait(self._given.stop_timeout)
         except subprocess.TimeoutExpired:
-            notice(f"It did not end within {self._given.stop_timeout} seconds: killing it.")
+            limit = self._given.stop_timeout
+            notice(f"It did not end within {limit} {'second' if limit == 1 else 'seconds'}: killing it.")
             program.process.send_signal(signal.SIGKILL)
             program.process.wait()
 

@@ -72,6 +72,8 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     The token needs the capability update on decrypt, encrypt, hmac and verify of the key. If FILE points to a KV
     document (store: kv), that document is edited, which needs read, create and update on it.
 
+    Needs Ansible on this machine: pip install 'mlkeys[ansible]'.
+
     \b
     Examples:
       mlkeys edit group_vars/all/keys.transit.yml

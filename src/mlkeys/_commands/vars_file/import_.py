@@ -39,6 +39,8 @@ def command() -> None:
     The token needs the capability update on encrypt, hmac and verify of the key. It need not be able to decrypt. If the
     target points to a KV document (store: kv), the entries are stored there, which needs read, create and update on it.
 
+    Needs Ansible on this machine: pip install 'mlkeys[ansible]'.
+
     \b
     Examples:
       mlkeys import dotenv .env --to group_vars/all/keys.transit.yml --key ml-api-key

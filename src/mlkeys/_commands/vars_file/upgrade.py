@@ -22,6 +22,8 @@ def command(file: Path, *, as_json: bool) -> None:
     Its ciphertexts, names and comments stay as they are. Releases of mlkeys without format 2 cannot read FILE any more.
     Needs no server, unless FILE points to a KV document.
 
+    Needs Ansible on this machine: pip install 'mlkeys[ansible]'.
+
     \b
     Examples:
       mlkeys upgrade keys.transit.yml
