@@ -80,13 +80,18 @@ _value:
 
 from typing import Any, Callable, Mapping
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import all_printable
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import PROOF, Scope, account
+
+# Whoever names a file on a host must not write to the terminal of whoever runs this. Paths stay as they are.
+_SENTENCES = ("refused", "blocking", "summary")
 
 
 def rotation_account(
     hosts: Any, scope: Mapping[str, Any], here: Mapping[str, Any], controller: str = "localhost", seen: str = PROOF
 ) -> dict[str, Any]:
-    return account(Scope(**scope), here, controller, hosts, seen)
+    found = account(Scope(**scope), here, controller, hosts, seen)
+    return {name: all_printable(value) if name in _SENTENCES else value for name, value in found.items()}
 
 
 class FilterModule:

@@ -30,6 +30,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import WRAPPING_HASHES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import USES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, Attribute
 
 Reconcile = Callable[[Client, Mapping[str, Any], RunContext], Outcome]
@@ -124,7 +125,7 @@ def outcome_of(module: AnsibleModule, reconcile: Reconcile, options: Mapping[str
     if failure is not None:
         fail(module, failure)
     for warning in outcome.warnings:
-        module.warn(warning)
+        module.warn(one_line(warning))
     return outcome
 
 

@@ -26,6 +26,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identi
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import REWRAP, rewrap_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import UNWRITABLE
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import all_printable, one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.answers import counts_in, moved_in, texts_in
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts import (
@@ -202,9 +203,9 @@ class RewrapAction(CiphertextAction):
         result = {"changed": report.changed, **report.result(matcher.key.version)}
         if self._task.diff:
             result["diff"] = {"before": report.before, "after": report.after}
-        points = report.open_points()
+        points = all_printable(report.open_points())
         if report.unwritable:
-            result.update(failed=True, msg=report.failure())
+            result.update(failed=True, msg=one_line(report.failure()))
         elif points and options["strict"]:
             result.update(failed=True, msg=" ".join(points))
         elif points:

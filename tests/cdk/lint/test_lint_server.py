@@ -116,6 +116,15 @@ def test_a_server_that_cannot_be_asked_is_an_error(mount: str, monkeypatch: pyte
     assert CliRunner().invoke(main, ["lint", "--server"]).exit_code == 2
 
 
+def test_an_answer_without_versions_is_named(mount: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+
+    vars_file(mount, one=4)
+    monkeypatch.setattr(Transit, "read_key", lambda *_: {"latest_version": 4})
+    ((rule, _, message),) = listed()
+    assert (rule, message) == ("MLK301", f"the answer for the key 'ml' of '{mount}' does not look like Transit's")
+
+
 def test_without_a_vars_file_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BAO_ADDR")
     assert listed() == []

@@ -479,6 +479,13 @@ def test_an_address_of_another_kind(given: str) -> None:
         settings({"url": given})
 
 
+@pytest.mark.parametrize("given", ["http://[::1", "https://bao:port", "https://me:hunter2@bao:70000"])
+def test_an_address_that_is_none(given: str) -> None:
+    with pytest.raises(InvalidOption, match="is not an address: write it as https://HOST:PORT") as refused:
+        settings({"url": given})
+    assert "hunter2" not in str(refused.value)
+
+
 AUTHORITIES = {"ca_cert": "/file.pem", "ca_cert_bytes": "PEM", "ca_path": "/folder"}
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.filter.rotation_account import rotation_account
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import LINKED, MOUNTED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import SEEN, Scope, account
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import INVALID
@@ -46,6 +47,16 @@ def host(name: str = "a", result: Mapping[str, Any] | None = None, **variables: 
 def made(*hosts: Mapping[str, Any], here: Mapping[str, Any] | None = None, **scope: Any) -> dict[str, Any]:
     about = Scope(**{"backend": "transit", "key": "k", "target": 2, "files": [FILE], **scope})
     return account(about, here or found(), "localhost", hosts)
+
+
+def test_names_of_files_do_not_reach_a_terminal_as_they_are() -> None:
+    name = "/srv/a\x1b]0;b\x07\nc"
+    scope = {"backend": "transit", "key": "k", "target": 2, "files": [FILE]}
+    seen = [host(result=found(row(path=name), unread=[{"path": name, "reason": "why", "kind": "denied"}]))]
+    result = rotation_account(seen, scope, found())
+    assert result["blocking"]
+    assert all(text.isprintable() for part in ("refused", "blocking", "summary") for text in result[part])
+    assert result["unread"][0]["path"] == name
 
 
 def test_all_that_is_at_the_target_is_clean() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, Sequence
+from urllib.parse import urlsplit
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
 
@@ -32,7 +33,16 @@ def problems_of(addresses: Sequence[str]) -> list[str]:
         for address in addresses
         if not address.startswith(("http://", "https://", "unix:///"))
     ]
-    return [*problems, *filter(None, map(_path_problem, addresses))]
+    return [*problems, *filter(None, map(_form_problem, addresses)), *filter(None, map(_path_problem, addresses))]
+
+
+def _form_problem(address: str) -> str:
+    try:
+        # Both are only looked at when somebody asks for them.
+        _host, _port = urlsplit(address).hostname, urlsplit(address).port
+    except ValueError:
+        return f"url '{without_login(address)}' is not an address: write it as https://HOST:PORT"
+    return ""
 
 
 def _path_problem(address: str) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 
 _WHERE = re.compile(r" \(line ([0-9]+)\)")
+# What a key says of its versions, as `KeyState` has them.
+_VERSIONS = ("latest_version", "min_decryption_version", "min_encryption_version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +178,12 @@ def _key_states(
                     problem = error.message.rstrip(".")
                 else:
                     if data is not None:
-                        states[backend, key] = KeyState(
-                            int(data["latest_version"]),
-                            int(data["min_decryption_version"]),
-                            int(data["min_encryption_version"]),
-                        )
-                        continue
-                    problem = f"the key '{key}' does not exist in the engine '{backend}'"
+                        try:
+                            states[backend, key] = KeyState(*(int(data[name]) for name in _VERSIONS))
+                            continue
+                        except (KeyError, TypeError, ValueError):
+                            problem = f"the answer for the key '{key}' of '{backend}' does not look like Transit's"
+                    else:
+                        problem = f"the key '{key}' does not exist in the engine '{backend}'"
             problems[backend, key] = problem
     return states, problems
