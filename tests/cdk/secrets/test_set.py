@@ -134,6 +134,21 @@ def test_a_missing_engine_and_key_are_created_on_request_only(
         bao.done("DELETE", "sys/mounts/made-by-set")
 
 
+def test_an_engine_that_would_store_values_gets_none(
+    bao: Bao, stored: Path, invoke: Invoke, mount: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAO_TOKEN", bao.token)
+    bao.done("POST", "sys/mounts/shared-kv", {"type": "kv"})
+    try:
+        stored.write_text(stored.read_text().replace(f"backend: {mount}", "backend: shared-kv"))
+        for arguments in (["other"], ["other", "--key", KEY]):
+            refused = invoke("set", str(stored), *arguments, stdin="sk-1", status=1).output
+            assert "'shared-kv' is not a Transit engine: its type is 'kv'" in refused
+        assert bao.request("LIST", "shared-kv/")[0] == 404
+    finally:
+        bao.done("DELETE", "sys/mounts/shared-kv")
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "words"),
     [

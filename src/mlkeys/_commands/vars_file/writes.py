@@ -75,13 +75,17 @@ class Target:
     stored: Stored | None = None
 
     def check_key(self, client: Client) -> None:
-        """Fail early if the key is known to be missing.
+        """Fail before anything is sent if the key is known to be missing, or the engine is one that would store values.
+
+        Who may write the file chooses both.
 
         Raises:
+            MlkeysError: the engine is of another type.
             TransitError: the key or its engine does not exist.
         """
         from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 
+        _check_engine(client, self.backend)
         if not self.file.entries:
             Transit(client, self.backend).existing_key(self.key)
 
@@ -223,6 +227,27 @@ class Target:
             replace_document(client, self.file, self.stored, edits)
         except Overtaken as error:
             raise replacing.ChangedMeanwhile(error.message) from None
+
+
+def _check_engine(client: Client, backend: str) -> None:
+    """Refuse an engine of another type, such as a KV engine, which would store values as they are.
+
+    The server describes an engine to each token that may do something with it.
+
+    Raises:
+        MlkeysError: it is of another type.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
+
+    try:
+        kind = client.get(f"sys/internal/ui/mounts/{backend}", answers=ServerError).data.get("type")
+    except ServerError:
+        return
+    if kind and kind != "transit":
+        raise MlkeysError(
+            f"The engine at '{backend}' is not a Transit engine: its type is '{kind}'. No value was sent to it. "
+            "Correct the engine's path."
+        )
 
 
 def target(path: Path, key: str | None, backend: str | None) -> Target:
