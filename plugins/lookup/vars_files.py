@@ -25,7 +25,8 @@ requirements:
 options:
   _terms:
     description:
-      - Further files and folders of inventories and playbooks, beside which to search.
+      - Further files and folders of inventories and playbooks, beside which to search, as those of the variable
+        C(vault_transit_sources) of any host.
     type: list
     elements: str
   key:
@@ -67,7 +68,8 @@ extends_documentation_fragment:
   - mlkeys.transit._connection
   - mlkeys.transit._connection.plugins
 notes:
-  - A declared file that does not exist is a problem.
+  - A declared file or source that does not exist is a problem, as are variables of another type and names that are
+    almost those of such a variable. Then nothing is searched.
 seealso:
   - module: mlkeys.transit.vault_transit_vars
 """
@@ -135,7 +137,8 @@ _raw:
 """
 
 import os
-from typing import Any
+from collections import ChainMap
+from typing import Any, Iterator
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
@@ -171,12 +174,14 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_fi
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import ELSEWHERE, NOT_DECLARED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
+    DECLARING,
     INVALID,
     Declared,
     FoundFile,
     declared,
     document_problem,
     missing_problem,
+    missing_source_problem,
     of_key,
     replace_problem,
 )
@@ -195,15 +200,16 @@ class LookupModule(LookupBase):
         set_options(self, str(self._load_name), configured, kwargs)
         options = connection_options(self.get_option)
         try:
-            hosts = _hosts(facts)
+            hosts = _hosts(facts, self._templar)
+            named = declared(hosts, self.get_option("declared"))
         except AnsibleError as error:
-            problem = f"Ansible cannot read the variables of the hosts: {_reason(error)}."
-            nothing: dict[str, Any] = {name: [] for name in _LISTS}
-            return [{**nothing, "problems": [problem]}]
-        named = declared(hosts, self.get_option("declared"))
-        missing = [one for one in named if one.path and not _is_there(one.path)]
-        sources = _sources(facts, terms)
-        places = _places(sources, [one for one in named if one not in missing])
+            return _nothing([f"Ansible cannot read the variables of the hosts: {_reason(error)}."])
+        further = [*(Declared(str(one), "a term of the lookup") for one in terms), *named.sources]
+        wrong = [*named.problems, *_missing(named.files, further)]
+        if wrong:
+            return _nothing(wrong)
+        sources = _sources(facts, [one.path for one in further])
+        places = _places(sources, named.files)
         key, backend = self.get_option("key"), self.get_option("backend")
         files, unread = _read(places, lambda: connected(options), (backend, key) if key else None)
         # A document of a KV engine has no path.
@@ -218,11 +224,11 @@ class LookupModule(LookupBase):
         read: list[str] = []
         if key and self.get_option("repository"):
             searched = [place for host in hosts for place in _searched(host)]
-            read = [*(os.path.realpath(one.path) for one in named if one.path), *searched]
+            read = [*(os.path.realpath(one.path) for one in named.files if one.path), *searched]
             seen = Known([*known, *map(os.path.realpath, beside_them), *(one["path"] for one in unread)], read)
             others = [seen, read_by_others(self.get_option("besides"))]
             elsewhere = _elsewhere(sources, others, (backend, key), unread)
-        problems = [as_utf8(missing_inventories(_inventories(facts))), missing_problem(missing) if missing else ""]
+        problems = [as_utf8(missing_inventories(_inventories(facts)))]
         if key:
             problems.append(document_problem(own))
             problems.append(replace_problem(own, self.get_option("replace"), f"{backend}/{key}"))
@@ -239,10 +245,28 @@ class LookupModule(LookupBase):
         ]
 
 
-def _hosts(variables: dict[str, Any]) -> list[Any]:
+def _nothing(problems: list[str]) -> list[dict[str, Any]]:
+    nothing: dict[str, Any] = {name: [] for name in _LISTS}
+    return [{**nothing, "problems": list(map(as_utf8, problems))}]
+
+
+def _hosts(variables: dict[str, Any], templar: Any) -> list[Any]:
+    """The variables of each host. The first one is that of the play, which may have variables of its own."""
     hosts = variables["hostvars"]
-    names = dict.fromkeys([variables["inventory_hostname"], *(variables.get("groups") or {}).get("all", ())])
-    return [hosts[name] for name in names]
+    own = str(variables["inventory_hostname"])
+    of_play = {name: templar.template(variables[name]) for name in DECLARING if name in variables}
+    first = ChainMap(of_play, hosts[own], variables)
+    return [first, *(hosts[name] for name in (variables.get("groups") or {}).get("all", ()) if name != own)]
+
+
+def _missing(files: list[Declared], sources: list[Declared]) -> Iterator[str]:
+    """What is wrong with declared places that do not exist."""
+    missing = [one for one in files if one.path and not _is_there(one.path)]
+    if missing:
+        yield missing_problem(missing)
+    missing = [one for one in sources if not _is_there(one.path)]
+    if missing:
+        yield missing_source_problem(missing)
 
 
 def _reason(error: BaseException) -> str:
@@ -269,13 +293,13 @@ def _inventories(variables: dict[str, Any]) -> list[str]:
     return list(map(str, variables.get("ansible_inventory_sources") or ()))
 
 
-def _sources(variables: dict[str, Any], further: list[Any]) -> list[str]:
+def _sources(variables: dict[str, Any], further: list[str]) -> list[str]:
     inventories = _inventories(variables)
     # Wherever the run was started.
     around = above(inventories)
     # Ansible reads inventories in the folders of an inventory as well.
     inner = [place for one in inventories for place in inventory_folders(one)]
-    sources = [*map(str, further), *inventories, *inner, *around, variables.get("playbook_dir") or "", os.getcwd()]
+    sources = [*further, *inventories, *inner, *around, variables.get("playbook_dir") or "", os.getcwd()]
     return [source for source in sources if source]
 
 
