@@ -51,9 +51,11 @@ options:
     default: []
   repository:
     description:
-      - Whether to search the whole Git repositories of inventories and playbooks. Encrypted vars files of O(key)
-        elsewhere in them are C(unread), since nothing else searches them, and other files there with ciphertexts are
-        C(elsewhere). Submodules, virtual environments, C(node_modules) and hidden folders are left out.
+      - Whether to search the whole Git repositories of inventories and playbooks, and where there is none, their
+        folders and the working directory, with all that is in these. Encrypted vars files of O(key) elsewhere in them
+        are C(unread), since nothing else searches them, and other files there with ciphertexts are C(elsewhere).
+        Submodules, virtual environments, C(node_modules) and hidden folders are left out, as are C(/), home folders
+        themselves, and folders where everybody writes.
     type: bool
     default: false
   besides:
@@ -104,12 +106,12 @@ _raw:
       elements: str
     elsewhere:
       description:
-        - With O(repository), other files of the same Git repositories that hold ciphertexts of any key. Nothing rewraps
-          them.
+        - With O(repository), other files of the same repositories or folders that hold ciphertexts of any key. Nothing
+          rewraps them.
       type: list
       elements: str
     read:
-      description: With O(repository), what variables declare to be read in the same repositories. Real paths.
+      description: With O(repository), what variables declare to be read there. Real paths.
       type: list
       elements: str
     problems:
@@ -160,9 +162,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.repository import (
     Known,
-    in_repository,
+    others_in,
     read_by_others,
-    repositories,
+    searched_as_a_whole,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import (
     Connect,
@@ -170,7 +172,6 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_fi
     load,
     load_document,
     missing_document,
-    names_of_key,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import ELSEWHERE, NOT_DECLARED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
@@ -220,25 +221,22 @@ class LookupModule(LookupBase):
         odd = [as_utf8(path) for path in beside_them if as_utf8(path) != path]
         unread += [_unread(path, _NOT_UTF_8) for path in odd if path not in noted]
         own = of_key(files, backend, key) if key else files
-        elsewhere: list[str] = []
-        read: list[str] = []
+        elsewhere, read, whole = [], [], []
         if key and self.get_option("repository"):
-            searched = [place for host in hosts for place in _searched(host)]
-            read = [*(os.path.realpath(one.path) for one in named.files if one.path), *searched]
+            whole, read = searched_as_a_whole(sources), _declared_to_be_read(hosts, named.files)
             seen = Known([*known, *map(os.path.realpath, beside_them), *(one["path"] for one in unread)], read)
             others = [seen, read_by_others(self.get_option("besides"))]
-            elsewhere = _elsewhere(sources, others, (backend, key), unread)
+            elsewhere = _elsewhere(whole, others, (backend.strip("/"), key), unread)
         problems = [as_utf8(missing_inventories(_inventories(facts)))]
         if key:
-            problems.append(document_problem(own))
-            problems.append(replace_problem(own, self.get_option("replace"), f"{backend}/{key}"))
+            problems += [document_problem(own), replace_problem(own, self.get_option("replace"), f"{backend}/{key}")]
         return [
             {
                 "files": [file.as_result() for file in own],
                 "others": [file.as_result() for file in files if file not in own],
                 "texts": texts,
                 "elsewhere": elsewhere,
-                "read": sorted({path for path in read if _is_within(path, repositories(sources))}),
+                "read": sorted({path for path in read if _is_within(path, whole)}),
                 "problems": [problem for problem in problems if problem],
                 "unread": unread,
             }
@@ -246,8 +244,7 @@ class LookupModule(LookupBase):
 
 
 def _nothing(problems: list[str]) -> list[dict[str, Any]]:
-    nothing: dict[str, Any] = {name: [] for name in _LISTS}
-    return [{**nothing, "problems": list(map(as_utf8, problems))}]
+    return [{**{name: [] for name in _LISTS}, "problems": list(map(as_utf8, problems))}]
 
 
 def _hosts(variables: dict[str, Any], templar: Any) -> list[Any]:
@@ -285,6 +282,13 @@ def _searched(variables: Any) -> list[str]:
     return [os.path.realpath(os.path.expanduser(path)) for path in declared_places(variables).paths]
 
 
+def _declared_to_be_read(hosts: list[Any], files: list[Declared]) -> list[str]:
+    return [
+        *(os.path.realpath(one.path) for one in files if one.path),
+        *(place for host in hosts for place in _searched(host)),
+    ]
+
+
 def _is_within(path: str, places: list[str]) -> bool:
     return any(path == place or path.startswith(place + os.sep) for place in places)
 
@@ -295,7 +299,6 @@ def _inventories(variables: dict[str, Any]) -> list[str]:
 
 def _sources(variables: dict[str, Any], further: list[str]) -> list[str]:
     inventories = _inventories(variables)
-    # Wherever the run was started.
     around = above(inventories)
     # Ansible reads inventories in the folders of an inventory as well.
     inner = [place for one in inventories for place in inventory_folders(one)]
@@ -365,25 +368,19 @@ def _read(
     return files, unread
 
 
-def _elsewhere(sources: list[str], known: list[Known], of: tuple[str, str], unread: list[dict[str, str]]) -> list[str]:
-    """The files elsewhere in the same repositories with ciphertexts.
+def _elsewhere(tops: list[str], known: list[Known], of: tuple[str, str], unread: list[dict[str, str]]) -> list[str]:
+    """The files elsewhere in the same repositories and folders with ciphertexts.
 
     Args:
         unread: gets the encrypted vars files of the key among them, and what could not be read.
     """
     texts = []
-    for top in repositories(sources):
-        others = in_repository(top, known, lambda error: _note(unread, error, set()))
+    for top in tops:
+        others = others_in(top, known, lambda error: _note(unread, error, set()))
         texts += others.texts
-        for path in others.vars_files:
-            try:
-                file = names_of_key(path)
-            except TransitError as error:
-                unread.append(_unread(path, error.message.rstrip(".")))
-                continue
-            if file == of:
-                unread.append({**_unread(path, NOT_DECLARED), "kind": ELSEWHERE})
-    unread += [_unread(as_utf8(path), _NOT_UTF_8) for path in texts if as_utf8(path) != path]
+        ours = [path for path, (backend, key) in others.vars_files.items() if (backend.strip("/"), key) == of]
+        unread.extend({**_unread(path, NOT_DECLARED), "kind": ELSEWHERE} for path in ours)
+    unread.extend(_unread(as_utf8(path), _NOT_UTF_8) for path in texts if as_utf8(path) != path)
     return [path for path in texts if as_utf8(path) == path]
 
 

@@ -85,7 +85,7 @@ class Scope:
         recover: whether ciphertexts below the floor are rewrapped.
         replaced: names of the secrets that get new values.
         elsewhere: the version that no ciphertext is behind in other places that use the key, by their names.
-        beyond: the result of the search of other files with ciphertexts in the same repositories.
+        beyond: the result of the search of other files with ciphertexts in the same repositories and folders.
         declared: what is read there since variables declare it.
         read, undeclared: the same of earlier runs in other places, and what they found that nothing declares.
         used: the patterns that matched something there, by kind.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ciphertexts elsewhere in a Git repository, which no run rewraps. Pure. **Private** to the collection."""
+"""Ciphertexts elsewhere in a repository or a folder, which no run rewraps. Pure. **Private** to the collection."""
 
 from __future__ import annotations
 
