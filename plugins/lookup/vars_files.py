@@ -52,8 +52,8 @@ options:
   repository:
     description:
       - Whether to search the whole Git repositories of inventories and playbooks, and where there is none, their
-        folders and the working directory, with all that is in these. Encrypted vars files of O(key) elsewhere in them
-        are C(unread), since nothing else searches them, and other files there with ciphertexts are C(elsewhere).
+        folders and the working directory, with all that is in these. Encrypted vars files of O(key) (of any key if it
+        is unset) elsewhere in them are C(unread), and other files there with ciphertexts are C(elsewhere).
         Submodules, virtual environments, C(node_modules) and hidden folders are left out, as are C(/), home folders
         themselves, and folders where everybody writes.
     type: bool
@@ -140,7 +140,7 @@ _raw:
 
 import os
 from collections import ChainMap
-from typing import Any, Iterator
+from typing import Any, Iterator, Optional, Tuple
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
@@ -190,6 +190,8 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents im
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import declared as declared_places
 
 _NOT_UTF_8 = "its name is not UTF-8"
+# Engine and key; None for any.
+_Of = Optional[Tuple[str, str]]
 _LISTS = ("files", "others", "texts", "elsewhere", "read", "unread")
 
 
@@ -222,11 +224,12 @@ class LookupModule(LookupBase):
         unread += [_unread(path, _NOT_UTF_8) for path in odd if path not in noted]
         own = of_key(files, backend, key) if key else files
         elsewhere, read, whole = [], [], []
-        if key and self.get_option("repository"):
+        if self.get_option("repository"):
+            of = (backend.strip("/"), key) if key else None
             whole, read = searched_as_a_whole(sources), _declared_to_be_read(hosts, named.files)
             seen = Known([*known, *map(os.path.realpath, beside_them), *(one["path"] for one in unread)], read)
             others = [seen, read_by_others(self.get_option("besides"))]
-            elsewhere = _elsewhere(whole, others, (backend.strip("/"), key), unread)
+            elsewhere = _elsewhere(whole, others, of, unread)
         problems = [as_utf8(missing_inventories(_inventories(facts)))]
         if key:
             problems += [document_problem(own), replace_problem(own, self.get_option("replace"), f"{backend}/{key}")]
@@ -299,17 +302,15 @@ def _inventories(variables: dict[str, Any]) -> list[str]:
 
 def _sources(variables: dict[str, Any], further: list[str]) -> list[str]:
     inventories = _inventories(variables)
-    around = above(inventories)
     # Ansible reads inventories in the folders of an inventory as well.
     inner = [place for one in inventories for place in inventory_folders(one)]
-    sources = [*further, *inventories, *inner, *around, variables.get("playbook_dir") or "", os.getcwd()]
+    sources = [*further, *inventories, *inner, *above(inventories), variables.get("playbook_dir") or "", os.getcwd()]
     return [source for source in sources if source]
 
 
 def _places(sources: list[str], named: list[Declared]) -> tuple[list[Declared], list[dict[str, str]]]:
     """The files by path, and what could not be read on the way to them."""
     unread: list[dict[str, str]] = []
-
     found = {os.path.realpath(one.path) if one.path else str(one.place): one for one in named}
     for path in beside(sources, lambda error: _note(unread, error, set())):
         found.setdefault(os.path.realpath(path), Declared(path, ""))
@@ -339,7 +340,7 @@ def _is_there(path: str) -> bool:
 
 
 def _read(
-    places: tuple[list[Declared], list[dict[str, str]]], connect: Connect, of: tuple[str, str] | None = None
+    places: tuple[list[Declared], list[dict[str, str]]], connect: Connect, of: _Of = None
 ) -> tuple[list[FoundFile], list[dict[str, str]]]:
     named, unread = places
     files = []
@@ -368,7 +369,7 @@ def _read(
     return files, unread
 
 
-def _elsewhere(tops: list[str], known: list[Known], of: tuple[str, str], unread: list[dict[str, str]]) -> list[str]:
+def _elsewhere(tops: list[str], known: list[Known], of: _Of, unread: list[dict[str, str]]) -> list[str]:
     """The files elsewhere in the same repositories and folders with ciphertexts.
 
     Args:
@@ -378,8 +379,10 @@ def _elsewhere(tops: list[str], known: list[Known], of: tuple[str, str], unread:
     for top in tops:
         others = others_in(top, known, lambda error: _note(unread, error, set()))
         texts += others.texts
-        ours = [path for path, (backend, key) in others.vars_files.items() if (backend.strip("/"), key) == of]
-        unread.extend({**_unread(path, NOT_DECLARED), "kind": ELSEWHERE} for path in ours)
+        for path, (backend, key) in others.vars_files.items():
+            if of in (None, (backend.strip("/"), key)):
+                row = _unread(path, NOT_DECLARED)
+                unread.append({**row, "kind": ELSEWHERE, "backend": backend.strip("/"), "key": key})
     unread.extend(_unread(as_utf8(path), _NOT_UTF_8) for path in texts if as_utf8(path) != path)
     return [path for path in texts if as_utf8(path) == path]
 
