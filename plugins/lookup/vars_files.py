@@ -25,7 +25,8 @@ requirements:
 options:
   _terms:
     description:
-      - Further files and folders of inventories and playbooks, beside which to search.
+      - Further files and folders of inventories and playbooks, beside which to search, as those of the variable
+        C(vault_transit_sources) of any host.
     type: list
     elements: str
   key:
@@ -50,9 +51,11 @@ options:
     default: []
   repository:
     description:
-      - Whether to search the whole Git repositories of inventories and playbooks. Encrypted vars files of O(key)
-        elsewhere in them are C(unread), since nothing else searches them, and other files there with ciphertexts are
-        C(elsewhere). Submodules, virtual environments, C(node_modules) and hidden folders are left out.
+      - Whether to search the whole Git repositories of inventories and playbooks, and where there is none, their
+        folders and the working directory, with all that is in these. Encrypted vars files of O(key) (of any key if it
+        is unset) elsewhere in them are C(unread), and other files there with ciphertexts are C(elsewhere).
+        Submodules, virtual environments, C(node_modules) and hidden folders are left out, as are C(/), home folders
+        themselves, and folders where everybody writes.
     type: bool
     default: false
   besides:
@@ -67,7 +70,8 @@ extends_documentation_fragment:
   - mlkeys.transit._connection
   - mlkeys.transit._connection.plugins
 notes:
-  - A declared file that does not exist is a problem.
+  - A declared file or source that does not exist is a problem, as are variables of another type and names that are
+    almost those of such a variable. Then nothing is searched.
 seealso:
   - module: mlkeys.transit.vault_transit_vars
 """
@@ -102,12 +106,12 @@ _raw:
       elements: str
     elsewhere:
       description:
-        - With O(repository), other files of the same Git repositories that hold ciphertexts of any key. Nothing rewraps
-          them.
+        - With O(repository), other files of the same repositories or folders that hold ciphertexts of any key. Nothing
+          rewraps them.
       type: list
       elements: str
     read:
-      description: With O(repository), what variables declare to be read in the same repositories. Real paths.
+      description: With O(repository), what variables declare to be read there. Real paths.
       type: list
       elements: str
     problems:
@@ -135,7 +139,8 @@ _raw:
 """
 
 import os
-from typing import Any
+from collections import ChainMap
+from typing import Any, Iterator, Optional, Tuple
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
@@ -157,9 +162,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.repository import (
     Known,
-    in_repository,
+    others_in,
     read_by_others,
-    repositories,
+    searched_as_a_whole,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import (
     Connect,
@@ -167,16 +172,17 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_fi
     load,
     load_document,
     missing_document,
-    names_of_key,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import ELSEWHERE, NOT_DECLARED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
+    DECLARING,
     INVALID,
     Declared,
     FoundFile,
     declared,
     document_problem,
     missing_problem,
+    missing_source_problem,
     of_key,
     replace_problem,
 )
@@ -184,6 +190,8 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents im
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import declared as declared_places
 
 _NOT_UTF_8 = "its name is not UTF-8"
+# Engine and key; None for any.
+_Of = Optional[Tuple[str, str]]
 _LISTS = ("files", "others", "texts", "elsewhere", "read", "unread")
 
 
@@ -195,15 +203,16 @@ class LookupModule(LookupBase):
         set_options(self, str(self._load_name), configured, kwargs)
         options = connection_options(self.get_option)
         try:
-            hosts = _hosts(facts)
+            hosts = _hosts(facts, self._templar)
+            named = declared(hosts, self.get_option("declared"))
         except AnsibleError as error:
-            problem = f"Ansible cannot read the variables of the hosts: {_reason(error)}."
-            nothing: dict[str, Any] = {name: [] for name in _LISTS}
-            return [{**nothing, "problems": [problem]}]
-        named = declared(hosts, self.get_option("declared"))
-        missing = [one for one in named if one.path and not _is_there(one.path)]
-        sources = _sources(facts, terms)
-        places = _places(sources, [one for one in named if one not in missing])
+            return _nothing([f"Ansible cannot read the variables of the hosts: {_reason(error)}."])
+        further = [*(Declared(str(one), "a term of the lookup") for one in terms), *named.sources]
+        wrong = [*named.problems, *_missing(named.files, further)]
+        if wrong:
+            return _nothing(wrong)
+        sources = _sources(facts, [one.path for one in further])
+        places = _places(sources, named.files)
         key, backend = self.get_option("key"), self.get_option("backend")
         files, unread = _read(places, lambda: connected(options), (backend, key) if key else None)
         # A document of a KV engine has no path.
@@ -214,35 +223,50 @@ class LookupModule(LookupBase):
         odd = [as_utf8(path) for path in beside_them if as_utf8(path) != path]
         unread += [_unread(path, _NOT_UTF_8) for path in odd if path not in noted]
         own = of_key(files, backend, key) if key else files
-        elsewhere: list[str] = []
-        read: list[str] = []
-        if key and self.get_option("repository"):
-            searched = [place for host in hosts for place in _searched(host)]
-            read = [*(os.path.realpath(one.path) for one in named if one.path), *searched]
+        elsewhere, read, whole = [], [], []
+        if self.get_option("repository"):
+            of = (backend.strip("/"), key) if key else None
+            whole, read = searched_as_a_whole(sources), _declared_to_be_read(hosts, named.files)
             seen = Known([*known, *map(os.path.realpath, beside_them), *(one["path"] for one in unread)], read)
             others = [seen, read_by_others(self.get_option("besides"))]
-            elsewhere = _elsewhere(sources, others, (backend, key), unread)
-        problems = [as_utf8(missing_inventories(_inventories(facts))), missing_problem(missing) if missing else ""]
+            elsewhere = _elsewhere(whole, others, of, unread)
+        problems = [as_utf8(missing_inventories(_inventories(facts)))]
         if key:
-            problems.append(document_problem(own))
-            problems.append(replace_problem(own, self.get_option("replace"), f"{backend}/{key}"))
+            problems += [document_problem(own), replace_problem(own, self.get_option("replace"), f"{backend}/{key}")]
         return [
             {
                 "files": [file.as_result() for file in own],
                 "others": [file.as_result() for file in files if file not in own],
                 "texts": texts,
                 "elsewhere": elsewhere,
-                "read": sorted({path for path in read if _is_within(path, repositories(sources))}),
+                "read": sorted({path for path in read if _is_within(path, whole)}),
                 "problems": [problem for problem in problems if problem],
                 "unread": unread,
             }
         ]
 
 
-def _hosts(variables: dict[str, Any]) -> list[Any]:
+def _nothing(problems: list[str]) -> list[dict[str, Any]]:
+    return [{**{name: [] for name in _LISTS}, "problems": list(map(as_utf8, problems))}]
+
+
+def _hosts(variables: dict[str, Any], templar: Any) -> list[Any]:
+    """The variables of each host. The first one is that of the play, which may have variables of its own."""
     hosts = variables["hostvars"]
-    names = dict.fromkeys([variables["inventory_hostname"], *(variables.get("groups") or {}).get("all", ())])
-    return [hosts[name] for name in names]
+    own = str(variables["inventory_hostname"])
+    of_play = {name: templar.template(variables[name]) for name in DECLARING if name in variables}
+    first = ChainMap(of_play, hosts[own], variables)
+    return [first, *(hosts[name] for name in (variables.get("groups") or {}).get("all", ()) if name != own)]
+
+
+def _missing(files: list[Declared], sources: list[Declared]) -> Iterator[str]:
+    """What is wrong with declared places that do not exist."""
+    missing = [one for one in files if one.path and not _is_there(one.path)]
+    if missing:
+        yield missing_problem(missing)
+    missing = [one for one in sources if not _is_there(one.path)]
+    if missing:
+        yield missing_source_problem(missing)
 
 
 def _reason(error: BaseException) -> str:
@@ -261,6 +285,13 @@ def _searched(variables: Any) -> list[str]:
     return [os.path.realpath(os.path.expanduser(path)) for path in declared_places(variables).paths]
 
 
+def _declared_to_be_read(hosts: list[Any], files: list[Declared]) -> list[str]:
+    return [
+        *(os.path.realpath(one.path) for one in files if one.path),
+        *(place for host in hosts for place in _searched(host)),
+    ]
+
+
 def _is_within(path: str, places: list[str]) -> bool:
     return any(path == place or path.startswith(place + os.sep) for place in places)
 
@@ -269,20 +300,17 @@ def _inventories(variables: dict[str, Any]) -> list[str]:
     return list(map(str, variables.get("ansible_inventory_sources") or ()))
 
 
-def _sources(variables: dict[str, Any], further: list[Any]) -> list[str]:
+def _sources(variables: dict[str, Any], further: list[str]) -> list[str]:
     inventories = _inventories(variables)
-    # Wherever the run was started.
-    around = above(inventories)
     # Ansible reads inventories in the folders of an inventory as well.
     inner = [place for one in inventories for place in inventory_folders(one)]
-    sources = [*map(str, further), *inventories, *inner, *around, variables.get("playbook_dir") or "", os.getcwd()]
+    sources = [*further, *inventories, *inner, *above(inventories), variables.get("playbook_dir") or "", os.getcwd()]
     return [source for source in sources if source]
 
 
 def _places(sources: list[str], named: list[Declared]) -> tuple[list[Declared], list[dict[str, str]]]:
     """The files by path, and what could not be read on the way to them."""
     unread: list[dict[str, str]] = []
-
     found = {os.path.realpath(one.path) if one.path else str(one.place): one for one in named}
     for path in beside(sources, lambda error: _note(unread, error, set())):
         found.setdefault(os.path.realpath(path), Declared(path, ""))
@@ -312,7 +340,7 @@ def _is_there(path: str) -> bool:
 
 
 def _read(
-    places: tuple[list[Declared], list[dict[str, str]]], connect: Connect, of: tuple[str, str] | None = None
+    places: tuple[list[Declared], list[dict[str, str]]], connect: Connect, of: _Of = None
 ) -> tuple[list[FoundFile], list[dict[str, str]]]:
     named, unread = places
     files = []
@@ -341,25 +369,21 @@ def _read(
     return files, unread
 
 
-def _elsewhere(sources: list[str], known: list[Known], of: tuple[str, str], unread: list[dict[str, str]]) -> list[str]:
-    """The files elsewhere in the same repositories with ciphertexts.
+def _elsewhere(tops: list[str], known: list[Known], of: _Of, unread: list[dict[str, str]]) -> list[str]:
+    """The files elsewhere in the same repositories and folders with ciphertexts.
 
     Args:
         unread: gets the encrypted vars files of the key among them, and what could not be read.
     """
     texts = []
-    for top in repositories(sources):
-        others = in_repository(top, known, lambda error: _note(unread, error, set()))
+    for top in tops:
+        others = others_in(top, known, lambda error: _note(unread, error, set()))
         texts += others.texts
-        for path in others.vars_files:
-            try:
-                file = names_of_key(path)
-            except TransitError as error:
-                unread.append(_unread(path, error.message.rstrip(".")))
-                continue
-            if file == of:
-                unread.append({**_unread(path, NOT_DECLARED), "kind": ELSEWHERE})
-    unread += [_unread(as_utf8(path), _NOT_UTF_8) for path in texts if as_utf8(path) != path]
+        for path, (backend, key) in others.vars_files.items():
+            if of in (None, (backend.strip("/"), key)):
+                row = _unread(path, NOT_DECLARED)
+                unread.append({**row, "kind": ELSEWHERE, "backend": backend.strip("/"), "key": key})
+    unread.extend(_unread(as_utf8(path), _NOT_UTF_8) for path in texts if as_utf8(path) != path)
     return [path for path in texts if as_utf8(path) == path]
 
 

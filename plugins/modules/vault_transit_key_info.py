@@ -27,6 +27,13 @@ options:
       - For derived key pairs, the context whose public key to return. Without it, they have no C(public_key).
       - Keys of other types are read as without it.
     type: str
+  updates:
+    description:
+      - Paths below that of the engine, such as C(keys/ml-api-key/config). The module asks the server which of them the
+        token may not update (RV(denied)).
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - mlkeys.transit._attributes
   - mlkeys.transit._attributes.actiongroup_vault
@@ -71,6 +78,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+denied:
+  description:
+    - Those of O(updates) that the token may not update, with the path of the engine. Empty if the token may not ask.
+  returned: success
+  type: list
+  elements: str
+  sample: [transit/keys/ml-api-key/config]
 transit_keys:
   description: The keys, sorted by name. Empty when O(name) does not exist.
   returned: success
@@ -153,7 +167,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_info i
 
 
 def argument_spec() -> Spec:
-    return {**connection_spec(), **backend_spec(), "name": {"type": "str"}, "context": {"type": "str"}}
+    return {
+        **connection_spec(),
+        **backend_spec(),
+        "name": {"type": "str"},
+        "context": {"type": "str"},
+        "updates": {"type": "list", "elements": "str", "default": []},
+    }
 
 
 def main() -> None:

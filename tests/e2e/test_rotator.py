@@ -46,6 +46,23 @@ def test_the_documented_rights_are_enough_beside_a_key_of_others(
     fleet.run(playbook="status", env=env)
 
 
+@pytest.mark.parametrize("arguments", [(), ("--check",)])
+def test_rights_that_are_missing_later_are_refused_before_anything_changes(
+    fleet: Fleet, mint_token: Callable[[str], str], arguments: tuple[str, ...]
+) -> None:
+    """If the token may ask what it may do. The policy `default` allows that."""
+    granted = [rule for rule in grant_rules("rotate", fleet.mount, KEY) if not rule.path.endswith(("config", "trim"))]
+    asks = 'path "sys/capabilities-self" { capabilities = ["update"] }'
+    env = {"BAO_TOKEN": mint_token(f"{hcl(granted)}\n{asks}")}
+    secrets = {"openai_api_key": "sk-canary-rights"}
+    shown = fleet.run(
+        *arguments, env=env, status=2, vault_transit_rotate_trim=True, vault_transit_rotate_secrets=secrets
+    )
+    paths = [f"{fleet.mount}/{path}" for path in (f"encrypt/{KEY}", f"keys/{KEY}/config", f"keys/{KEY}/trim")]
+    assert f"The key {KEY} was not rotated: the token lacks update on {', '.join(paths)}." in shown
+    assert fleet.key()["latest_version"] == 1
+
+
 def test_restarts_that_the_token_cannot_do_are_refused_before_anything_changes(
     fleet: Fleet, mint_token: Callable[[str], str]
 ) -> None:

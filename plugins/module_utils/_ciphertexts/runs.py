@@ -20,13 +20,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.contai
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needles import BREAK, NEEDLES, Hit
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import (
     START,
-    TOO_LONG,
     Direct,
     Token,
     token_at,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.written import PAD, SIGN_ESCAPE
 
+IN_LONG_BASE64 = "it is in base64 of 1 MiB or more on one line, which is not decoded"
 UNCLEAR = "it is in base64 that is damaged or of something else than text"
 #: What finds the ciphertexts in a decoded text.
 Search = Callable[[bytes], Sequence[Occurrence]]
@@ -113,7 +113,7 @@ class Runs:
         shown = _shown(self._sample(hit, _SAMPLE))
         if not shown and hit.needle.levels == 1:
             return None, end
-        problem = UNCLEAR if end - begin < self._reach else TOO_LONG
+        problem = UNCLEAR if end - begin < self._reach else IN_LONG_BASE64
         return Direct(begin, end, Token(shown, "base64", problem), self._text[begin:end]), end
 
     def _sample(self, hit: Hit, size: int) -> bytes:

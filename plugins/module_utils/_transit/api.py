@@ -319,6 +319,12 @@ class Transit:
         granted = self._client.capabilities([path])
         return granted is None or bool({"update", "root"}.intersection(granted[path]))
 
+    def denied(self, updates: Sequence[str]) -> list[str]:
+        """Those of the engine's paths that the token may not update. Nothing if it may not ask what it may do."""
+        paths = [f"{self.backend}/{path.strip('/')}" for path in updates]
+        granted = (self._client.capabilities(paths) if paths else None) or {}
+        return [path for path, may in granted.items() if may and not {"update", "root"}.intersection(may)]
+
     def decrypt_each(self, key: str, items: Sequence[Item]) -> list[bytes | str]:
         """For each item its plaintext, or as text the reason why it has none."""
         results = self._batches.answers("decrypt", key, items, ciphertext_field, each_by_itself)

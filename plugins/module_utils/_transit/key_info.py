@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import published_keys
@@ -27,11 +27,13 @@ class KeyInfoRequest:
         backend: where the engine is mounted.
         name: the one key, empty for all keys of the engine.
         context: which public keys to show of derived key pairs.
+        updates: paths of the engine that the token may have to update.
     """
 
     backend: str
     name: str = ""
     context: str = ""
+    updates: Sequence[str] = ()
 
 
 def key_info_request(options: Mapping[str, Any]) -> KeyInfoRequest:
@@ -40,8 +42,8 @@ def key_info_request(options: Mapping[str, Any]) -> KeyInfoRequest:
     Raises:
         InvalidOption: a key cannot have this name.
     """
-    name = options.get("name")
-    return KeyInfoRequest(options["backend"], checked_name(name) if name else "", options.get("context") or "")
+    name, context, updates = options.get("name"), options.get("context"), options.get("updates")
+    return KeyInfoRequest(options["backend"], checked_name(name) if name else "", context or "", tuple(updates or ()))
 
 
 def key_info(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
@@ -51,7 +53,7 @@ def key_info(client: Client, options: Mapping[str, Any], run: RunContext) -> Out
     names = [request.name] if request.name else transit.key_names()
     found = [transit.read_key(name, context=request.context) for name in names]
     infos = [{"backend": transit.backend, **_details(actual, run.now)} for actual in found if actual is not None]
-    return Outcome(changed=False, result={"transit_keys": infos})
+    return Outcome(changed=False, result={"transit_keys": infos, "denied": transit.denied(request.updates)})
 
 
 def _details(actual: Mapping[str, Any], now: float) -> dict[str, Any]:

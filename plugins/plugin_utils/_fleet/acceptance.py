@@ -30,16 +30,28 @@ class Acceptance:
 
 
 def unused(
-    unknown: Acceptance, unread: Acceptance, used: Mapping[str, Sequence[str]]
-) -> tuple[dict[str, list[str]], list[str]]:
-    """The patterns that match nothing, by what they should match, and the same in words.
+    unknown: Acceptance, unread: Acceptance, used: Mapping[str, Sequence[str]], missing: Mapping[str, str]
+) -> tuple[dict[str, list[str]], list[str], list[str]]:
+    """The patterns that match nothing, by what they should match; the same in words; and those of them that are wrong.
+
+    The others may match what a host has that was not looked at.
 
     Args:
         used: those that matched something in other places.
+        missing: the hosts that were not looked at, with the reasons.
     """
     patterns = {
         kind: [one for one in accepted.unused if one not in used.get(kind, ())]
         for kind, accepted in (("unknown", unknown), ("unread", unread))
     }
-    words = [f"accepted: {pattern} matches nothing that is {kind}" for kind in patterns for pattern in patterns[kind]]
-    return patterns, words
+    words, wrong = [], []
+    for kind, pattern in [(kind, one) for kind, every in patterns.items() for one in every]:
+        host = pattern.partition(":")[0]
+        if pattern == f"{host}:*" and host in missing:
+            text = f"accepted: {pattern} cannot stand for a host that was not looked at ({missing[host]})"
+        else:
+            text = f"accepted: {pattern} matches nothing that is {kind}"
+        words.append(text)
+        if not missing or pattern == f"{host}:*":
+            wrong.append(text)
+    return patterns, words, wrong

@@ -85,7 +85,7 @@ class Scope:
         recover: whether ciphertexts below the floor are rewrapped.
         replaced: names of the secrets that get new values.
         elsewhere: the version that no ciphertext is behind in other places that use the key, by their names.
-        beyond: the result of the search of other files with ciphertexts in the same repositories.
+        beyond: the result of the search of other files with ciphertexts in the same repositories and folders.
         declared: what is read there since variables declare it.
         read, undeclared: the same of earlier runs in other places, and what they found that nothing declares.
         used: the patterns that matched something there, by kind.
@@ -266,14 +266,13 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
     if scope.strict:
         packed = [row for row in findings.not_searched if row.get("kind") in (COMPRESSED, PACKED)]
         open_unread += [row for row in packed if row not in accepted_unread]
-    patterns, unmatched = unused(unknown, unread, scope.used)
+    patterns, unmatched, wrong = unused(unknown, unread, scope.used, findings.missing)
     # They may match in a place of the next run.
     unmatched = [] if scope.follow else unmatched
     invalid = [row for row in open_unread if row.get("kind") == INVALID]
     refused = _refused(scope, findings, open_unknown, invalid)
-    if not (scope.is_final or findings.missing):
-        # All was looked at, so a pattern is wrong. Hosts that are missing may have what it matches.
-        refused += unmatched
+    if not scope.is_final:
+        refused += [one for one in wrong if one in unmatched]
     blocking = [
         *refused,
         *_blocking(scope, findings, open_unknown, [row for row in open_unread if row not in invalid]),

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ciphertexts elsewhere in a Git repository, which no run rewraps. Pure. **Private** to the collection."""
+"""Ciphertexts elsewhere in a repository or a folder, which no run rewraps. Pure. **Private** to the collection."""
 
 from __future__ import annotations
 
 import os
-from typing import Any, Container, Iterable, Mapping
+from typing import Any, Callable, Container, Iterable, Mapping
 
 #: The kind of files with ciphertexts of the key that nothing declares, so that nothing rewraps them.
 ELSEWHERE = "undeclared"
@@ -71,6 +71,29 @@ def left_over(
     found = [dict(one) for one in places if not _is_within(str(one["path"]), there)]
     known = here | {str(one["path"]) for one in found}
     return found + [dict(one) for one in earlier if not _is_within(str(one["path"]), known)]
+
+
+def files_by_key(
+    found: Iterable[Mapping[str, Any]], keys: Iterable[str], owner: Callable[[Mapping[str, Any]], str]
+) -> dict[str, list[dict[str, Any]]]:
+    """The files with ciphertexts, by the path of their key; empty for those that no key could be found for.
+
+    Those of other keys are left out.
+
+    Args:
+        found: encrypted vars files, and ciphertexts in other files, each with its host.
+        keys: the paths of the keys.
+        owner: the path of one's key, empty if it is not known.
+    """
+    places: dict[str, dict[tuple[str, str], dict[str, Any]]] = {path: {} for path in ("", *keys)}
+    for row in found:
+        path = owner(row)
+        if row.get("state") == "foreign" or (row.get("kind") == ELSEWHERE and not path):
+            continue
+        reason = f"not declared, and holds ciphertexts {f'of {path}' if path else _UNKNOWN}"
+        place = {"host": row["host"], "path": row["path"], "kind": ELSEWHERE, "reason": reason}
+        places[path].setdefault((str(row["host"]), str(row["path"])), place)
+    return {path: list(rows.values()) for path, rows in places.items()}
 
 
 def _is_within(path: str, places: Container[str]) -> bool:

@@ -7,12 +7,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
+from ansible.errors import AnsibleError
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
-
-# Variables that declare encrypted vars files: for the controller, and for a host.
-FILES, HOST_FILES = "vault_transit_vars_files", "vault_transit_host_vars_files"
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
+    FILES_OF_CONTROLLER as FILES,
+)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
+    HOST_FILES,
+    OF_CONTROLLER,
+    ROTATE_FILES,
+    SOURCES,
+    misspelt,
+    value_of,
+)
+from jinja2 import UndefinedError
 
 # The kind of files that can be read, and whose content is none of an encrypted vars file, as with marks of a merge.
 INVALID = "invalid"
@@ -20,7 +31,7 @@ INVALID = "invalid"
 
 @dataclass(frozen=True)
 class Declared:
-    """An encrypted vars file that a variable names.
+    """An encrypted vars file that a variable names, or a file or folder beside which to search.
 
     Attributes:
         path: empty for a document of a KV engine to which no file points.
@@ -31,6 +42,20 @@ class Declared:
     path: str
     by: str
     place: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """What variables name on the controller.
+
+    Attributes:
+        sources: files and folders beside which to search.
+        problems: what is wrong with variables, as sentences. Then something may be missing.
+    """
+
+    files: list[Declared]
+    sources: list[Declared]
+    problems: list[str]
 
 
 @dataclass(frozen=True)
@@ -68,37 +93,104 @@ class FoundFile:
         }
 
 
-def declared(hosts: Iterable[Mapping[str, Any]], given: Sequence[str] | None) -> list[Declared]:
-    """The encrypted vars files that variables name, each once.
+def declared(hosts: Iterable[Mapping[str, Any]], given: Sequence[str] | None) -> Declarations:
+    """What variables name, each once.
 
     Args:
         hosts: the variables of each host.
         given: paths that take the place of `FILES`.
     """
-    found: dict[tuple[str, tuple[str, str]], Declared] = {}
-
-    def add(path: Any, by: str, place: tuple[str, str] = ("", "")) -> None:
-        if path or place != ("", ""):
-            found.setdefault((str(path or ""), place), Declared(str(path or ""), by, place))
-
+    files: dict[tuple[str, tuple[str, str]], Declared] = {}
+    sources: dict[str, Declared] = {}
+    # A variable may be that of all hosts, and is named once.
+    problems: dict[str, str] = {}
     for path in given or ():
-        add(path, "vault_transit_rotate_vars_files")
+        files.setdefault((path, ("", "")), Declared(path, ROTATE_FILES))
     for variables in hosts:
         host = str(variables["inventory_hostname"])
-        for one in (variables.get(FILES) or ()) if given is None else ():
-            stored = one.get("store") == "kv" and not one.get("path")
-            mount, document = str(one.get("kv_mount") or "secret"), str(one.get("kv_path") or "")
-            place = (mount.strip("/"), document.strip("/")) if stored else ("", "")
-            add(one.get("path"), f"{FILES} of {host}", place)
-        for path in variables.get(HOST_FILES) or ():
-            add(path, f"{HOST_FILES} of {host}")
-    return list(found.values())
+        wrong = misspelt(variables, OF_CONTROLLER)
+        if wrong:
+            problems.setdefault(wrong, f"{host}: {wrong}")
+        for name, part in _PARTS.items():
+            if name not in variables or (name == FILES and given is not None):
+                continue
+            by = f"{name} of {host}"
+            try:
+                for one in part(value_of(variables, name), by):
+                    if name == SOURCES:
+                        sources.setdefault(one.path, one)
+                    else:
+                        files.setdefault((one.path, one.place), one)
+            except _Wrong as error:
+                problems.setdefault(name, error.message)
+            except (AnsibleError, UndefinedError):
+                problems.setdefault(name, f"The variable {by} has an error, or uses a variable that is not defined.")
+    return Declarations(list(files.values()), list(sources.values()), list(problems.values()))
+
+
+class _Wrong(Exception):
+    """A variable has another type."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def _files(value: Any, by: str) -> Iterator[Declared]:
+    for entry in _list(value, by, "files, each with path"):
+        if not isinstance(entry, Mapping):
+            raise _Wrong(f"The variable {by} must be a list of files, each with path.")
+        path, is_stored = entry.get("path"), entry.get("store") == "kv"
+        if isinstance(path, str) and path:
+            yield Declared(str(path), by)
+        elif is_stored and not path and entry.get("kv_path"):
+            mount, document = str(entry.get("kv_mount") or "secret"), str(entry["kv_path"])
+            yield Declared("", by, (mount.strip("/"), document.strip("/")))
+        else:
+            needed = "kv_path" if is_stored else "path"
+            raise _Wrong(f"An entry of the variable {by} has no {needed}, only: {_named(entry)}.")
+
+
+def _named(entry: Mapping[str, Any]) -> str:
+    # Values may be secrets.
+    return one_line(", ".join(sorted(map(str, entry)))) or "nothing"
+
+
+def _paths(value: Any, by: str) -> Iterator[Declared]:
+    for path in _list(value, by, "paths"):
+        if not (isinstance(path, str) and path):
+            raise _Wrong(f"The variable {by} must be a list of paths.")
+        yield Declared(str(path), by)
+
+
+def _list(value: Any, by: str, elements: str) -> Sequence[Any]:
+    if value is None:
+        return ()
+    if not isinstance(value, (list, tuple)):
+        raise _Wrong(f"The variable {by} must be a list of {elements}.")
+    return value
+
+
+_PARTS = {FILES: _files, HOST_FILES: _paths, SOURCES: _paths}
+#: The variables that declare files and sources.
+DECLARING = tuple(_PARTS)
 
 
 def missing_problem(missing: Sequence[Declared]) -> str:
     """The message about declared files that do not exist."""
-    named = "; ".join(f"{one.path} ({one.by})" for one in missing)
-    return f"Declared encrypted vars files do not exist: {named}. Correct the path, or remove the declaration."
+    return f"Declared encrypted vars files do not exist: {_with_names(missing)}. {_CORRECT}"
+
+
+def missing_source_problem(missing: Sequence[Declared]) -> str:
+    """The message about files and folders that do not exist, beside which to search."""
+    return f"Files and folders to search do not exist: {_with_names(missing)}. {_CORRECT}"
+
+
+_CORRECT = "Correct the path, or remove the declaration."
+
+
+def _with_names(missing: Sequence[Declared]) -> str:
+    return "; ".join(f"{one.path} ({one.by})" for one in missing)
 
 
 def of_key(files: Iterable[FoundFile], backend: str, key: str) -> list[FoundFile]:

@@ -21,8 +21,15 @@ _SEARCHED = (PATHS, FILES, SERVICES)
 # The files of services.
 _OF_SERVICES = "/etc/mlkeys"
 
-# Variables of hosts whose names are checked. The files of the last one are on the controller.
-PLACES = (*_SEARCHED, "vault_transit_host_vars_files")
+# Encrypted vars files for a host. They are on the controller.
+HOST_FILES = "vault_transit_host_vars_files"
+# What declares encrypted vars files of the controller, and where to search for more. Any host may set them.
+FILES_OF_CONTROLLER, SOURCES = "vault_transit_vars_files", "vault_transit_sources"
+ROTATE_FILES, STATUS_FILES = "vault_transit_rotate_vars_files", "vault_transit_status_vars_files"
+OF_CONTROLLER = (FILES_OF_CONTROLLER, SOURCES, ROTATE_FILES, STATUS_FILES)
+
+# Variables whose names are checked.
+_CHECKED = (*_SEARCHED, HOST_FILES, *OF_CONTROLLER)
 
 # The play searches these hosts alone, and who sets it says that no other one holds any.
 _PATTERN = "vault_transit_hosts"
@@ -72,7 +79,7 @@ def declared(variables: Mapping[str, Any]) -> Declared:
         if name not in variables:
             continue
         try:
-            value = _value(variables, name)
+            value = value_of(variables, name)
             part = list(_PARTS[name](value))
             if not (name == SERVICES and _services_have_paths(value, paths)):
                 paths.update(dict.fromkeys(part))
@@ -87,7 +94,7 @@ def declared(variables: Mapping[str, Any]) -> Declared:
     return Declared(tuple(paths), tuple(optional), is_empty and not paths, "; ".join(problems), has_services)
 
 
-def _value(variables: Mapping[str, Any], name: str) -> Any:
+def value_of(variables: Mapping[str, Any], name: str) -> Any:
     value = variables[name]
     # Some releases of Ansible keep the text of a template that has an error.
     if isinstance(value, Undefined) or (isinstance(value, str) and "{{" in value):
@@ -195,11 +202,15 @@ def missing_reason(
     return NOT_TRIED if any(variables.get(name) for name in _LIMITS) else UNDECLARED
 
 
-def misspelt(variables: Mapping[str, Any]) -> str:
-    """What is wrong with the name of a variable that nothing reads; empty if nothing is."""
+def misspelt(variables: Iterable[str], among: Iterable[str] = _CHECKED) -> str:
+    """What is wrong with the name of a variable that nothing reads; empty if nothing is.
+
+    Args:
+        among: the variables that may be meant.
+    """
     for name in variables:
         meant = _meant(name) if "transit" in str(name) else ""
-        if meant:
+        if meant in among:
             return f"nothing reads its variable {name}. Did you mean '{meant}'?"
     return ""
 
@@ -208,5 +219,5 @@ def misspelt(variables: Mapping[str, Any]) -> str:
 def _meant(name: str) -> str:
     if name in _MISSPELT:
         return _MISSPELT[name]
-    near = [] if name in PLACES else difflib.get_close_matches(name, PLACES, n=1, cutoff=_NEAR)
+    near = [] if name in _CHECKED else difflib.get_close_matches(name, _CHECKED, n=1, cutoff=_NEAR)
     return near[0] if near else ""

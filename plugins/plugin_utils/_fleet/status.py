@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import age_text
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import ELSEWHERE, PACKED, files_by_key
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import NOT_TRIED, missing_reason
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import RUNNING, Service, services_of
@@ -18,6 +19,8 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services imp
 # Results of the playbook status.yml for a host, and for the encrypted vars files of the controller.
 SEEN, SEEN_HERE = "vault_transit_seen", "vault_transit_seen_here"
 PROJECT = "vault_transit_project"
+# The same for other files of the project, which nothing rewraps.
+SEEN_ELSEWHERE = "vault_transit_seen_elsewhere"
 
 # Severities of problems.
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -26,7 +29,7 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 _SLACK = 2 * 3600
 
 # Places that the discovery names and that are not errors.
-_NOT_SEARCHED = ("compressed", "dangling", "output", DELETED)
+_NOT_SEARCHED = ("compressed", "dangling", "output", DELETED, PACKED)
 
 # This many places of ciphertexts are listed.
 _LISTED = 5
@@ -137,23 +140,21 @@ def status(
             key = known[row["backend"], row["key"]]
             key.add(row["version"], str(row["host"]), _place(row))
             row["state"] = key.state(row["version"])
-    complete = not (found.missing or found.unread)
-    described = [_described(key, older_than, rotate, complete=complete) for key in known.values()]
+    elsewhere = files_by_key(found.elsewhere, (key.path for key in known.values()), lambda row: _owner(row, known))
+    complete = not (found.missing or found.unread or any(map(_is_nobodys, unknown)))
+    described = [
+        _described(key, older_than, rotate, complete=complete and not (elsewhere[""] or elsewhere[key.path]))
+        for key in known.values()
+    ]
     problems = [*found.problems(logins), *(problem for one in described for problem in one.pop("problems"))]
-    foreign = [_place(row) for row in unknown if row["state"] == "foreign"]
-    nobodys = [_place(row) for row in unknown if row["state"] != "foreign"]
-    if nobodys:
-        text = f"{_count(nobodys)} of no key that is known, or bound to an unknown context: {_some(nobodys)}."
-        problems.append({"severity": WARNING, "text": text})
-    if foreign:
-        problems.append({"severity": NOTE, "text": f"{_count(foreign)} of keys that are not listed: {_some(foreign)}."})
+    problems += [*_elsewhere_problems(elsewhere, known.values()), *_unplaced_problems(unknown)]
     problems.sort(key=lambda problem: (ERROR, WARNING, NOTE).index(problem["severity"]))
     return {
         "keys": described,
         "ciphertexts": found.rows,
         "services": [{**one.row(), "runs": one.runs, "login_expires": one.expires} for one in found.services],
         "unread": found.unread,
-        "not_searched": found.not_searched,
+        "not_searched": [*found.not_searched, *(row for rows in elsewhere.values() for row in rows)],
         "hosts": {"seen": found.seen, "missing": found.missing},
         "problems": problems,
         "healthy": all(problem["severity"] == NOTE for problem in problems),
@@ -172,6 +173,7 @@ class _Found:
     seen: list[str] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     services: list[Service] = field(default_factory=list)
+    elsewhere: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, variables: Mapping[str, Any]) -> None:
         host = str(variables["inventory_hostname"])
@@ -186,7 +188,10 @@ class _Found:
         # The discovery of encrypted vars files has places of its own.
         for row in (variables.get(PROJECT) or {}).get("unread", ()):
             rows = self.not_searched if row.get("kind") in _NOT_SEARCHED else self.unread
-            rows.append({"host": host, **row})
+            (self.elsewhere if row.get("kind") == ELSEWHERE else rows).append({"host": host, **row})
+        self.elsewhere += [
+            {"host": host, **row} for row in (variables.get(SEEN_ELSEWHERE) or {}).get("ciphertexts", ())
+        ]
         looked = variables.get(RUNNING) or {}
         self.services += services_of(host, looked)
         reason = missing_reason(variables, answers[1:], is_controller=bool(answers[0]), pattern=self.pattern)
@@ -228,6 +233,41 @@ def _is_placed(row: Mapping[str, Any], known: Mapping[tuple[str, str], _Key]) ->
     if (row["backend"], row["key"]) not in known or row["state"] == "unknown":
         return False
     return row["state"] != "too old" or bool(row.get("secret"))
+
+
+def _is_nobodys(row: Mapping[str, Any]) -> bool:
+    return bool(row["state"] != "foreign")
+
+
+def _unplaced_problems(unknown: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+    rows = list(unknown)
+    nobodys = [_place(row) for row in rows if _is_nobodys(row)]
+    foreign = [_place(row) for row in rows if not _is_nobodys(row)]
+    if nobodys:
+        text = f"{_count(nobodys)} of no key that is known, or bound to an unknown context: {_some(nobodys)}."
+        yield {"severity": WARNING, "text": text}
+    if foreign:
+        yield {"severity": NOTE, "text": f"{_count(foreign)} of keys that are not listed: {_some(foreign)}."}
+
+
+def _owner(row: Mapping[str, Any], known: Mapping[tuple[str, str], _Key]) -> str:
+    key = known.get((str(row.get("backend")), str(row.get("key"))))
+    return key.path if key is not None and (row.get("kind") == ELSEWHERE or _is_placed(row, known)) else ""
+
+
+def _elsewhere_problems(
+    elsewhere: Mapping[str, Sequence[Mapping[str, Any]]], keys: Iterable[_Key]
+) -> Iterator[dict[str, str]]:
+    """What keeps floors although nothing here is behind. Keys that nothing here uses are those of other projects."""
+    used = {key.path for key in keys if any(key.counts.values())}
+    for path, rows in elsewhere.items():
+        if rows:
+            places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in rows]
+            severity = WARNING if path in used else NOTE
+            yield {"severity": severity, "text": f"Elsewhere in the project: {_some(places)}.{_DECLARE}"}
+
+
+_DECLARE = " If they belong to it, declare them, or add their folder to vault_transit_sources."
 
 
 def _unseen(host: str, why: str) -> dict[str, str]:

@@ -105,6 +105,17 @@ def test_a_clean_account_shows_what_was_read_and_the_new_floor() -> None:
     assert "mlkeys rotate" not in text
 
 
+def test_what_is_accepted_is_not_to_be_accepted_again() -> None:
+    unread = [{"host": "a", "path": "/srv/x", "reason": "why"}]
+    unknown = [{"host": "a", "path": "/srv/y", "line": 3, "version": 1}]
+    document = {**BLOCKED, "unread": unread, "unknown": unknown}
+    options = [words[0] for _, words in advice(Account(document), Wanted()) if words]
+    assert {"--accept-unread", "--accept-unknown"} < set(options)
+    accepted = {**document, "accepted": ["a:/srv/x", "a:/srv/y:3"]}
+    options = [words[0] for _, words in advice(Account(accepted), Wanted()) if words]
+    assert not {"--accept-unread", "--accept-unknown", "--context"}.intersection(options)
+
+
 def test_an_invalid_encrypted_vars_file_has_its_own_advice() -> None:
     invalid = {"host": "localhost", "path": "/p/keys.transit.yml", "reason": "is not YAML", "kind": "invalid"}
     text = shown(account(unread=[invalid], refused=["x"], blocking=["x"], floor={"before": 1, "after": 1}))

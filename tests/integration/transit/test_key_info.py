@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +42,20 @@ def test_an_engine_without_keys(bao: Bao, mount: str) -> None:
 
 def test_a_missing_key(bao: Bao, mount: str) -> None:
     assert info(bao, mount, "nope")["transit_keys"] == []
+
+
+@pytest.mark.parametrize(("asks", "denied"), [(True, ["keys/k/trim"]), (False, [])])
+def test_what_the_token_may_not_update_is_named_if_it_may_ask(
+    bao: Bao, mount: str, mint_token: Callable[[str], str], *, asks: bool, denied: list[str]
+) -> None:
+    bao.done("POST", f"{mount}/keys/k", {})
+    paths = [f"{mount}/keys/k/config", *(["sys/capabilities-self"] if asks else [])]
+    rules = [f'path "{path}" {{ capabilities = ["update"] }}' for path in paths]
+    token = mint_token("\n".join([f'path "{mount}/keys/k" {{ capabilities = ["read"] }}', *rules]))
+    updates = ["keys/k/config", "keys/k/trim"]
+    result = run(bao, MODULE, backend=mount, name="k", updates=updates, token=token)
+    assert result["denied"] == [f"{mount}/{path}" for path in denied]
+    assert run(bao, MODULE, backend=mount, name="k", updates=updates)["denied"] == []
 
 
 def test_all_keys_come_sorted(bao: Bao, mount: str) -> None:

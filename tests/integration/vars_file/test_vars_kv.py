@@ -265,13 +265,14 @@ def test_a_file_elsewhere_in_the_repository_is_named_unless_something_searches_i
     for name in ("secrets/prod", "group_vars/all/keys", "declared/x", "declared/vars/y"):
         project.write(f"{name}.transit.yml", json.dumps(head))
     project.write("secrets/other.transit.yml", json.dumps({"_transit": {**head["_transit"], "key": "other"}}))
-    lookup = f"lookup('mlkeys.transit.vars_files', 'declared', key='{KEY}', backend='{pointed.mount}', repository=true)"
+    lookup = f"lookup('mlkeys.transit.vars_files', key='{KEY}', backend='{pointed.mount}', repository=true)"
     ciphertext = "vault:v1:" + "QUFB" * 12
     for name in ("other/vars.yml", "others/vars.yml"):
         project.write(name, f"api_key: {ciphertext}")
     lookup = lookup.replace("repository=true", "repository=true, besides=['others/vars.yml']")
     found = f"({lookup}.unread | map(attribute='path') + {lookup}.elsewhere) | join(' ')"
-    project.play(f'- ansible.builtin.debug: {{msg: "{{{{ {found} }}}}"}}')
+    sources = "  vars: {vault_transit_sources: ['{{ playbook_dir }}/declared']}\n"
+    project.play(f'- ansible.builtin.debug: {{msg: "{{{{ {found} }}}}"}}', sources)
     shown = project.run().stdout
     assert f'"{tmp_path}/secrets/prod.transit.yml {tmp_path}/other/vars.yml"' in shown
 

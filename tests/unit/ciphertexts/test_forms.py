@@ -16,7 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needle
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Sizes
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.replacements import RewriteError
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import Rewritten, rewrite
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.runs import UNCLEAR
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.runs import IN_LONG_BASE64, UNCLEAR
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import Scan
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -286,6 +286,13 @@ def test_anything_is_read_the_same_whatever_the_windows_and_copied_as_it_is(part
     content = "".join(parts).encode()
     assert found_in(content, Sizes(window=window, reach=10**5, context=400)) == found_in(content)
     assert rewritten(content, {OLD: NEW}, Sizes(window=window, reach=300, context=100))[0] == content
+
+
+def test_long_base64_on_one_line_is_named_and_left_alone() -> None:
+    text = base64.b64encode(f"{'x ' * 1500}\nK={OLD}\n".encode())
+    [found] = found_in(text, SMALL)
+    assert (found.form, found.problem) == ("base64", IN_LONG_BASE64)
+    assert rewritten(text, {OLD: NEW}, SMALL)[0] == text
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16"])

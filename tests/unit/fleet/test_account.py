@@ -270,6 +270,22 @@ def test_a_pattern_that_matches_nothing_is_refused_before_anything_changes() -> 
         assert any("*/typo" in reason for reason in result["blocking"])
 
 
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        ("b:*", "accepted: b:* cannot stand for a host that was not looked at (unreachable)"),
+        ("a:*", "accepted: a:* matches nothing that is unread"),
+    ],
+)
+def test_a_host_that_was_not_looked_at_cannot_be_accepted(pattern: str, problem: str) -> None:
+    """Nor one that was: nothing is rotated until the pattern is correct."""
+    there: dict[str, Any] = {"vault_transit_seen": found(), "vault_transit_host_paths": ["/x"]}
+    gone: dict[str, Any] = {"vault_transit_seen": {"unreachable": True}, "vault_transit_host_paths": ["/x"]}
+    about = Scope("transit", "k", 2, files=[FILE], accept_unread=[pattern], is_final=False)
+    result = account(about, found(), "localhost", [host(**there), host("b", **gone)], SEEN)
+    assert result["refused"] == [problem]
+
+
 @pytest.mark.parametrize("problem", [LINKED, MOUNTED])
 def test_an_encrypted_vars_file_that_has_to_stay_is_refused_before_a_rotation(problem: str) -> None:
     """Whatever its version: the rotation comes after this account."""

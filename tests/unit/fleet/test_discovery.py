@@ -25,9 +25,11 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
     declared,
     document_problem,
     missing_problem,
+    missing_source_problem,
     of_key,
     replace_problem,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import SOURCES
 
 
 def test_variables_of_all_hosts_declare_files_each_once() -> None:
@@ -43,7 +45,7 @@ def test_variables_of_all_hosts_declare_files_each_once() -> None:
         {"inventory_hostname": "a", "vault_transit_host_vars_files": ["/a.transit.yml", "/b.transit.yml"]},
         {"inventory_hostname": "b"},
     ]
-    found = declared(hosts, None)
+    found = declared(hosts, None).files
     assert [(one.path, one.place) for one in found] == [
         ("/a.transit.yml", ("", "")),
         ("/kv.transit.yml", ("", "")),
@@ -51,11 +53,92 @@ def test_variables_of_all_hosts_declare_files_each_once() -> None:
         ("/b.transit.yml", ("", "")),
     ]
     assert found[3].by == "vault_transit_host_vars_files of a"
-    assert [one.path for one in declared(hosts, ["/c.transit.yml"])] == [
+    assert [one.path for one in declared(hosts, ["/c.transit.yml"]).files] == [
         "/c.transit.yml",
         "/a.transit.yml",
         "/b.transit.yml",
     ]
+
+
+VARS_FILES, HOST_VARS_FILES = "vault_transit_vars_files", "vault_transit_host_vars_files"
+AN_ENTRY = f"An entry of the variable {VARS_FILES} of a has"
+
+
+def test_sources_of_any_host_are_searched() -> None:
+    hosts: list[dict[str, Any]] = [
+        {"inventory_hostname": "localhost", SOURCES: ["/srv/shared"], VARS_FILES: None},
+        {"inventory_hostname": "a", SOURCES: ["/srv/shared", "/srv/more"]},
+    ]
+    found = declared(hosts, None)
+    assert [(one.path, one.by) for one in found.sources] == [
+        ("/srv/shared", "vault_transit_sources of localhost"),
+        ("/srv/more", "vault_transit_sources of a"),
+    ]
+    assert found.problems == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        *(
+            (name, value, f"The variable {name} of a must be a list of paths.")
+            for name in (SOURCES, HOST_VARS_FILES)
+            for value in ("/srv/shared", "", {"path": "/x"}, [""], [None], [["/x"]], 7, False)
+        ),
+        *(
+            (VARS_FILES, value, f"The variable {VARS_FILES} of a must be a list of files, each with path.")
+            for value in ("/x.transit.yml", {"path": "/x"}, ["/x.transit.yml"], [None])
+        ),
+        (
+            VARS_FILES,
+            [{"file": "/x", "key": "k"}],
+            f"{AN_ENTRY} no path, only: file, key.",
+        ),
+        (VARS_FILES, [{"path": ""}], f"{AN_ENTRY} no path, only: path."),
+        (VARS_FILES, [{"store": "kv"}], f"{AN_ENTRY} no kv_path, only: store."),
+        (VARS_FILES, [{}], f"{AN_ENTRY} no path, only: nothing."),
+        (
+            SOURCES,
+            "{{ no_such_variable }}",
+            "The variable vault_transit_sources of a has an error, or uses a variable that is not defined.",
+        ),
+    ],
+)
+def test_a_variable_that_declares_nothing_that_can_be_read_is_named_once(
+    variable: str, value: Any, problem: str
+) -> None:
+    hosts = [{"inventory_hostname": name, variable: value} for name in "ab"]
+    assert declared(hosts, None).problems == [problem]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("vault_transit_source", SOURCES),
+        ("vault_transit_sorces", SOURCES),
+        *((f"vault_transit_{name}", VARS_FILES) for name in ("vars_file", "var_files", "varsfiles", "varfiles")),
+        ("vault_transit_rotate_var_files", "vault_transit_rotate_vars_files"),
+        ("vault_transit_status_vars_file", "vault_transit_status_vars_files"),
+    ],
+)
+def test_a_misspelt_name_of_the_controller_is_named_once(name: str, meant: str) -> None:
+    hosts = [{"inventory_hostname": one, name: ["/x"]} for one in ("localhost", "a")]
+    assert declared(hosts, None).problems == [f"localhost: nothing reads its variable {name}. Did you mean '{meant}'?"]
+
+
+def test_names_of_other_variables_are_not_corrected() -> None:
+    names = [
+        "vault_transit_vars_files_result",
+        "vault_transit_secrets",
+        "vault_transit_services",
+        "vault_transit_files",
+    ]
+    assert declared([{"inventory_hostname": "a", **dict.fromkeys(names)}], None).problems == []
+
+
+def test_a_message_about_missing_sources_names_path_and_variable() -> None:
+    text = missing_source_problem([Declared("/srv/shard", "vault_transit_sources of localhost")])
+    assert "do not exist: /srv/shard (vault_transit_sources of localhost)." in text
 
 
 def test_a_message_about_missing_files_names_path_and_variable() -> None:

@@ -66,6 +66,59 @@ def test_since_when_ciphertexts_may_be_below_the_floor_is_named() -> None:
     assert "which nobody can decrypt (v2 was created at 2026-05-28T09:00:00Z): a:/x:1" in report["problems"][0]["text"]
 
 
+def controller(*, files: tuple[str, ...] = (), rows: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    """What is elsewhere in the project: encrypted vars files of keys, and ciphertexts in other files."""
+    unread = [
+        {"path": f"/p/{name}.yml", "reason": "why", "kind": "undeclared", "backend": "transit", "key": name}
+        for name in files
+    ]
+    return {
+        "inventory_hostname": "localhost",
+        "vault_transit_seen_here": {"ciphertexts": []},
+        "vault_transit_project": {"unread": unread},
+        "vault_transit_seen_elsewhere": {
+            "ciphertexts": [{"path": "/p/a.txt", "line": 1, "version": 1, **one} for one in rows]
+        },
+    }
+
+
+OURS: dict[str, Any] = {"backend": "transit", "key": "ml", "state": "behind"}
+NOBODYS: dict[str, Any] = {"backend": "", "key": "", "state": "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("there", "hosts", "severity", "path"),
+    [
+        (controller(files=("ml",)), [host(2)], "warning", "/p/ml.yml"),
+        (controller(rows=(OURS, OURS)), [host(2)], "warning", "/p/a.txt"),
+        (controller(rows=(NOBODYS,)), [host(2)], "note", "/p/a.txt"),
+        # A key that nothing here uses is that of another project.
+        (controller(files=("ml",)), [], "note", "/p/ml.yml"),
+        (controller(rows=(OURS,)), [], "note", "/p/a.txt"),
+    ],
+)
+def test_what_keeps_the_floor_elsewhere_in_the_project_is_named(
+    there: dict[str, Any], hosts: list[dict[str, Any]], severity: str, path: str
+) -> None:
+    """A rotation would be blocked by it, so nothing says that the floor can be raised."""
+    report = status([key(2)], [there, *hosts], 90)
+    assert [(one["severity"], path in one["text"]) for one in report["problems"]] == [(severity, True)]
+    assert [one["path"] for one in report["not_searched"]] == [path]
+    assert report["healthy"] is (severity == "note")
+
+
+@pytest.mark.parametrize("there", [controller(files=("other",)), controller(rows=({**OURS, "state": "foreign"},))])
+def test_what_is_proven_to_be_of_other_keys_elsewhere_is_of_no_concern(there: dict[str, Any]) -> None:
+    report = status([key(2)], [there, host(2)], 90)
+    assert ["Raise it" in one["text"] for one in report["problems"]] == [True]
+    assert report["not_searched"] == []
+
+
+def test_the_floor_is_not_to_be_raised_beside_ciphertexts_of_no_known_key() -> None:
+    report = status([key(2)], [host(2), host(1, name="b", **NOBODYS)], 90)
+    assert ["Raise it" in one["text"] for one in report["problems"]] == [False]
+
+
 def test_no_age_is_too_old_where_none_is_given() -> None:
     assert status([key(age=10 * LIMIT)], [], 0)["healthy"]
 

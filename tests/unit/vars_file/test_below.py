@@ -13,9 +13,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.repository import (
     PACKED,
     Known,
-    in_repository,
+    others_in,
     read_by_others,
-    repositories,
+    searched_as_a_whole,
 )
 
 CIPHERTEXT = "vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w=="
@@ -91,17 +91,16 @@ def test_a_repository_is_searched_but_for_what_others_made(tmp_path: Path) -> No
     (top / ".git").mkdir(parents=True)
     for name in ("secrets", "inventories/stage", ".nox", "node_modules", "tool", "environment", "inventories/prod"):
         (top / name).mkdir(parents=True)
-        (top / name / "a.transit.yml").touch()
+        (top / name / "a.transit.yml").write_text("_transit: {format: 1, backend: transit, key: k}\n")
     (top / "tool" / ".git").touch()
     (top / "environment" / "pyvenv.cfg").touch()
     (top / "b.txt").touch()
     inventory = str(top / "inventories" / "prod" / "hosts.yml")
-    assert repositories([inventory, str(top / "secrets")]) == [str(top)]
-    assert repositories([str(tmp_path)]) == []
+    assert searched_as_a_whole([inventory, str(top / "secrets")]) == [str(top)]
     problems: list[OSError] = []
-    found = in_repository(str(top), (), problems.append)
+    found = others_in(str(top), (), problems.append)
     assert found.texts == []
-    assert found.vars_files == [
+    assert list(found.vars_files) == [
         str(top / name / "a.transit.yml") for name in ("inventories/prod", "inventories/stage", "secrets")
     ]
     assert problems == []
@@ -126,10 +125,34 @@ def test_files_with_ciphertexts_in_a_repository_are_found_unless_another_run_rea
         Known([str(top / "docs" / "a.md")], [str(top / "state")]),
         read_by_others([str(top / "prod" / "hosts.yml")]),
     ]
-    found = in_repository(str(top), known, problems.append)
+    found = others_in(str(top), known, problems.append)
     assert found.texts == [str(top / "docs" / "wide.txt"), str(top / "stage" / "group_vars" / "all.yml")]
     assert [getattr(one, "kind", "") for one in problems] == [PACKED]
     assert "packed.gz" in str(problems[0].strerror)
+
+
+def test_without_a_repository_the_folders_are_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for those that hold much else: the home folder and what it is in, and those where everybody writes."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home" / "me"))
+    project = tmp_path / "home" / "me" / "project"
+    for name in ("inventories/prod", "secrets", ".cache/work", "other/.git"):
+        (project / name).mkdir(parents=True)
+    (project / "secrets" / "keys.transit.yml").write_text("_transit: {format: 1, backend: transit, key: k}\n")
+    inventory = project / "inventories" / "prod" / "hosts.yml"
+    inventory.touch()
+    (tmp_path / "home" / "me" / "hosts.yml").touch()
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    of_nobody = [tmp_path, tmp_path / "home", tmp_path / "home" / "me", tmp_path / "home" / "me" / "hosts.yml", shared]
+    assert searched_as_a_whole([*map(str, of_nobody), "/", "/etc", "localhost,", str(project / "gone")]) == []
+    given = [inventory, project, project / "secrets", project / ".cache" / "work", project / "other"]
+    hidden, repository = project / ".cache" / "work", project / "other"
+    assert searched_as_a_whole(map(str, given)) == [str(project), str(hidden), str(repository)]
+    problems: list[OSError] = []
+    found = others_in(str(project), (), problems.append)
+    assert found.vars_files == {str(project / "secrets" / "keys.transit.yml"): ("transit", "k")}
+    assert problems == []
 
 
 def test_inventories_that_do_not_exist_are_named(tmp_path: Path) -> None:

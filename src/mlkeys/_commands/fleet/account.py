@@ -107,6 +107,11 @@ class Account:
         """One of the lists of the account: `unknown`, `unread`, `hosts`, `behind`, `lost`, `accepted`, …"""
         return [row if isinstance(row, Mapping) else {"path": str(row)} for row in self.document.get(name) or ()]
 
+    def open_rows(self, name: str) -> list[Row]:
+        """Those of a list that were not accepted."""
+        accepted = {str(row["path"]) for row in self.rows("accepted")}
+        return [row for row in self.rows(name) if _line(row) not in accepted]
+
     @property
     def recoverable(self) -> bool:
         """Whether ciphertexts are below the floor, and their versions still exist."""
@@ -222,13 +227,13 @@ def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]
         steps.append(("Bring back the ciphertexts below the floor, while their versions still exist.", ("--recover",)))
     if account.unnamed:
         steps.append((_UNNAMED, ()))
-    unknown = account.rows("unknown")
+    unknown = account.open_rows("unknown")
     if unknown:
         steps.append(
             ("If an unidentified ciphertext belongs to this key under another name, name it.", ("--context", "NAME"))
         )
         steps.append(("If you know that it is not of this key, accept it.", _accepting("--accept-unknown", unknown)))
-    steps += _about_unread(account.rows("unread"))
+    steps += _about_unread(account.open_rows("unread"))
     if not steps and any(row.get("problem") for row in account.rows("behind")):
         steps.append(("Correct what keeps the ciphertexts from being replaced, and run it again.", ()))
     elif not steps and (account.left or account.rows("behind")):

@@ -20,7 +20,7 @@ from mlkeys._commands.fleet.account_text import output, show_rows
 from mlkeys._commands.fleet.status_history import line, looks, of_fleet
 from mlkeys._commands.fleet.status_page import page
 from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place, reason_in, shortened
-from mlkeys._commands.fleet.targets import Fleet, for_fleets
+from mlkeys._commands.fleet.targets import Fleet, besides, for_fleets
 from mlkeys._commands.progress import terminal
 from mlkeys._commands.project import json_option
 from mlkeys._errors import MlkeysError
@@ -114,7 +114,7 @@ def command(  # noqa: PLR0913  each is an option
     # A file that holds something else is refused before anything takes time.
     former = replacing.read(history) if history is not None else None
     former_looks = looks(former or "", history or Path())
-    found = [_checked(fleet, limit, older_than, login_within) for fleet in fleets if fleet.selected]
+    found = [_checked(one, limit, older_than, login_within, fleets) for one in fleets if one.selected]
     now = datetime.now().astimezone()
     if history is not None:
         added = "".join(line(one.name, one.report, now) for one in found)
@@ -131,7 +131,9 @@ def command(  # noqa: PLR0913  each is an option
     sys.exit(2 if fail and not all(one.healthy for one in found) else 0)
 
 
-def _checked(fleet: Fleet, limit: str | None, older_than: int, login_within: int) -> FleetStatus:
+def _checked(
+    fleet: Fleet, limit: str | None, older_than: int, login_within: int, fleets: Sequence[Fleet]
+) -> FleetStatus:
     terminal().print(f"Checking {fleet.name} …", style="dim")
     # The report contains names and places, so only this user may read it.
     with tempfile.TemporaryDirectory(prefix="mlkeys-status-") as folder:
@@ -140,6 +142,7 @@ def _checked(fleet: Fleet, limit: str | None, older_than: int, login_within: int
             "vault_transit_status_file": str(file),
             "vault_transit_status_older_than": older_than,
             "vault_transit_status_login_within": login_within,
+            "vault_transit_status_besides": list(besides(fleet, fleets)),
             "vault_transit_status_rotate": shlex.join(["mlkeys", "rotate", *fleet.arguments]),
         }
         run = fleet.run("status", variables, limit=limit, show=None)
