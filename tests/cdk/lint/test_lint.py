@@ -107,6 +107,13 @@ def test_a_vars_file_that_cannot_be_read_says_where() -> None:
     assert listed("a.yml") == []
 
 
+def test_what_a_file_allows_itself_controls_nothing() -> None:
+    metadata = {"format": 2, "backend": "transit", "key": "k", "unencrypted": ["region", "ansible_connection"]}
+    content = {"region": "eu", "ansible_connection": {"x": "local"}, "_transit": metadata}
+    written("keys.transit.json", json.dumps(content, indent=2))
+    assert listed() == ["MLK202 keys.transit.json:4"]
+
+
 def test_json_is_read_like_yaml() -> None:
     hmac = {"openai_api_key": CIPHERTEXT, "other": CIPHERTEXT}
     content = {

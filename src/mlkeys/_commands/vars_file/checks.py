@@ -76,6 +76,7 @@ def _read(path: str, text: str) -> tuple[VarsFile | None, list[Finding]]:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, LibraryMissing
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import interpret
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import is_controlling
 
     try:
         content = content_of(text, path)
@@ -87,7 +88,8 @@ def _read(path: str, text: str) -> tuple[VarsFile | None, list[Finding]]:
     except InvalidOption as error:
         return None, [_damaged(path, error.message)] if is_vars_file(path) else []
     else:
-        problems = [_plain_value(path, text, name, value) for name, value in file.plain.items()]
+        refused = {name: value for name, value in file.open.items() if is_controlling(name)}
+        problems = [_plain_value(path, text, name, value) for name, value in {**file.plain, **refused}.items()]
         if file.entries and not (file.backend and file.key):
             return None, [*problems, _damaged(path, "it does not name the key that encrypted it")]
         return file, problems
