@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,3 +63,17 @@ def racing(folder: Path) -> Iterator[None]:
             yield
         finally:
             process.kill()
+
+
+def replaced_once_tested(held: Path, other: Path) -> str:
+    """What makes a shell script find another file by a name, once it has tested which kind of file that is."""
+    return f"""
+test() {{
+    command test "$@"
+    set -- "$?" "$@"
+    case "$*" in
+        *" -"[ef]" "*/{held.name}) mv -fT {shlex.quote(str(other))} {shlex.quote(str(held))} 2>/dev/null ;;
+    esac
+    return "$1"
+}}
+"""

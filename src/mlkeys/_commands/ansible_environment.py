@@ -30,8 +30,11 @@ _KEPT_FOR_PEOPLE = re.compile(
 )
 _MADE = {
     "ANSIBLE_CALLBACKS_ENABLED": "mlkeys.transit.report,mlkeys.transit.session",
+    # Callbacks in the folders of the user and of the machine may need no enabling, and get all results. This has none.
+    "ANSIBLE_CALLBACK_PLUGINS": os.devnull,
     "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
     "ANSIBLE_STRATEGY": "ansible.builtin.linear",
+    "ANSIBLE_STRATEGY_PLUGINS": os.devnull,
     "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.memory",
     # An empty path would be the working directory.
     "ANSIBLE_LOG_PATH": os.devnull,

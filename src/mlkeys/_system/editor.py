@@ -12,6 +12,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import dropwhile
 from pathlib import Path
 from types import FrameType
 
@@ -24,6 +25,7 @@ from mlkeys._system.terminal import in_foreground
 _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?\[#~=%\n]")
 # Vim then reads another file, or none, in place of the one in its environment. Its arguments still reach it.
 _IGNORES_SETTINGS = re.compile(r"-[uU]|--clean|--cmd|-[eE]s?$|-s$")
+_HARMLESS_VARIABLE = re.compile(r"(?!VIMINIT=|MLKEYS_)\w+=")
 _VIM = re.compile(r"g?vim|nvim|rvim|vim\.\w+")
 # The terminal sends these to the editor as well, which handles them itself.
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
@@ -68,13 +70,20 @@ def chosen_editor(environ: Mapping[str, str]) -> str:
 
 
 def is_known(editor: str) -> bool:
-    """Whether one of its words is Vim or Neovim, with settings to keep nothing and no option that ignores these."""
+    """Whether it is Vim or Neovim, and gets the settings to keep nothing.
+
+    These reach it as arguments where it is started directly. Behind `env` and variables, it has only its environment:
+    no option may ignore that, and nothing may take it away, as `env -i` and sudo do.
+    """
     try:
         words = shlex.split(editor)
     except ValueError:
         return False
-    direct = bool(words) and _is_vim(words[0]) and not _FOR_A_SHELL.search(editor)
-    return direct or (any(map(_is_vim, words)) and not any(map(_IGNORES_SETTINGS.match, words)))
+    if words and _is_vim(words[0]) and not _FOR_A_SHELL.search(editor):
+        return True
+    started = words[1:] if words and Path(words[0]).name == "env" else words
+    started = list(dropwhile(_HARMLESS_VARIABLE.match, started))
+    return bool(started) and _is_vim(started[0]) and not any(map(_IGNORES_SETTINGS.match, words))
 
 
 class Guard:

@@ -18,6 +18,17 @@ from tests.support.server import Bao
 
 PLAINTEXTS = {name: f"FAKE-{secrets.token_hex(8)}" for name in SECRETS}
 
+RECORDER = """
+import os
+from ansible.plugins.callback import CallbackBase
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION, CALLBACK_TYPE, CALLBACK_NAME = 2.0, "notification", "recorder"
+
+    def v2_playbook_on_start(self, playbook):
+        os.makedirs(os.environ["RECORD"])
+"""
+
 
 def environment(bao: Bao) -> dict[str, str]:
     return {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, **PLAINTEXTS}
@@ -51,6 +62,11 @@ def test_the_seed_is_shown_deployed_read_and_taken_away(fresh: Bao, tmp_path: Pa
         "ANSIBLE_CALLBACK_TREE_DIR": str(left / "tree"),
         "JUNIT_OUTPUT_DIR": str(left / "junit"),
     }
+    # A callback that needs no enabling gets all results.
+    callbacks = tmp_path / "home" / "plugins" / "callback"
+    callbacks.mkdir(parents=True)
+    (callbacks / "recorder.py").write_text(RECORDER)
+    meddling |= {"ANSIBLE_HOME": str(tmp_path / "home"), "RECORD": str(left)}
     folder, env = copy("seed", tmp_path), {**environment(fresh), **meddling}
     # Whatever shows results on the screen, the counts come from the run itself.
     for callback in ("ansible.builtin.minimal", "ansible.builtin.oneline"):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from secrets import token_urlsafe
 from typing import Any
 
 import pytest
@@ -238,7 +239,7 @@ def test_the_forms_of_retries(value: object, retries: dict[str, object] | int) -
 @pytest.mark.parametrize("value", ["many", "3.5", "-1", -1, "{total: 3}", [3]])
 def test_invalid_retries(value: object) -> None:
     said = " must be a number, or a dictionary of the arguments of urllib3.util.Retry."
-    shown = "" if isinstance(value, list) else f" is '{value}', but"
+    shown = "" if value in ("{total: 3}", [3]) else f" is '{value}', but"
     with pytest.raises(InvalidOption) as error:
         settings({"retries": value})
     assert error.value.message == f"retries{shown}{said}"
@@ -386,6 +387,17 @@ def test_a_variable_with_a_misspelt_choice_is_named() -> None:
         "retry_action (ANSIBLE_HASHI_VAULT_RETRY_ACTION) is 'wran', but must be one of ignore, warn. "
         "Did you mean 'warn'?"
     )
+
+
+@pytest.mark.parametrize("name", ["auth_method", "validate_certs", "retry_action", "timeout", "retries", "rate_limit"])
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_secret_in_the_place_of_another_value_is_not_repeated(name: str, by_variable: bool) -> None:
+    secret = token_urlsafe()
+    given, variable = {name: secret}, f"ANSIBLE_HASHI_VAULT_{name.upper()}"
+    with pytest.raises(InvalidOption) as error:
+        settings(*(({}, {variable: secret}) if by_variable else (given,)))
+    assert error.value.message.startswith(f"{name} ({variable}) must be " if by_variable else f"{name} must be ")
+    assert secret not in error.value.message
 
 
 def test_all_problems_are_reported_at_once() -> None:

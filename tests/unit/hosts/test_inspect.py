@@ -13,6 +13,8 @@ from pathlib import Path
 import jinja2
 import pytest
 
+from tests.support.neighbour import ANOTHER, as_root, replaced_once_tested
+
 TEMPLATE = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templates" / "inspect.sh.j2"
 NAME = "no-such-service"
 
@@ -21,9 +23,11 @@ def reported(folder: Path, **more: object) -> list[str]:
     """What is reported of the service and of the host.
 
     Args:
-        more: further facts of the service, and `binary`, the path of the program of the agent.
+        more: further facts of the service; `binary`, the path of the program of the agent; and `before`, what the shell
+            runs before the script.
     """
-    environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
+    loader = jinja2.FileSystemLoader(TEMPLATE.parent)
+    environment = jinja2.Environment(autoescape=False, loader=loader)  # noqa: S701  it is a shell script
     environment.filters["quote"] = shlex.quote
     environment.filters["hash"] = lambda text, _kind: hashlib.sha256(text.encode()).hexdigest()
     service = {
@@ -33,13 +37,14 @@ def reported(folder: Path, **more: object) -> list[str]:
         "runtime": str(folder.parent / "runtime"),
         **more,
     }
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    script = template.render(
+    script = environment.get_template(TEMPLATE.name).render(
         vault_transit_host_described=[service],
         inventory_hostname="one",
         vault_transit_host_binary=more.get("binary", ""),
     )
-    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{more.get('before', '')}{script}"], capture_output=True, check=True, timeout=20
+    )
     # As Ansible splits it, which takes more than line feeds for ends.
     lines = done.stdout.decode().splitlines()
     assert {line.partition(" ")[0] for line in lines} <= {".", NAME}
@@ -199,3 +204,25 @@ def test_a_login_that_the_server_has_refused_is_reported_until_it_is_another(fol
     (runtime / "elsewhere").rename(runtime / "refused")
     os.utime(folder / "secret_id", (1, 1))
     assert "has refused" not in look(folder)
+
+
+@as_root
+@pytest.mark.parametrize("name", ["refused", "app.env"])
+def test_a_pipe_in_the_folder_of_the_user_keeps_nobody_waiting(folder: Path, name: str) -> None:
+    runtime = folder.parent / "runtime"
+    runtime.mkdir()
+    os.chown(runtime, ANOTHER, ANOTHER)
+    held, pipe = runtime / name, folder.parent / "pipe"
+    (folder / "role_id").touch()
+    status = (folder / "role_id").stat()
+    text = f"1 1 {status.st_ino} {int(status.st_mtime)} \n"
+    held.write_text(text)
+    place = {"path": str(runtime / "app.env"), "content": text}
+    more = {"state": "present", "user": "root", "group": "root", "placed": [], "places": [place]}
+    reports = "has refused" if name == "refused" else f"is {held} 644 root:root"
+    assert [line for line in inspected(folder, **more) if line.startswith(reports)]
+    os.mkfifo(pipe)
+    found = inspected(folder, before=replaced_once_tested(held, pipe), **more)
+    assert held.is_fifo()
+    assert not [line for line in found if line.startswith(reports)]
+    assert [path.name for path in runtime.iterdir()] == [name]

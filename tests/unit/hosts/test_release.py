@@ -15,6 +15,7 @@ import jinja2
 import pytest
 
 from tests.support.hosts import missing_requirements
+from tests.support.neighbour import replaced_once_tested
 
 pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
 
@@ -41,12 +42,13 @@ class Release:
         os.chown(self.env, USER, GROUP)
         self.link.symlink_to("/run/old")
 
-    def run(self, template: str) -> subprocess.CompletedProcess[str]:
-        environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
+    def run(self, template: str, before: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a script of the role, and something in its shell before that."""
+        loader = jinja2.FileSystemLoader(TEMPLATES)
+        environment = jinja2.Environment(autoescape=False, loader=loader)  # noqa: S701  it is a shell script
         environment.filters["quote"] = shlex.quote
         service = {"name": "mlkeys-of-no-host", "folder": str(self.folder), "runtime": str(self.runtime)}
-        script = environment.from_string((TEMPLATES / template).read_text(encoding="utf-8"))
-        text = script.render(vault_transit_host_service=service)
+        text = before + environment.get_template(template).render(vault_transit_host_service=service)
         return subprocess.run(["/bin/sh", "-c", text], check=False, timeout=20, cwd="/", capture_output=True, text=True)
 
     def keep(self) -> None:
@@ -125,4 +127,37 @@ def test_a_folder_in_the_place_of_a_file_receives_nothing(release: Release, link
     assert (done.returncode == 0) == linked
     assert list(release.elsewhere.iterdir()) == []
     assert not release.env.is_dir() or list(release.env.iterdir()) == []
+    assert not list(release.env.parent.glob(".mlkeys.*"))
+
+
+# The owner of the folder around a new one moves a folder of root to its name, before anything happens by that name.
+RENAMED = 'mktemp() { made=$(command mktemp "$@") && mv "$made" away && mv important "$made" && echo "$made"; }\n'
+
+
+@pytest.mark.parametrize("template", ["keep.sh.j2", "restore.sh.j2"])
+def test_a_folder_of_root_by_the_name_of_a_new_one_stays(release: Release, template: str) -> None:
+    release.keep()
+    important = release.env.parent / "important"
+    important.mkdir(mode=0o700)
+    (important / "file").write_text("root's")
+    done = release.run(template, RENAMED)
+    assert done.returncode != 0
+    assert f"{release.env} was not " in done.stderr
+    [moved] = release.env.parent.glob(".mlkeys.*")
+    assert (moved / "file").read_text() == "root's"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_only_files_and_links_are_kept(release: Release, kind: str) -> None:
+    other = release.app / "other"
+    before = ""
+    if kind == "pipe":
+        os.mkfifo(other)
+        before = replaced_once_tested(release.env, other)
+    else:
+        release.env.unlink()
+        release.env.mkdir()
+    done = release.run("keep.sh.j2", before)
+    assert done.returncode != 0
+    assert f"{release.env} was not kept: it is neither a file nor a link, or somebody is changing it." in done.stderr
     assert not list(release.env.parent.glob(".mlkeys.*"))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
@@ -81,20 +82,30 @@ class Option:
         return not self.choices or value in self.choices
 
     def problem(self, value: Any, source: str = "") -> str:
-        """A sentence about a value that it cannot have.
+        """A sentence about a value that it cannot have. It repeats none that may be a secret in the wrong place.
 
         Args:
             source: what sets it, empty for the option itself.
         """
         place = f" ({source})" if source and source != self.name else ""
+        text = str(value) if isinstance(value, (str, int, float)) else ""
+        near = "" if text.isdigit() else did_you_mean(text.lower(), self.choices or _FLAGS)
         # A proxy may have a password in its URL.
-        is_shown = isinstance(value, (str, int, float)) and not self.secret and self.name != "proxies"
-        shown = f" is '{one_line(str(value))}', but" if is_shown else ""
+        is_shown = text and not self.secret and self.name != "proxies" and bool(near or _is_plain(text))
+        shown = f" is '{one_line(text)}', but" if is_shown else ""
         meaning = f"one of {', '.join(self.choices)}" if self.choices else self.meaning
-        hint = did_you_mean(str(value).lower(), self.choices) if is_shown and not str(value).isdigit() else ""
+        hint = near if is_shown and self.choices else ""
         return f"{self.name}{place}{shown} must be {meaning or _BOOLEAN}.{hint}"
 
 
+def _is_plain(text: str) -> bool:
+    """Whether it is too short to be a token or a key, or a quantity such as ``10 seconds``."""
+    return len(text) < _SHORTEST_SECRET or _QUANTITY.fullmatch(text) is not None
+
+
+_SHORTEST_SECRET = 8
+_QUANTITY = re.compile(r"[-+]?[\d.,:]{1,8}\s?[a-z]{0,8}")
+_FLAGS = ("true", "false", "yes", "no", "on", "off")
 _BOOLEAN = "true or false"
 
 
