@@ -63,7 +63,7 @@ EXAMPLES = r"""
     name: ml-api-key
     rotate_older_than: 30d
 
-- name: Stop old versions from decrypting and encrypting
+- name: Set the oldest versions that may decrypt and encrypt
   mlkeys.transit.vault_transit_key:
     name: ml-api-key
     min_decryption_version: 1
@@ -76,7 +76,7 @@ EXAMPLES = r"""
     import:
       src: artefacts.pem
 
-- name: Replace it by another one, as version 2
+- name: Replace it with another one, as version 2
   mlkeys.transit.vault_transit_key:
     name: artefacts
     type: ed25519
