@@ -199,3 +199,19 @@ def test_a_login_that_the_server_has_refused_is_reported_until_it_is_another(fol
     (runtime / "elsewhere").rename(runtime / "refused")
     os.utime(folder / "secret_id", (1, 1))
     assert "has refused" not in look(folder)
+
+
+def test_what_supervisord_has_loaded_is_reported_even_without_its_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    (programs / "supervisord").write_text("#!/bin/sh\n")
+    (programs / "supervisord").chmod(0o755)
+    assert ". lacks supervisorctl" in reported(folder)
+    for loaded, expected in ((f"mlkeys-{NAME}", True), (f"mlkeys-{NAME}2", False)):
+        (programs / "supervisorctl").write_text(f"#!/bin/sh\necho '{loaded}   RUNNING   pid 42, uptime 0:00:09'\n")
+        (programs / "supervisorctl").chmod(0o755)
+        assert ("supervised" in look(folder)) is expected
+        assert ". lacks supervisorctl" not in reported(folder)
