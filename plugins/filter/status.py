@@ -48,6 +48,11 @@ options:
       - The command that rotates keys of these hosts, without C(--key), for the advice in RV(_value).
     type: str
     default: mlkeys rotate
+  site:
+    description:
+      - The command that deploys services to these hosts, for the advice in RV(_value).
+    type: str
+    default: ansible-playbook mlkeys.transit.site
 seealso:
   - module: mlkeys.transit.vault_transit_ciphertext_info
   - module: mlkeys.transit.vault_transit_key_info
@@ -125,8 +130,9 @@ def status_filter(
     login_within: Any = 14,
     pattern: Any = (),
     rotate: Any = "mlkeys rotate",
+    site: Any = "ansible-playbook mlkeys.transit.site",
 ) -> dict[str, Any]:
-    logins = Logins(time.time(), int(float(login_within) * 86400))
+    logins = Logins(time.time(), int(float(login_within) * 86400), str(site))
     return status(keys, hosts, int(float(older_than) * 86400), logins, pattern, str(rotate))
 
 

@@ -50,6 +50,7 @@ def test_a_rotation_shows_what_services_run_on_and_waits_for_those_that_nobody_k
     shown = site.play(services, playbook="status").stdout
     for name in HOSTS:
         assert f"warning: {name}: the secret ID of turned ends in 9 d (" in shown
+    assert re.search(r"Replace it: ansible-playbook -i \S+ mlkeys.transit.site -e", shown)
     before = {name: processes(site, name, "filed") for name in HOSTS}
     for name in HOSTS:
         assert started_with(site, name, "turned") == ["1"]

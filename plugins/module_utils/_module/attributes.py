@@ -86,6 +86,20 @@ def attribute_change(
     _end(module, refused, changed=changed)
 
 
+def known_accounts(module: AnsibleModule, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The options, in check mode without an owner and a group that an earlier task may create, and those two."""
+    unknown: dict[str, str] = {}
+    exists: dict[str, Callable[[str], Any]] = {"owner": pwd.getpwnam, "group": grp.getgrnam}
+    for name, find in exists.items() if module.check_mode else ():
+        given = options[name]
+        try:
+            if given is not None and not given.isdigit():
+                find(given)
+        except KeyError:
+            unknown[name] = given
+    return {name: None if name in unknown else value for name, value in options.items()}, unknown
+
+
 def _compared(module: AnsibleModule, file: Place, options: Mapping[str, Any], new: int) -> AttributeChange:
     asked = module.load_file_common_arguments({**options, "path": file.path})
     if asked.get("attributes") is not None and not file.folder.is_ours:

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import grp
 import os
-import pwd
 import stat
 import time
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes import AttributeChange, attribute_change
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes import (
+    AttributeChange,
+    attribute_change,
+    known_accounts,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import succeed
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import cannot_write, open_file, put
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
@@ -65,7 +67,7 @@ def _file(module: AnsibleModule, item: Item, changed: bool) -> Placed:
     path, text = item["path"], item["content"] or ""
     if _is_predicted(module, os.path.dirname(os.path.realpath(path))):
         return Placed([_texts(path, b"", text)])
-    given, unknown = _known_accounts(module, item)
+    given, unknown = known_accounts(module, item)
     with contextlib.ExitStack() as opened:
         file = open_file(module, opened, path, changed=changed)
         old = _content(module, file, changed)
@@ -99,7 +101,7 @@ def _one_directory(module: AnsibleModule, item: Item, changed: bool) -> Placed:
     path = item["path"]
     if _is_predicted(module, os.path.dirname(path)):
         return Placed([_states(path, "absent", "directory")])
-    given, unknown = _known_accounts(module, item)
+    given, unknown = known_accounts(module, item)
     problem = None
     try:
         with _Directory(path, create=not module.check_mode) as found:
@@ -321,20 +323,6 @@ _STATES: dict[str, Callable[[AnsibleModule, Item, bool], Placed]] = {
 def _is_predicted(module: AnsibleModule, folder: str) -> bool:
     """Whether an earlier task or item may create the folder, and check mode has only predicted it."""
     return bool(module.check_mode) and not os.path.isdir(folder)
-
-
-def _known_accounts(module: AnsibleModule, item: Item) -> tuple[dict[str, Any], dict[str, str]]:
-    """The item, in check mode without an owner and a group that an earlier task may create, and those two."""
-    unknown: dict[str, str] = {}
-    exists: dict[str, Callable[[str], Any]] = {"owner": pwd.getpwnam, "group": grp.getgrnam}
-    for name, find in exists.items() if module.check_mode else ():
-        given = item[name]
-        try:
-            if given is not None and not given.isdigit():
-                find(given)
-        except KeyError:
-            unknown[name] = given
-    return {name: None if name in unknown else value for name, value in item.items()}, unknown
 
 
 def _texts(path: str, old: bytes, new: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes import (
     AttributeChange,
     attribute_change,
+    known_accounts,
     set_flags,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import give_up, succeed
@@ -43,9 +44,10 @@ def run_writing(module: AnsibleModule) -> None:
         file = open_file(module, opened, path)
         content = module.params["content"]
         is_other = text_of(module, file) != content
-        attributes = attribute_change(module, file, module.params)
+        given, unknown = known_accounts(module, module.params)
+        attributes = attribute_change(module, file, given)
         new = content.encode("utf-8") if is_other else None
-        changed = put(module, file, new, attributes, changed=is_other)
+        changed = put(module, file, new, attributes, changed=is_other or bool(unknown))
     succeed(module, changed=changed, path=file.path)
 
 

@@ -106,10 +106,12 @@ class Logins:
     Attributes:
         now: seconds since the epoch.
         within: a warning is due when one expires within so many seconds.
+        site: the command that deploys services to these hosts.
     """
 
     now: float = 0.0
     within: int = 0
+    site: str = "ansible-playbook mlkeys.transit.site"
 
 
 def status(
@@ -297,7 +299,7 @@ def _login_problems(service: Service, logins: Logins) -> Iterator[dict[str, str]
     yield {
         "severity": WARNING if left > 0 else ERROR,
         "text": f"{service.host}: the secret ID of {service.name} {when} ({service.expires}), and without one it "
-        f"cannot start. Replace it: ansible-playbook mlkeys.transit.site -e {option}",
+        f"cannot start. Replace it: {logins.site} -e {option}",
     }
 
 

@@ -54,6 +54,19 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert run_module("vault_transit_file", {"path": str(path), "content": SECRET}, check=True).changed
 
 
+def test_an_owner_whom_an_earlier_task_may_create_is_predicted(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    given = {"path": str(path), "content": SECRET}
+    for name, what in (("owner", "user"), ("group", "group")):
+        given[name] = "nobody-yet"
+        for _exists in (False, True):
+            assert run_module("vault_transit_file", given, check=True).changed
+            assert run_module("vault_transit_file", given).msg == f"There is no {what} 'nobody-yet' on this machine."
+            path.write_text(SECRET)
+        path.unlink()
+        del given[name]
+
+
 @pytest.mark.parametrize("check", [False, True])
 def test_what_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: bool) -> None:
     monkeypatch.setattr(replacing, "MOST_BYTES", 1 << 20)

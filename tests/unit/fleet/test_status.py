@@ -230,7 +230,9 @@ def test_a_secret_id_that_ends_soon_is_named_before_it_does(expires: str, severi
     [problem] = report["problems"]
     assert problem["severity"] == severity
     assert problem["text"].startswith(text)
-    assert problem["text"].endswith("-e vault_transit_host_secret_id_max_age=1s")
+    assert problem["text"].endswith(
+        " Replace it: ansible-playbook -i x site -e vault_transit_host_secret_id_max_age=1s"
+    )
     assert not report["healthy"]
     row = {"host": "a", "service": "gw", "versions": [1], "runs": True, "login_expires": expires}
     assert report["services"] == [row]
@@ -248,7 +250,7 @@ def test_a_host_whose_services_do_not_answer_is_named() -> None:
 
 
 # The first second of 2026.
-NOW = Logins(now=1767225600.0, within=14 * DAY)
+NOW = Logins(now=1767225600.0, within=14 * DAY, site="ansible-playbook -i x site")
 
 
 def running(expires: str) -> dict[str, Any]:

@@ -113,24 +113,35 @@ def test_a_service_without_secrets_is_waited_for(service: Service) -> None:
 def test_a_url_answers_with_the_wanted_status(service: Service, url: str) -> None:
     assert service.check(url=f"{url}/up", status=204) == ""
     assert service.check(url=f"{url}/other", status=503) == ""
-    assert service.check(url=f"{url}/other").startswith("It is not ready after 1 seconds.")
+    late = "It is not ready after 1 seconds:"
+    name = url.removeprefix("http://")
+    assert service.check(url=f"{url}/other").startswith(f"{late} {url}/other: status 503, not 200.\n")
+    # A password and a query are not shown.
+    secret = f"http://me:{PLAIN}@{name}/other?token={PLAIN}"
+    said = service.check(url=secret)
+    assert said.startswith(f"{late} {name}/other: ")
+    assert PLAIN not in said
+    assert service.check(url="http://127.0.0.1:1/").startswith(f"{late} http://127.0.0.1:1/: Connection refused.\n")
 
 
 def test_a_port_accepts_connections(service: Service) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         assert service.check(port=port) == ""
-    assert service.check(port=port).startswith("It is not ready after 1 seconds.")
+    assert service.check(port=port).startswith(
+        f"It is not ready after 1 seconds: port {port} of 127.0.0.1: Connection refused.\n"
+    )
 
 
 def test_a_command_ends_well(service: Service) -> None:
     assert service.check(command=["/bin/sh", "-c", "exit 0"]) == ""
-    assert service.check(command=["/bin/sh", "-c", "exit 1"]).startswith("It is not ready after 1 seconds.")
+    said = service.check(command=["/bin/sh", "-c", "exit 7"])
+    assert said.startswith("It is not ready after 1 seconds: /bin/sh ended with status 7.\n")
 
 
 def test_a_command_ends_with_the_time_and_with_the_program(service: Service) -> None:
     command = ["/bin/sh", "-c", "sleep 47.11 & sleep 47.11"]
-    assert service.check(command=command).startswith("It is not ready after 1 seconds.")
+    assert service.check(command=command).startswith("It is not ready after 1 seconds: /bin/sh does not end.\n")
     service.behaves(f'test "$1" != pid || test -e {service.folder}/ended || echo 42; touch {service.folder}/seen')
     ends = f"sleep 0.2; touch {service.folder}/ended; sleep 47.11"
     assert service.check(timeout=30, command=["/bin/sh", "-c", ends]).startswith("Its program ended before it was")
@@ -176,7 +187,10 @@ sed -n "s/^${2#--property=}=//p" "${0%/*}/unit"
     [
         ("ActiveState=active\nSubState=running\nJob=0\nMainPID=42", ""),
         # It has begun, and does not say that it is ready.
-        ("ActiveState=activating\nSubState=start\nJob=7\nMainPID=42", "It is not ready after 1 seconds."),
+        (
+            "ActiveState=activating\nSubState=start\nJob=7\nMainPID=42",
+            "It is not ready after 1 seconds: it has not sent READY=1 to systemd.",
+        ),
         # It gets its secrets.
         ("ActiveState=activating\nSubState=start-pre\nJob=7\nMainPID=0", "It has no secrets after 1 seconds."),
         ("ActiveState=failed\nSubState=failed\nJob=\nMainPID=0", "Its program ended at once, or did not get its secr"),

@@ -226,3 +226,19 @@ def test_a_pipe_in_the_folder_of_the_user_keeps_nobody_waiting(folder: Path, nam
     assert held.is_fifo()
     assert not [line for line in found if line.startswith(reports)]
     assert [path.name for path in runtime.iterdir()] == [name]
+
+
+def test_what_supervisord_has_loaded_is_reported_even_without_its_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    (programs / "supervisord").write_text("#!/bin/sh\n")
+    (programs / "supervisord").chmod(0o755)
+    assert ". lacks supervisorctl" in reported(folder)
+    for loaded, expected in ((f"mlkeys-{NAME}", True), (f"mlkeys-{NAME}2", False)):
+        (programs / "supervisorctl").write_text(f"#!/bin/sh\necho '{loaded}   RUNNING   pid 42, uptime 0:00:09'\n")
+        (programs / "supervisorctl").chmod(0o755)
+        assert ("supervised" in look(folder)) is expected
+        assert ". lacks supervisorctl" not in reported(folder)
