@@ -369,11 +369,21 @@ EncryptedVars(two, "v", key=key, secrets={"shared": Secret.env("KEY_1")})
 export("ciphertext", first.ciphertext, scope=two)
 export("plain", key.decrypt(first).plaintext, scope=two)
 export("version", f"v{key.latest_version} v{theirs.latest_version}", scope=two)
+web = Inventory(two, "hosts").local("web", ["h1"])
+used = {"A": key.decrypt(first).plaintext}
+HostConfig(two, "f", hosts=web, dest="HOSTS/two.env", env=used, delivery="plaintext")
+HostConfig(two, "g", hosts=web, dest="HOSTS/two.txt", template="two.j2", delivery="plaintext")
 """
+NEW_SECRETS = """used |= {"B": key.decrypt(key.encrypt(Secret.env("KEY_2"))).plaintext}
+used |= {"C": own.decrypt(own.encrypt(Secret.env("KEY_3"))).plaintext}
+HostConfig(two, "f","""
+TEMPLATE = "{{ lookup('mlkeys.transit.vault_transit', NAME, backend='ENGINE', key='two', context='NAME') }}"
 
 
 def test_a_stack_uses_what_another_one_makes(site: Site) -> None:
-    site.write(STACKS)
+    program, template = STACKS.replace("HOSTS", str(site.folder.parent)), TEMPLATE.replace("ENGINE", site.engine)
+    site.write(program)
+    (site.folder / "two.j2").write_text(template.replace("NAME", "again"))
     site.run("diff")
     site.run("deploy", "--stack", "one")
     site.bao.done("POST", f"{site.engine}/keys/theirs", {"derived": True})
@@ -385,11 +395,17 @@ def test_a_stack_uses_what_another_one_makes(site: Site) -> None:
     assert shown["ciphertext"].startswith("vault:v1:")
     assert shown["plain"] == VALUE
     assert changes(site.run("deploy")[0]) == 0
+    # What a check does not encrypt it cannot decrypt either: it announces the files.
+    site.write(program.replace('HostConfig(two, "f",', NEW_SECRETS))
+    (site.folder / "two.j2").write_text(template.replace("NAME", "key_3"))
+    shown = " ".join(site.run("diff", "--fail", status=2)[0].split())
+    assert "~ Ciphertexts k/ciphertexts change key_3 ~ File f change on h1 ~ File g change on h1" in shown
+    assert "Plan: 0 to create, 4 to change" in shown
     refused = site.run("destroy", "--yes", "--protected-keys", "--stack", "one", status=1)[1]
     assert f"ciphertexts of the stack two need the key {site.engine}/one (shared)" in refused
     assert site.names(f"{site.engine}/keys") == {"one", "two", "theirs"}
     # A stack that leaves the program takes its rights and ciphertexts along, and its keys when they are named.
-    left = [line for line in STACKS.splitlines() if "two" not in line and "own." not in line]
+    left = [line for line in program.splitlines() if not {"two", "own", "used"} & {*re.findall(r"\w+", line)}]
     site.write("\n".join(left).replace("app = App()", "app = App()\none = Stack(app, 'one')"))
     shown = " ".join(site.run("diff", "--fail", status=2)[0].split())
     assert f"Stack two: no longer in the program - policy {site.engine}p revoke no longer in the program" in shown
