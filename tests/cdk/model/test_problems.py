@@ -189,6 +189,16 @@ def auth_methods(s: Stack) -> None:
         vault.AppRoleAuth(s, f"auth-{number}")
 
 
+def policies(s: Stack) -> None:
+    for name in ("Readers", "readers"):
+        vault.Policy(s, f"policy-{name}", name=name).allow("secret/x", "read")
+
+
+def roles(s: Stack) -> None:
+    for name in ("Gateway", "gateway"):
+        vault.AppRole(s, f"role-{name}", name=name, token_policies=["p"])
+
+
 def caches(s: Stack) -> None:
     for size in (10, 20):
         vault.TransitSecretCacheConfig(s, f"cache-{size}", backend="transit", size=size)
@@ -201,6 +211,8 @@ def caches(s: Stack) -> None:
         (outputs, "the output 'same' is defined twice; the other definition is [s/deeper/output-same]"),
         (destinations, "the file '/etc/app.json of web' is defined twice"),
         (auth_methods, "the auth method 'approle' is defined twice"),
+        (policies, "the policy 'readers' is defined twice; the other definition is 'Readers', [s/policy-Readers]"),
+        (roles, "the role 'approle/gateway' is defined twice; the other definition is 'approle/Gateway', [s/role-"),
         (caches, "the cache of 'transit' is defined twice"),
     ],
 )
