@@ -125,10 +125,21 @@ class _Deployment:
 
     def run(self, name: str, show: TextIO | None) -> Run:
         """Deploy a stack, then delete what left it. The record is written before and after."""
-        one, rows = self.found[name], self.rows.setdefault(name, [])
+        one, complete = self.found[name], False
+        one.state.begin()
+        try:
+            run = self._run(one, name, show)
+            complete = not run.status
+        finally:
+            # Also where a signal ends it.
+            if not complete:
+                one.state.note_stored()
+        return run
+
+    def _run(self, one: Comparison, name: str, show: TextIO | None) -> Run:
+        rows = self.rows.setdefault(name, [])
         project = project_of(one.state, self.folder)
         run = Run()
-        one.state.begin()
         if found := moves_of(one.state):
             run = make_keys(project, show)
             rows += rows_of(run)
