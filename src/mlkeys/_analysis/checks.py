@@ -246,7 +246,7 @@ def _in_stack(view: View, element: Element) -> Iterator[tuple[str, str]]:
 
 
 def _duplicates(view: View) -> Iterator[tuple[Element, str]]:
-    seen: dict[Hashable, Element] = {}
+    seen: dict[Hashable, tuple[Element, str]] = {}
     for element in view.elements:
         stack = view.stack_of[element]
         if stack is None or (isinstance(element, Resource) and not element.managed):
@@ -257,11 +257,21 @@ def _duplicates(view: View) -> Iterator[tuple[Element, str]]:
                 known = (view.known_text(str(element.known(attribute))) for attribute in attributes)
                 names.append(((stack.url, stack.namespace), word, "/".join(map(str, known))))
         for where, word, name in names:
-            first = seen.setdefault((where, word, name), element)
+            first, given = seen.setdefault((where, word, _as_kept(element, name)), (element, name))
             if first is not element:
-                yield element, _duplicate(word, name, first)
+                yield element, _duplicate(word, name, first, given)
 
 
-def _duplicate(word: str, name: str, first: Element) -> str:
+def _as_kept(element: Element, name: str) -> str:
+    """Return a name as the server keeps it: those of policies and AppRoles in lower case."""
+    above, slash, last = name.rpartition("/")
+    if isinstance(element, Policy):
+        return name.lower()
+    return f"{above}{slash}{last.lower()}" if isinstance(element, AppRole) else name
+
+
+def _duplicate(word: str, name: str, first: Element, given: str) -> str:
     other = f"[{first.node.path}] at {first.node.location_text}"
+    if name != given:
+        other = f"{given!r}, {other}: the server does not distinguish upper and lower case here"
     return f"the {word} {name!r} is defined twice; the other definition is {other}"

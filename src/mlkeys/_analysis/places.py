@@ -14,8 +14,8 @@ from mlkeys._model.element import Element, Resource
 
 
 def role_place(view: View, role: AppRole) -> str:
-    """Return an AppRole as AUTH_METHOD/ROLE."""
-    return _path(view, role, "backend", "name")
+    """Return an AppRole as AUTH_METHOD/ROLE. The server keeps the names of roles in lower case."""
+    return f"{_path(view, role, 'backend')}/{_path(view, role, 'name').lower()}"
 
 
 def _path(view: View, element: Element, *attributes: str) -> str:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -115,6 +115,30 @@ class Run:
     def only_refused(self) -> bool:
         """Whether it failed only for changes that no run can make."""
         return self.status != 0 and self.refused == self.failed > 0 and not self.unreachable
+
+    def followed_by(self, more: Run) -> Run:
+        """Return this run together with one that followed it, whose status decides."""
+        before = len(self.changes)
+        return Run(
+            status=more.status,
+            seconds=self.seconds + more.seconds,
+            begun=self.begun or more.begun,
+            reported=more.reported,
+            problem=more.problem or self.problem,
+            ok=self.ok + more.ok,
+            changed=self.changed + more.changed,
+            unreachable=self.unreachable + more.unreachable,
+            failed=self.failed + more.failed,
+            refused=self.refused + more.refused,
+            stats={**self.stats, **more.stats},
+            changes=[*self.changes, *more.changes],
+            awaited=[
+                *self.awaited,
+                *(replace(one, changes_before=before + one.changes_before) for one in more.awaited),
+            ],
+            failures=[*self.failures, *more.failures],
+            output=self.output + more.output,
+        )
 
     def take(self, report: str) -> None:
         """Take the counts from the report of the callback `mlkeys.transit.report`."""

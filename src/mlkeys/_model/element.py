@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
-from mlkeys._model.attributes import Value, checked, unknown_problem
+from mlkeys._model.attributes import Value, checked, choice_problem, unknown_problem
 from mlkeys._model.data import texts_in
 from mlkeys._model.location import call_site
 from mlkeys._model.reference import Reference
@@ -120,6 +120,9 @@ class Resource(Element):
             value: plain data; None removes the option.
             target: `"ansible"` or `"terraform"`. Default: both.
         """
+        if target is not None and (problem := choice_problem("target", target, get_args(Target))):
+            self.node.add_problem(problem, call_site())
+            return
         report_foreign(self, "the override", value)
         where = now(self, "the path of an override", taken(self, "the path of an override", path, TEXT))
         self.overrides += ((target, where, named_now(self, "the override", value)),)

@@ -164,6 +164,10 @@ class Node:
 
     def add_dependency(self, *constructs: Construct) -> None:
         """Create this construct and everything below it after the others and everything below them."""
+        for other in constructs:
+            if not isinstance(other, Construct):
+                self.add_problem(f"add_dependency takes constructs, not {shown(other)}", call_site())
+                return
         if self._dependencies is None:
             self._dependencies = {}
         self._dependencies |= dict.fromkeys(constructs)

@@ -168,13 +168,17 @@ def parsed(text: str) -> Record:
 def _record(data: Any) -> Record:
     secrets = {key: _texts(names) for key, names in data["secrets"].items()}
     made = Made(
-        **{kind: _texts(data[kind]) for kind in KINDS},
+        **{kind: _texts(data[kind]) for kind in KINDS if kind != "roles"},
+        roles=frozenset(map(_role, _texts(data["roles"]))),
         secrets=secrets,
         # A record of the first version does not say which of them are random: any may be.
         generated=_texts(data["generated"]) if "generated" in data else _all(secrets),
         files=_files(data["files"]),
         # Records of the first version have none.
-        agents=_files(data.get("agents", {})),
+        agents={
+            host: {path: _role(role) for path, role in those.items()}
+            for host, those in _files(data.get("agents", {})).items()
+        },
         hosts={host: {**given} for host, given in data["hosts"].items()},
     )
     # Records of the first version do not have the server.
@@ -182,6 +186,12 @@ def _record(data: Any) -> Record:
     complete = data.get("complete")
     known = complete if isinstance(complete, bool) else None
     return Record(_text(data["owner"]), _text(data["program"]), _text(data["stack"]), made, url, namespace, known)
+
+
+def _role(place: str) -> str:
+    """Return AUTH_METHOD/ROLE with the role as the server has it. Older records have it as the program writes it."""
+    method, slash, name = place.rpartition("/")
+    return f"{method}{slash}{name.lower()}"
 
 
 def _all(secrets: Mapping[str, Names]) -> Names:

@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -20,10 +19,11 @@ from mlkeys._errors import MlkeysError, Problem
 from mlkeys._model.attributes import Value, checked, unknown_problem
 from mlkeys._model.element import Element
 from mlkeys._model.stack import Root, Stack, root_of
-from mlkeys._shared.policy import FOR_SECRETS, Rule, grant_rules
+from mlkeys._shared.policy import FOR_SECRETS, Rule, grant_rules, merged
 from mlkeys._shared.schema import did_you_mean
 from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import synthesize_for
+from mlkeys._testing.rights import Call, allowed
 
 #: What can be granted for single secrets.
 Use: TypeAlias = Literal["encrypt", "decrypt", "rewrap"]
@@ -192,6 +192,8 @@ class Project:
     def grants(self, role: str, secret: str, *, use: Use = "decrypt", stack: str | None = None) -> Match:
         """Return whether a role may use the key of a secret for that secret.
 
+        All rules of its policies count as on the server: the more specific path decides, and `deny` denies.
+
         Args:
             role: name of an AppRole, or of a policy.
             secret: name of the secret.
@@ -213,14 +215,20 @@ class Project:
         policies = self._policies_of(role, stack)
         if not policies:
             return _no(f"the program makes none of the policies of {role!r}")
+        rules = [rule for policy in policies for rule in self._rules(policy)]
+        named = ", ".join(repr(policy.policy_name) for policy in policies)
         for key in keys:
             backend, name = self._view.text(str(key.backend)), self._view.text(str(key.name))
-            (needed,) = grant_rules(use, backend, name, (secret,) if key.derived else ())
-            for policy in policies:
-                if any(_covers(rule, needed, self._view) for rule in policy.rules):
-                    return _yes(f"the policy {policy.policy_name!r} allows {use} on {backend}/{name}")
-        named = ", ".join(repr(policy.policy_name) for policy in policies)
+            if allowed(rules, _call(use, backend, name, secret if key.derived else None)):
+                return _yes(f"{named} allows {use} on {backend}/{name}")
         return _no(f"no rule of {named} allows to {use} {secret!r}")
+
+    def _rules(self, policy: Policy) -> Iterator[Rule]:
+        """Yield the rules of a policy's text whose paths are known."""
+        for rule in merged(policy.rules):
+            path = self._view.known_text(str(rule.path))
+            if path is not None:
+                yield replace(rule, path=path)
 
     def _policies_of(self, role: str, stack: str | None) -> list[Policy]:
         names = {role} | {
@@ -306,21 +314,17 @@ def _normal(name: str, value: object) -> Value | None:
         raise MlkeysError(str(problem)) from None
 
 
-def _covers(rule: Rule, needed: Rule, view: View) -> bool:
-    """Whether a rule of a program allows what a rule for one secret does."""
-    path = view.known_text(str(rule.path))
-    if path is None or not set(needed.capabilities) <= set(rule.capabilities):
-        return False
-    pattern = re.escape(path).replace(r"\+", "[^/]+")
-    if pattern.endswith(r"\*"):
-        pattern = f"{pattern[:-2]}.*"
-    if not re.fullmatch(pattern, needed.path):
-        return False
-    for name, values in (needed.allowed or {}).items():
-        allowed = None if rule.allowed is None else rule.allowed.get(name)
-        if rule.allowed is not None and (allowed is None or (allowed and not set(values) <= set(allowed))):
-            return False
-    return True
+def _call(use: Use, backend: str, key: str, secret: str | None) -> Call:
+    """Return the call of the API for a use of a key.
+
+    Args:
+        secret: whose name is the context. None for a key that is not derived.
+    """
+    (needed,) = grant_rules(use, backend, key, (secret or "",))
+    (capability,), given = needed.capabilities, needed.allowed or {}
+    # A list with one value for the context, and an empty one for what is sent.
+    sent = {name: next(iter(given[name]), None) for name in needed.required if name != "context" or secret is not None}
+    return Call(needed.path, capability, sent)
 
 
 def _yaml(text: str) -> Any:

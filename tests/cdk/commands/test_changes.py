@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from mlkeys._commands.playbook import Change, Run
+from mlkeys._commands.playbook import Awaited, Change, Run
 from mlkeys._commands.progress import progress
 from mlkeys._commands.stacks import run_each
 
@@ -51,6 +51,14 @@ def test_a_report_gives_the_changes_that_its_last_line_has() -> None:
     half = Run()
     half.take(json.dumps({"started": "x"}) + "\n")
     assert not half.reported
+
+
+def test_runs_that_follow_one_another_count_together() -> None:
+    made, later = Change("Key a", "localhost", "created"), Change("Policies", "localhost", "deleted")
+    waited = Awaited("Ciphertexts", "localhost", 1, 1)
+    whole = Run(changed=1, changes=[made], begun=True).followed_by(Run(2, changed=1, changes=[later], awaited=[waited]))
+    assert (whole.status, whole.changed, whole.changes, whole.begun) == (2, 2, [made, later], True)
+    assert whole.awaited == [Awaited("Ciphertexts", "localhost", 1, 2)]
 
 
 def test_without_a_terminal_the_progress_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,6 +59,12 @@ class Site:
     def changes(self, *arguments: str) -> int:
         return changes(self.run("deploy", *arguments)[0])
 
+    def reported(self, *arguments: str) -> set[str]:
+        """The tasks that a command reports as changes, as many as it counts."""
+        stacks = json.loads(self.run(*arguments, "--json")[0])["stacks"]
+        assert all(stack["changed"] == len(stack["changes"]) for stack in stacks)
+        return {change["task"] for stack in stacks for change in stack["changes"]}
+
     def secret(self) -> str:
         return self.run("output", "--show-secrets", "plain")[0].strip()
 
@@ -225,7 +231,7 @@ def test_ciphertexts_follow_the_name_of_their_key(site: Site, tmp_path: Path) ->
     aliased = text.replace('"two"', '"three", aliases=["two"]')
     (site.folder / "app.py").write_text(aliased.replace('name="master_key"', 'name="main", aliases=["master_key"]'))
     assert f"moves from {engine}/two to {engine}/three\n" in site.run("diff")[0]
-    site.run("deploy")
+    assert site.reported("deploy") >= {"Key k", "Encrypt with the new key", "Remove the former ciphertexts"}
     assert site.decrypted() == {"three/main": value, "three/key_a": VALUE}
     assert "no ciphertexts of" in site.run("move", f"{engine}/none", f"{engine}/two", status=1)[1]
 
@@ -369,11 +375,21 @@ EncryptedVars(two, "v", key=key, secrets={"shared": Secret.env("KEY_1")})
 export("ciphertext", first.ciphertext, scope=two)
 export("plain", key.decrypt(first).plaintext, scope=two)
 export("version", f"v{key.latest_version} v{theirs.latest_version}", scope=two)
+web = Inventory(two, "hosts").local("web", ["h1"])
+used = {"A": key.decrypt(first).plaintext}
+HostConfig(two, "f", hosts=web, dest="HOSTS/two.env", env=used, delivery="plaintext")
+HostConfig(two, "g", hosts=web, dest="HOSTS/two.txt", template="two.j2", delivery="plaintext")
 """
+NEW_SECRETS = """used |= {"B": key.decrypt(key.encrypt(Secret.env("KEY_2"))).plaintext}
+used |= {"C": own.decrypt(own.encrypt(Secret.env("KEY_3"))).plaintext}
+HostConfig(two, "f","""
+TEMPLATE = "{{ lookup('mlkeys.transit.vault_transit', NAME, backend='ENGINE', key='two', context='NAME') }}"
 
 
 def test_a_stack_uses_what_another_one_makes(site: Site) -> None:
-    site.write(STACKS)
+    program, template = STACKS.replace("HOSTS", str(site.folder.parent)), TEMPLATE.replace("ENGINE", site.engine)
+    site.write(program)
+    (site.folder / "two.j2").write_text(template.replace("NAME", "again"))
     site.run("diff")
     site.run("deploy", "--stack", "one")
     site.bao.done("POST", f"{site.engine}/keys/theirs", {"derived": True})
@@ -385,11 +401,17 @@ def test_a_stack_uses_what_another_one_makes(site: Site) -> None:
     assert shown["ciphertext"].startswith("vault:v1:")
     assert shown["plain"] == VALUE
     assert changes(site.run("deploy")[0]) == 0
+    # What a check does not encrypt it cannot decrypt either: it announces the files.
+    site.write(program.replace('HostConfig(two, "f",', NEW_SECRETS))
+    (site.folder / "two.j2").write_text(template.replace("NAME", "key_3"))
+    shown = " ".join(site.run("diff", "--fail", status=2)[0].split())
+    assert "~ Ciphertexts k/ciphertexts change key_3 ~ File f change on h1 ~ File g change on h1" in shown
+    assert "Plan: 0 to create, 4 to change" in shown
     refused = site.run("destroy", "--yes", "--protected-keys", "--stack", "one", status=1)[1]
     assert f"ciphertexts of the stack two need the key {site.engine}/one (shared)" in refused
     assert site.names(f"{site.engine}/keys") == {"one", "two", "theirs"}
     # A stack that leaves the program takes its rights and ciphertexts along, and its keys when they are named.
-    left = [line for line in STACKS.splitlines() if "two" not in line and "own." not in line]
+    left = [line for line in program.splitlines() if not {"two", "own", "used"} & {*re.findall(r"\w+", line)}]
     site.write("\n".join(left).replace("app = App()", "app = App()\none = Stack(app, 'one')"))
     shown = " ".join(site.run("diff", "--fail", status=2)[0].split())
     assert f"Stack two: no longer in the program - policy {site.engine}p revoke no longer in the program" in shown
@@ -397,7 +419,7 @@ def test_a_stack_uses_what_another_one_makes(site: Site) -> None:
         f"key {site.engine}/two keep no longer in the program; to delete it: --delete-keys {site.engine}/two" in shown
     )
     named = ("--delete-keys", f"{site.engine}/two")
-    site.run("deploy", *named)
+    assert site.reported("deploy", *named) >= {"Policies", "Files of ciphertexts", "Keys", "Files with plaintext"}
     assert f"{site.engine}p" not in site.names("sys/policies/acl")
     assert site.names(f"{site.engine}/keys") == {"one", "theirs"}
     assert site.decrypted() == {"one/key_a": VALUE}

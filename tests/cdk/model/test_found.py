@@ -4,18 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from mlkeys import App, MlkeysError, Secret, Stack
 from mlkeys import transit as vault
-from mlkeys._commands.deployment.comparison import _check_generate
+from mlkeys._commands.deployment.comparison import Comparison, _check_generate
 from mlkeys._commands.deployment.departed import departed
 from mlkeys._commands.deployment.owners import OnServer, Owner, check_roles
 from mlkeys._commands.deployment.paths import forget_hosts, put
 from mlkeys._commands.deployment.state import StackState, record_in, states_of
+from mlkeys._commands.playbook import Run
+from mlkeys._commands.program import deploy
 from mlkeys._record.record import Made
 from mlkeys._synthesis.program import load
 
@@ -61,6 +65,27 @@ def test_what_was_found_is_not_recorded(state: StackState) -> None:
     state.foreign = Made()
     state.begin()
     assert recorded(state).keys == {"t/k", "t/own"}
+
+
+@pytest.mark.parametrize("end", [lambda: Run(status=2), lambda: sys.exit(143)], ids=["failed", "stopped"])
+def test_a_random_secret_is_recorded_although_the_rest_is_not_deployed(
+    state: StackState, end: Callable[[], Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encrypt_and_end(*_: object, **__: object) -> Run:
+        path = state.vars_file("t/own")
+        path.parent.mkdir(parents=True)
+        path.write_text("master_key: vault:v1:A\nother: vault:v1:A\n_transit: {format: 1, backend: t, key: own}\n")
+        return end()
+
+    monkeypatch.setattr(deploy, "ansible_playbook", encrypt_and_end)
+    one = Comparison(state, departed(state, OnServer(), []))
+    with contextlib.suppress(SystemExit):
+        deploy._Deployment({"s": one}, tmp_path, [], []).run("s", None)
+    assert recorded(state).generated == {"t/own/master_key"}
+    assert recorded(state).secrets == {"t/own": {"master_key"}}
+    record = record_in(state.folder)
+    assert record is not None
+    assert record.complete is False
 
 
 def test_nothing_is_destroyed_without_a_record(state: StackState) -> None:

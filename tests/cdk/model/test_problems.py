@@ -189,6 +189,16 @@ def auth_methods(s: Stack) -> None:
         vault.AppRoleAuth(s, f"auth-{number}")
 
 
+def policies(s: Stack) -> None:
+    for name in ("Readers", "readers"):
+        vault.Policy(s, f"policy-{name}", name=name).allow("secret/x", "read")
+
+
+def roles(s: Stack) -> None:
+    for name in ("Gateway", "gateway"):
+        vault.AppRole(s, f"role-{name}", name=name, token_policies=["p"])
+
+
 def caches(s: Stack) -> None:
     for size in (10, 20):
         vault.TransitSecretCacheConfig(s, f"cache-{size}", backend="transit", size=size)
@@ -201,6 +211,8 @@ def caches(s: Stack) -> None:
         (outputs, "the output 'same' is defined twice; the other definition is [s/deeper/output-same]"),
         (destinations, "the file '/etc/app.json of web' is defined twice"),
         (auth_methods, "the auth method 'approle' is defined twice"),
+        (policies, "the policy 'readers' is defined twice; the other definition is 'Readers', [s/policy-Readers]"),
+        (roles, "the role 'approle/gateway' is defined twice; the other definition is 'approle/Gateway', [s/role-"),
         (caches, "the cache of 'transit' is defined twice"),
     ],
 )
@@ -469,17 +481,35 @@ def test_what_only_looks_like_an_encoded_reference_is_written() -> None:
     assert files(s)
 
 
-def test_validations_and_aspects_of_another_type_are_refused_with_their_line() -> None:
+def test_validations_aspects_and_dependencies_of_another_type_are_refused_with_their_line() -> None:
     s = stack()
     three: Any = 3
     s.node.add_validation(three)
     s.node.add_aspect(three)
+    s.node.add_dependency(three)
     s.node.add_validation(lambda: three)
     s.node.add_validation(lambda: "a text")
     s.node.add_validation(lambda: [three])
     found = problems(s)
     assert "add_validation takes a function, not 3" in found[0]
     assert "add_aspect takes an object with a method visit, not 3" in found[1]
-    assert "the validation <lambda> must return a list of texts" in found[2]
-    assert all("test_problems.py:" in text for text in found[:2])
-    assert len(found) == 3
+    assert "add_dependency takes constructs, not 3" in found[2]
+    assert "the validation <lambda> must return a list of texts" in found[3]
+    assert all("test_problems.py:" in text for text in found[:3])
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ("terrafrom", "Did you mean 'terraform'?"),
+        ("Terraform", "Did you mean 'terraform'?"),
+        ("", "Choices: ansible, terraform."),
+    ],
+)
+def test_an_override_for_a_target_that_does_not_exist_is_refused(target: Any, hint: str) -> None:
+    s = stack()
+    key_in(s).add_override("auto_rotate_period", 7776000, target=target)
+    (found,) = problems(s)
+    assert f"target={target!r} is not a valid choice. {hint}" in found
+    assert "test_problems.py:" in found

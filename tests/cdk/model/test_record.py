@@ -120,7 +120,7 @@ def test_a_stack_makes_what_its_constructs_name() -> None:
     EncryptedVars(s, "v", key=key, secrets={"a": Secret.env("A")})
     made = made_by(View(app), s)
     assert made.policies == {"reader"}
-    assert made.roles == {"approle/Reader"}
+    assert made.roles == {"approle/reader"}
     assert len(made.keys) == 1
     # A text of the program is not a template.
     assert made.files == {"h": {"/etc/{{ '{' }}{x}}": "plaintext", "/srv/{{ inventory_hostname }}/g": "ciphertext"}}
@@ -485,3 +485,11 @@ def test_the_refusal_says_how_to_go_on(tmp_path: Path) -> None:
     former = json.loads(Record("1", "app.py", "s", Made(secrets={"t/k": frozenset({"old"})})).text())
     del former["generated"]
     assert parsed(json.dumps(former)).made.generated == {"t/k/old"}
+
+
+def test_roles_of_older_records_have_the_names_of_the_server() -> None:
+    agents = {"h": {"/etc/systemd/system/a.service": "approle/Reader"}}
+    made = Made(roles=frozenset({"approle/Reader"}), agents=agents)
+    read = parsed(Record("abc", "app.py", "s", made).text()).made
+    assert read.roles == {"approle/reader"}
+    assert read.agents == {"h": {"/etc/systemd/system/a.service": "approle/reader"}}

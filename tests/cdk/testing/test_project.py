@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import re
+import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +14,10 @@ import pytest
 
 from mlkeys import App, AppInvalid, EncryptedVars, HostConfig, Inventory, MlkeysError, Secret, Stack, testing
 from mlkeys import transit as vault
+from mlkeys._shared.policy import Rule, hcl
+from mlkeys._testing import rights
 from tests.cdk.apps import PROGRAMS, key_in, stack
+from tests.support.server import Bao
 
 pytest_plugins = ["pytester"]
 
@@ -70,6 +75,73 @@ def test_rules_by_hand_count_as_well(path: str, parameters: dict[str, list[str]]
     EncryptedVars(s, "v", key=key_in(s, "ml", derived=True), secrets={"openai": Secret.env("A")})
     vault.Policy(s, "p").allow(path, "update", parameters=parameters)
     assert bool(testing.synth(s).grants("p", "openai")) is granted
+
+
+UPDATE = {"context": ("b3BlbmFp",), "ciphertext": ()}
+# Rules of policies, with whether a token that has all of them may decrypt.
+RIGHTS: list[tuple[list[Rule], bool]] = [
+    ([Rule("t/decrypt/ml", ("update",)), Rule("t/decrypt/ml", ("deny",))], False),
+    ([Rule("t/decrypt/ml", ("update",)), Rule("t/*", ("deny",))], True),
+    ([Rule("t/*", ("update",)), Rule("t/decrypt/*", ("deny",))], False),
+    ([Rule("t/*", ("update",)), Rule("t/encrypt/*", ("deny",))], True),
+    ([Rule("t/*", ("update",)), Rule("t/decrypt/ml", ("read",))], False),
+    ([Rule("t/decrypt/*", ("deny",)), Rule("t/decrypt/+", ("update",))], True),
+    ([Rule("t/decrypt/m*", ("deny",)), Rule("t/decrypt/+", ("update",))], False),
+    ([Rule("+/+/ml", ("deny",)), Rule("+/decrypt/ml", ("update",))], True),
+    ([Rule("+/*", ("deny",)), Rule("+/+/ml", ("update",))], True),
+    ([Rule("t/+", ("update",))], False),
+    ([Rule("t/+/m*", ("update",))], True),
+    ([Rule("t/decrypt/ml", ("update",), UPDATE, (*UPDATE,))], True),
+    ([Rule("t/decrypt/ml", ("update",), UPDATE, ("nonce",))], False),
+    ([Rule("t/decrypt/ml", ("update",), {**UPDATE, "context": ("eA==",)})], False),
+    ([Rule("t/decrypt/ml", ("update",), {**UPDATE, "context": ("b3Bl*",)})], True),
+    ([Rule("t/decrypt/ml", ("update",), {"*": ()})], True),
+    ([Rule("t/decrypt/ml", ("update",), {"context": ()})], False),
+    # A rule without parameters does not lift the restrictions of another one.
+    ([Rule("t/decrypt/ml", ("update",), {**UPDATE, "context": ("eA==",)}), Rule("t/decrypt/ml", ("update",))], False),
+    (
+        [Rule("t/decrypt/ml", ("update",), {**UPDATE, "context": ("eA==",)}), Rule("t/decrypt/ml", ("read",), UPDATE)],
+        True,
+    ),
+]
+
+
+def test_rights_are_those_of_the_server(bao: Bao) -> None:
+    engine = f"engine-{secrets.token_hex(4)}"
+    bao.done("POST", f"sys/mounts/{engine}", {"type": "transit"})
+    bao.done("POST", f"{engine}/keys/ml", {"derived": True})
+    given = {"context": "b3BlbmFp", "plaintext": "eA=="}
+    ciphertext = bao.done("POST", f"{engine}/encrypt/ml", given)["data"]["ciphertext"]
+    body = {"context": given["context"], "ciphertext": ciphertext}
+    made: list[str] = []
+    for rules, expected in RIGHTS:
+        own = [replace(rule, path=re.sub(r"^t/", f"{engine}/", rule.path)) for rule in rules]
+        names = [f"{engine}-{len(made)}-{number}" for number in range(len(own))]
+        for name, rule in zip(names, own, strict=True):
+            bao.done("POST", f"sys/policies/acl/{name}", {"policy": hcl([rule])})
+        made += names
+        token = bao.done("POST", "auth/token/create", {"policies": names, "no_default_policy": True})
+        status, _ = bao.request("POST", f"{engine}/decrypt/ml", body, token=token["auth"]["client_token"])
+        call = rights.Call(f"{engine}/decrypt/ml", "update", {"context": given["context"], "ciphertext": None})
+        assert ((status == 200), rights.allowed(own, call)) == (expected, expected), rules
+    for name in made:
+        bao.done("DELETE", f"sys/policies/acl/{name}")
+    bao.done("DELETE", f"sys/mounts/{engine}")
+
+
+def test_a_denied_or_more_specific_path_decides_what_a_role_is_granted() -> None:
+    s = gateway()
+    (key,) = (one for one in s.node.walk() if isinstance(one, vault.TransitSecretBackendKey))
+    denied = vault.Policy(s, "denied")
+    key.grant_decrypt(denied)
+    denied.allow("transit/decrypt/ml", "deny")
+    vault.Policy(s, "wide").allow("transit/*", "update").allow("transit/decrypt/*", "deny")
+    vault.AppRole(s, "both", token_policies=["host", "wide"])
+    project = testing.synth(s)
+    assert not project.grants("denied", "openai")
+    assert not project.grants("wide", "openai")
+    assert project.grants("wide", "openai", use="encrypt")
+    assert project.grants("both", "openai")
 
 
 def test_files_on_hosts_are_not_written_through_links_of_others() -> None:

@@ -37,16 +37,18 @@ def check_moved(state: StackState) -> None:
             )
 
 
+def make_keys(project: Path, show: TextIO | None) -> Run:
+    """Make the keys of the program that ciphertexts move to. What follows has the same login."""
+    collection.share()
+    return ansible_playbook(project, "site.yml", ["--tags", "keys"], show=show, brief=True)
+
+
 def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO | None) -> Run:
-    """Make the keys of the program, then decrypt with the former keys and encrypt with these, in one process.
+    """Decrypt with the former keys and encrypt with those of the program, in one process.
 
     Raises:
         MlkeysError: a file cannot be read or written.
     """
-    collection.share()
-    run = ansible_playbook(project, "site.yml", ["--tags", "keys"], show=show, brief=True)
-    if run.status:
-        return run
     given = []
     for move in found:
         given.append(_variables(state, move, ciphertexts_in(state.vars_file(move.former))))

@@ -160,20 +160,3 @@ def templates(data: Any) -> Any:
     if isinstance(data, Mapping):
         return {name: templates(value) for name, value in data.items()}
     return [templates(value) for value in data] if isinstance(data, list) else data
-
-
-def added(run: Run, more: Run) -> Run:
-    """Return a run together with one that followed it."""
-    return Run(
-        status=more.status,
-        seconds=run.seconds + more.seconds,
-        reported=more.reported,
-        ok=run.ok + more.ok,
-        changed=run.changed + more.changed,
-        unreachable=run.unreachable + more.unreachable,
-        failed=run.failed + more.failed,
-        refused=run.refused + more.refused,
-        stats={**run.stats, **more.stats},
-        failures=[*run.failures, *more.failures],
-        output=run.output + more.output,
-    )

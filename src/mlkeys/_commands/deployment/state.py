@@ -87,6 +87,18 @@ class StackState:
         record = replace(record, url=self.stack.url, namespace=self.stack.namespace)
         self.write(replace(record, program=self.program, stack=self.name, made=made))
 
+    def note_stored(self) -> None:
+        """Record the secrets that a stopped deployment has stored: a random one of them is not made again."""
+        if self.record is None:
+            return
+        held = self.stored()
+        secrets = {
+            key: found for key, names in self.wanted.secrets.items() if (found := names & held.get(key, frozenset()))
+        }
+        named = {f"{key}/{name}" for key, names in secrets.items() for name in names}
+        stored = Made(secrets=secrets, generated=self.wanted.generated & named)
+        self.write(self.record.with_made(self.former.union(stored)))
+
     def finish(self, kept: Made) -> None:
         """Record what a complete deployment left."""
         if self.gone and not kept:

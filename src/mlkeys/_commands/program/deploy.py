@@ -13,7 +13,7 @@ from typing import TextIO
 import click
 
 from mlkeys._commands.deployment import departed
-from mlkeys._commands.deployment.carry import carry, moves_of
+from mlkeys._commands.deployment.carry import carry, make_keys, moves_of
 from mlkeys._commands.deployment.comparison import Choices, Comparison, compared
 from mlkeys._commands.deployment.gone import gone_stacks, project_of
 from mlkeys._commands.deployment.plan import Row, rows_of, rows_of_gone, rows_of_moves
@@ -125,23 +125,38 @@ class _Deployment:
 
     def run(self, name: str, show: TextIO | None) -> Run:
         """Deploy a stack, then delete what left it. The record is written before and after."""
-        one, rows = self.found[name], self.rows.setdefault(name, [])
-        project = project_of(one.state, self.folder)
+        one, complete = self.found[name], False
         one.state.begin()
-        if found := moves_of(one.state):
-            moved = carry(one.state, found, project, show)
-            if moved.status:
-                return moved
-            rows += rows_of_moves(found)
+        try:
+            run = self._run(one, name, show)
+            complete = not run.status
+        finally:
+            # Also where a signal ends it.
+            if not complete:
+                one.state.note_stored()
+        return run
+
+    def _run(self, one: Comparison, name: str, show: TextIO | None) -> Run:
+        rows = self.rows.setdefault(name, [])
+        project = project_of(one.state, self.folder)
         run = Run()
+        if found := moves_of(one.state):
+            run = make_keys(project, show)
+            rows += rows_of(run)
+            if not run.status:
+                run = run.followed_by(carry(one.state, found, project, show))
+            if run.status:
+                return run
+            rows += rows_of_moves(found)
         if not one.state.gone:
             arguments = [*self.arguments, *one.arguments(self.generate)]
-            run = ansible_playbook(project, "site.yml", arguments, show=show, brief=True)
-            rows += rows_of(run)
+            done = ansible_playbook(project, "site.yml", arguments, show=show, brief=True)
+            rows += rows_of(done)
+            run = run.followed_by(done)
         if run.status:
             return run
         if one.departed.left.deleted:
-            run = departed.added(run, departed.delete(one.departed, project, show, self.arguments, force=True))
+            run = run.followed_by(departed.delete(one.departed, project, show, self.arguments, force=True))
             if run.status and run.unreachable:
                 self.unreached[name] = sorted(one.departed.left.deleted.files)
         if not run.status:

@@ -15,7 +15,7 @@ import click
 from mlkeys._analysis.places import place
 from mlkeys._analysis.view import View
 from mlkeys._commands.deployment.comparison import Choices, compared
-from mlkeys._commands.deployment.departed import Departed, added, agreed, delete, show
+from mlkeys._commands.deployment.departed import Departed, agreed, delete, show
 from mlkeys._commands.deployment.gone import gone_stacks, project_of
 from mlkeys._commands.deployment.plan import DELETED, KEPT, Row, rows_of, rows_of_gone
 from mlkeys._commands.deployment.plan_text import show_done
@@ -139,7 +139,7 @@ def _destroy(one: Departed, folder: Path, show: TextIO | None, rows: list[Row], 
         arguments = ["--extra-vars", json.dumps({"destroyed": own, **({"force_keys": True} if force else {})})]
         made = ansible_playbook(project, "destroy.yml", arguments, show=show, brief=True)
         rows += rows_of(made)
-        run = added(run, made)
+        run = run.followed_by(made)
     if not run.status:
         one.state.end(one.shared)
     return run

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from mlkeys._commands.deployment.carry import carry
+from mlkeys._commands.deployment.carry import carry, make_keys
 from mlkeys._commands.deployment.state import StackState, move, program_folder, states_of
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.project import out_option, program_argument, synthesised
@@ -49,8 +49,8 @@ def command(old: str, new: str, program: Path, out: Path | None) -> None:
     done = False
     for state in states_of(app, program, app.stacks):
         if (found := _found(state, old, new)) is not None:
-            run = carry(state, [found], folder / "ansible" / state.name, sys.stderr)
-            if run.status:
+            project = folder / "ansible" / state.name
+            if make_keys(project, sys.stderr).status or carry(state, [found], project, sys.stderr).status:
                 raise MlkeysError(f"The ciphertexts of {old} were not moved. The errors are shown above.")
             _note(state, found)
             done = True

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ from mlkeys._targets.ansible import lost, services
 from mlkeys._targets.ansible.ciphertexts import FILES, Task, is_there, reading
 from mlkeys._targets.ansible.content import content
 from mlkeys._targets.ansible.jinja import literal
-from mlkeys._targets.ansible.values import Values
+from mlkeys._targets.ansible.values import IS_CIPHERTEXT, UNKNOWN, Values
 from mlkeys._targets.ansible.yaml import Commented
 from mlkeys._targets.names import terraform_name
 
@@ -147,13 +148,6 @@ def _random_used(config: HostConfig, values: Values) -> Iterator[Encrypted]:
                 yield source
 
 
-def _files_used(config: HostConfig, values: Values) -> Iterator[EncryptedVars]:
-    """Yield the files of ciphertexts that a configuration needs: those it refers to, and those of its hosts."""
-    yield from _files_referred_to(config, values)
-    if config.shape == "template":
-        yield from _files_of_hosts(config, values)
-
-
 def _files_referred_to(config: HostConfig, values: Values) -> Iterator[EncryptedVars]:
     for _, text in config.texts():
         for pointer in values.view.pointers(text):
@@ -172,6 +166,21 @@ def _files_of_hosts(config: HostConfig, values: Values) -> Iterator[EncryptedVar
             yield file
 
 
+def _rendered(file: HostFile, config: HostConfig, values: Values, vars_files: Mapping[Element, str]) -> Template:
+    """Return the content of a file."""
+    source = literal(file.template.removeprefix("templates/"))
+    found = f"lookup('ansible.builtin.template', {source}, **as_text) | string"
+    used = [*_files_of_hosts(config, values)] if config.shape == "template" and config.delivery == "plaintext" else []
+    if used:
+        # It decrypts by itself, and check mode encrypts nothing that is new.
+        words = {*re.findall(r"\w+", file.text)}
+        names = {entry.name for one in used for entry in one.entries if entry.name in words}
+        there = [*dict.fromkeys(is_there(vars_files[one]) for one in used)]
+        there += [f"{name} is {IS_CIPHERTEXT}" for name in sorted(names)]
+        found = f"({found}) if not ansible_check_mode or ({' and '.join(there)}) else {UNKNOWN}"
+    return Template(f"{{{{ {found} }}}}")
+
+
 def _tasks(
     config: HostConfig, values: Values, files: Iterable[HostFile], vars_files: Mapping[Element, str]
 ) -> Iterator[Task]:
@@ -179,10 +188,9 @@ def _tasks(
         yield services.task(config, config.content, values, vars_files)
         return
     for file in files:
-        source = literal(file.template.removeprefix("templates/"))
         options: Task = {
             "path": _dest(file, values),
-            "content": Template(f"{{{{ lookup('ansible.builtin.template', {source}, **as_text) | string }}}}"),
+            "content": _rendered(file, config, values, vars_files),
             "mode": file.mode,
         }
         names = {"owner": config.owner, "group": config.group}
@@ -194,9 +202,6 @@ def _tasks(
             # The arguments of a module go through a pipe. A diff or result would show the plaintext.
             task |= {FILE: {**options, **allowed}, "no_log": True, "diff": False}
             task["vars"]["ansible_pipelining"] = True
-            waited = [is_there(vars_files[used]) for used in _files_used(config, values)]
-            if waited:
-                task["when"] = Template(f"not ansible_check_mode or ({' and '.join(dict.fromkeys(waited))})")
         if config.restart:
             task["notify"] = f"Restart {values.view.text(config.restart)}"
         yield task

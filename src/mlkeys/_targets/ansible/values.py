@@ -27,6 +27,10 @@ from mlkeys._targets.names import variable_name
 from mlkeys._targets.state_names import folder_of, vars_file_of
 
 LOOKUP = "mlkeys.transit.vault_transit"
+#: The test for a ciphertext. In check mode, a new secret has another text.
+IS_CIPHERTEXT = "mlkeys.transit.ciphertext"
+#: What stands for a value that a check cannot know.
+UNKNOWN = "'(known after deployment)'"
 
 
 class Values:
@@ -145,7 +149,7 @@ class Values:
             return Expression(self._signature(element))
         if pointer.runtime:
             # In check mode nothing is known of what does not exist yet.
-            return Expression(f"({self._key(element)}).{attribute} | default('(known after deployment)')")
+            return Expression(f"({self._key(element)}).{attribute} | default({UNKNOWN})")
         return self.view.text(str(element.known(attribute)))
 
     def _elsewhere(self, element: Encrypted) -> str:
@@ -155,8 +159,10 @@ class Values:
             raise ValueError(f"{element.node.path} is in no stack")
         file = Values(self.view, stack, self.program_folder).file_of_entry(element)
         path = f"playbook_dir ~ {literal(f'/{file}')}"
-        found = f"(lookup('ansible.builtin.file', {path}) | from_yaml).{element.name}"
-        return f"({found} if ({path}) is file else '(known after deployment)')"
+        found = f"lookup('ansible.builtin.file', {path}) | from_yaml"
+        # The file may be older than a secret that comes into it.
+        there = f"({path}) is file and (not ansible_check_mode or '{element.name}' in {found})"
+        return f"(({found}).{element.name} if {there} else {UNKNOWN})"
 
     def _key(self, key: Element) -> str:
         if key in self.key_places:
@@ -185,7 +191,12 @@ class Values:
         if context is not None and element.key.derived:
             options["context"] = context
         named = ", ".join(f"{name}={self.expression(value)}" for name, value in options.items())
-        return f"lookup('{LOOKUP}', {self.expression(element.text)}, {named})"
+        ciphertext = self.expression(element.text)
+        found = f"lookup('{LOOKUP}', {ciphertext}, {named})"
+        if element.source() is None:
+            return found
+        # Check mode encrypts nothing, so there is no ciphertext of a new secret to decrypt.
+        return f"({found} if not ansible_check_mode or {ciphertext} is {IS_CIPHERTEXT} else {UNKNOWN})"
 
     def _signature(self, element: Signature) -> str:
         """Return an expression that signs a text, or checks a signature."""
