@@ -71,7 +71,7 @@ extends_documentation_fragment:
   - mlkeys.transit._connection.plugins
 notes:
   - A declared file or source that does not exist is a problem, as are variables of another type and names that are
-    almost those of such a variable. Then nothing is searched.
+    almost those of such a variable. With one of the latter, nothing is searched.
 seealso:
   - module: mlkeys.transit.vault_transit_vars
 """
@@ -208,11 +208,10 @@ class LookupModule(LookupBase):
         except AnsibleError as error:
             return _nothing([f"Ansible cannot read the variables of the hosts: {_reason(error)}."])
         further = [*(Declared(str(one), "a term of the lookup") for one in terms), *named.sources]
-        wrong = [*named.problems, *_missing(named.files, further)]
-        if wrong:
-            return _nothing(wrong)
+        if named.problems:
+            return _nothing(list(named.problems))
         sources = _sources(facts, [one.path for one in further])
-        places = _places(sources, named.files)
+        places = _places(sources, [one for one in named.files if not one.path or _is_there(one.path)])
         key, backend = self.get_option("key"), self.get_option("backend")
         files, unread = _read(places, lambda: connected(options), (backend, key) if key else None)
         # A document of a KV engine has no path.
@@ -230,7 +229,7 @@ class LookupModule(LookupBase):
             seen = Known([*known, *map(os.path.realpath, beside_them), *(one["path"] for one in unread)], read)
             others = [seen, read_by_others(self.get_option("besides"))]
             elsewhere = _elsewhere(whole, others, of, unread)
-        problems = [as_utf8(missing_inventories(_inventories(facts)))]
+        problems = [as_utf8(missing_inventories(_inventories(facts))), *map(as_utf8, _missing(named.files, further))]
         if key:
             problems += [document_problem(own), replace_problem(own, self.get_option("replace"), f"{backend}/{key}")]
         return [
