@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +37,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # Servers collect garbage less often, which is a tenth of what they do.
     os.environ["GOGC"] = "800"
+    # A shell that starts the tests in the background ignores these, and each process inherits that.
+    with contextlib.suppress(ValueError):  # only the main thread may
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     scratch = config.stash[_scratch] = Path(tempfile.mkdtemp(prefix="mlkeys-tests-"))
     home = scratch / "home"
     home.mkdir()
