@@ -115,7 +115,7 @@ _value:
       type: list
       elements: dict
     stamp:
-      description: A hash of what the service is started with but for its secrets.
+      description: A hash that changes whenever the service has to restart.
       type: str
 """
 

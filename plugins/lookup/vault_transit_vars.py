@@ -35,9 +35,8 @@ options:
     default: []
   decrypt:
     description:
-      - If V(false), returns what the file, or the document that it points to, holds as it is stored, with its
-        C(_transit). No text of it is a template, whatever it contains.
-      - Asks no server, unless the file points to a document.
+      - If V(false), returns what the file holds as it is stored, with its C(_transit), also if that points to a
+        document of a KV engine. No text of it is a template, whatever it contains. Asks no server.
     type: bool
     default: true
   missing_ok:
@@ -135,7 +134,7 @@ class LookupModule(LookupBase):
         options = connection_options(self.get_option)
 
         def stored() -> list[Any]:
-            return [stored_content(path, lambda: connected(options)) if path else {} for path in paths]
+            return [stored_content(path) if path else {} for path in paths]
 
         def decrypted() -> list[Any]:
             decrypt = decrypting(options)

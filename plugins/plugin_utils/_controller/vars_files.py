@@ -36,7 +36,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored i
     is_controlling,
     resolved,
     too_large,
-    with_document,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import (
     as_in_any_file,
@@ -59,19 +58,15 @@ def load(path: str, connect: Connect) -> VarsFile:
     return resolved(_from_disk(path), connect)
 
 
-def stored_content(path: str, connect: Connect) -> dict[Any, Any]:
-    """The same as it is stored, with its ``_transit``. No text in it is a template.
+def stored_content(path: str) -> dict[Any, Any]:
+    """What a file holds as it is stored, with its ``_transit``. No text in it is a template.
 
     Raises:
-        TransitError: as for `load`.
+        TransitError: it is not an encrypted vars file. The message repeats no line of it.
     """
     with _opened(path) as stream:
         content = _content(stream, path)
-    file = interpret(content, path)
-    if file.place is not None:
-        content = dict(Documents(connect(), file.place.mount).read(file.place.path).content)
-        file = with_document(file, content)
-    check_key(file)
+    check_key(interpret(content, path))
     return {as_no_template(name): as_no_template(value) for name, value in content.items()}
 
 

@@ -79,10 +79,7 @@ def outdated(service: Mapping[str, Any], seen: Iterable[str], texts: Texts) -> d
 
 
 def stamp(service: Mapping[str, Any], texts: Texts) -> str:
-    """A hash of what the service is started with but for its secrets.
-
-    A new secret changes its other files: the agent's configuration, or the file that it is written to in plaintext.
-    """
+    """A hash of everything that the service is started with, and of nothing secret."""
     started_with = texts.run + texts.fetch + str(service.get("fingerprint", "")) + texts.role_id
     return hashlib.sha256(started_with.encode("utf-8")).hexdigest()
 

@@ -420,6 +420,8 @@ def test_the_vars_plugin_follows_the_pointer(bao: Bao, pointed: KvDocument, tmp_
 
 def test_a_document_that_is_too_large_is_refused_with_the_limits(bao: Bao, kv: str) -> None:
     documents = Documents(Client(Connection(url=bao.addr), warn=print, token=bao.token), kv)
+    # A new engine refuses everything until it has set itself up.
+    bao.done("POST", f"{kv}/data/another", {"data": {}})
     with pytest.raises(ServerError) as refused:
         documents.replace("ml/keys", documents.read("ml/keys"), {"large": "a" * (32 << 20)})
     assert refused.value.message == (
