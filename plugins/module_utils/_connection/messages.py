@@ -84,7 +84,7 @@ def login_step(address: str, namespace: str, other: str | None) -> str:
     """Where a refused login was sent, and what to do. Who cannot log in can run no command of the server's.
 
     Args:
-        other: where auth_namespace is set, the namespace of all that is no login.
+        other: the namespace of all other requests, if auth_namespace is set.
     """
     option = "auth_namespace (ANSIBLE_HASHI_VAULT_AUTH_NAMESPACE, or --namespace of mlkeys login)"
     if other is None:

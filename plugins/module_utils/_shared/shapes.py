@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping, Optional
 
-from .yaml_words import needs_quotes
+from .yaml_words import is_plain_key
 
 SHAPES = ("docker_env", "dotenv", "environment_file", "json", "shell", "toml", "yaml")
 
@@ -30,7 +30,6 @@ Literal = Callable[[str], str]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 # Line breaks and the like, which some readers treat as the end of a line, drop or refuse.
 _UNSEEN = re.compile("[\x7f-\xa0\xad\u2028\u2029\ufeff\ufffe\uffff]")
@@ -321,7 +320,7 @@ def _is_filled(value: Any, writer: _Writer) -> bool:
 
 
 def _yaml_key(name: str, writer: _Writer) -> str:
-    if _PLAIN_KEY.fullmatch(name) and not needs_quotes(name):
+    if is_plain_key(name):
         return name
     return writer.key(name)
 

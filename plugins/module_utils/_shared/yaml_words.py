@@ -9,11 +9,15 @@ collection: the Python package ``mlkeys`` carries the same file.
 
 from __future__ import annotations
 
+import re
+
 # Every reader of YAML 1.1 turns these into a flag or null.
 _RESERVED = frozenset(("false", "no", "null", "off", "on", "true", "yes"))
 
 # Some readers turn these too.
 _AMBIGUOUS = frozenset(("n", "none", "y", "~"))
+
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 def is_reserved(word: str) -> bool:
@@ -24,3 +28,8 @@ def is_reserved(word: str) -> bool:
 def needs_quotes(word: str) -> bool:
     """Whether some reader turns a text without quotes into something else."""
     return is_reserved(word) or word.lower() in _AMBIGUOUS
+
+
+def is_plain_key(key: str) -> bool:
+    """Whether every reader takes a key without quotes for this text."""
+    return _PLAIN_KEY.fullmatch(key) is not None and not needs_quotes(key)

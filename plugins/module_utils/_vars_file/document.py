@@ -134,9 +134,9 @@ def arrange(mapping: MutableMapping[Any, Any], groups: Mapping[Any, Sequence[str
         if name not in new:
             order += [name, *groups.get(name, ())]
     same = next((number for number, name in enumerate(order) if name != now[number]), len(order))
+    # It keeps the comments of an entry, which stay with its name. JSON has none.
+    move = getattr(mapping, "move_to_end", None)
     for name in order[same:]:
-        # It keeps the comments of an entry, which stay with its name.
-        move = getattr(mapping, "move_to_end", None)
         if move:
             move(name)
         else:

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Mapping, MutableMapping, MutableSequence, Sequence, Union
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import needs_quotes
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import is_plain_key
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
     arrange,
     has_free_front,
@@ -26,9 +25,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
 
 #: What holds leaves.
 Container = Union[MutableMapping[Any, Any], MutableSequence[Any]]
-
-# Keys that every reader of YAML takes for text without quotes.
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 # Stands in a list for an element that is gone.
 _GONE = object()
@@ -172,7 +168,7 @@ def _empty(like: Any, *, is_list: bool) -> Any:
 def _safe_key(mapping: Any, key: str) -> str:
     """A key, in quotes where a reader of the file could take it for something else."""
     is_yaml = type(mapping).__module__.startswith("ruamel")
-    if not is_yaml or key in mapping or (_PLAIN_KEY.fullmatch(key) and not needs_quotes(key)):
+    if not is_yaml or key in mapping or is_plain_key(key):
         return key
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 

@@ -65,14 +65,14 @@ def resolved(file: VarsFile, connect: Connect) -> VarsFile:
         TransitError: the document does not exist or names another key, or no key is named.
     """
     if file.place is not None:
-        file = with_document(file, Documents(connect(), file.place.mount).read(file.place.path).content)
+        file = _with_document(file, Documents(connect(), file.place.mount).read(file.place.path).content)
     else:
         _check_control(file.path, file.open, "a file may not allow by itself: move it to another vars file.")
     check_key(file)
     return file
 
 
-def with_document(file: VarsFile, content: Mapping[Any, Any]) -> VarsFile:
+def _with_document(file: VarsFile, content: Mapping[Any, Any]) -> VarsFile:
     """The file with the entries of the document that it points to, which has this content.
 
     Raises:

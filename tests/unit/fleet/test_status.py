@@ -100,7 +100,7 @@ NOBODYS: dict[str, Any] = {"backend": "", "key": "", "state": "unknown"}
 def test_what_keeps_the_floor_elsewhere_in_the_project_is_named(
     there: dict[str, Any], hosts: list[dict[str, Any]], severity: str, path: str
 ) -> None:
-    """A rotation would be blocked by it, so nothing says that the floor can be raised."""
+    """It blocks a rotation, so status does not say that the floor can be raised."""
     report = status([key(2)], [there, *hosts], 90)
     assert [(one["severity"], path in one["text"]) for one in report["problems"]] == [(severity, True)]
     assert [one["path"] for one in report["not_searched"]] == [path]

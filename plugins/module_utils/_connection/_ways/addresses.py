@@ -38,8 +38,9 @@ def problems_of(addresses: Sequence[str]) -> list[str]:
 
 def _form_problem(address: str) -> str:
     try:
-        # Both are only looked at when somebody asks for them.
-        _host, _port = urlsplit(address).hostname, urlsplit(address).port
+        parts = urlsplit(address)
+        # It reads them only when asked.
+        _host, _port = parts.hostname, parts.port
     except ValueError:
         return f"url '{without_login(address)}' is not an address: write it as https://HOST:PORT"
     return ""
