@@ -25,14 +25,19 @@ settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("random", deadline=None)
 settings.load_profile("same")
 
+# What a command shows depends on these, which a CI service, an editor or a user may have set.
+_SHOWN_BY = {"CI", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR"}
+_SHOWN_BY |= {"TTY_COMPATIBLE", "TTY_INTERACTIVE", "EDITOR", "VISUAL", "PAGER"}
+
 _scratch = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything imports Ansible: it reads HOME and its variables once, at import."""
     for name in list(os.environ):
-        if name.startswith(("ANSIBLE_", "BAO_", "VAULT_")):
+        if name.startswith(("ANSIBLE_", "BAO_", "VAULT_")) or name in _SHOWN_BY:
             del os.environ[name]
+    os.environ["TERM"] = "xterm"
     # Without bytecode each process of a test compiles all that it imports, which takes longer than what it does.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # Servers collect garbage less often, which is a tenth of what they do.
