@@ -202,7 +202,7 @@ def signing_problems(options: Mapping[str, Any]) -> list[str]:
 def depends_on_key(operation: str, options: Mapping[str, Any]) -> bool:
     """Whether `use_problems` may find any, for some key."""
     names = (*(("context",) if operation in _BINDS else ()), *(_SIGNING if operation in ("sign", "verify") else ()))
-    return any(options.get(name) not in (None, False) for name in names)
+    return any(options.get(name) for name in names)
 
 
 def use_problems(key: str, facts: Mapping[str, Any], operation: str, options: Mapping[str, Any]) -> list[str]:
@@ -211,12 +211,13 @@ def use_problems(key: str, facts: Mapping[str, Any], operation: str, options: Ma
     Args:
         key: how messages name the key, such as ``key 'releases'``.
         facts: the key as the server shows it, or its ``type`` and whether it is ``derived``, as far as they are known.
-        options: by the API's names; those that are ``None`` are not set. ``context`` is that of any value.
+        options: by the API's names; those that are ``None`` are not set. ``context`` is that of any value; to the
+            server, an empty one is none.
     """
     kind = str(facts.get("type") or "")
     which = f"{key} of type {kind}" if kind else key
     problems = []
-    if options.get("context") is not None and operation in _BINDS and not facts.get("derived"):
+    if options.get("context") and operation in _BINDS and not facts.get("derived"):
         problems.append(f"context has no effect with {which}, which is not derived: leave it out, or use a derived key")
     if operation in ("sign", "verify") and _DOCUMENTED.fullmatch(kind):
         rsa = _RSA.fullmatch(kind)
