@@ -66,6 +66,9 @@ _TYPES_OF: Mapping[str, tuple[str, ...]] = {
 # OpenBao before 2.5.5 crashes when an RSA key is asked to be derived (GHSA-8w8f-r2xv-4q4j), so this is checked here.
 NOT_DERIVABLE_TYPES = frozenset(("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "hmac", "rsa-2048", "rsa-3072", "rsa-4096"))
 
+# The types that no server imports. What is not here may be imported by some server.
+_NOT_IMPORTED = ("external-key", "hybrid", "managed_key", "ml-dsa", "slh-dsa")
+
 # The documented default. The server refuses an hmac key without a size although its documentation has one.
 HMAC_KEY_SIZE = 32
 
@@ -176,6 +179,15 @@ def type_problems(wanted: Mapping[str, Any]) -> list[str]:
     if wanted.get("convergent_encryption") and kind == "ed25519":
         problems.append("convergent_encryption is for keys that encrypt, not ed25519")
     return problems
+
+
+def import_problem(kind: str) -> str:
+    """Why keys of a type cannot be imported, empty if they can. A type that is not known may be."""
+    if kind not in _NOT_IMPORTED:
+        return ""
+    elsewhere = _NEEDED_BY_TYPE.get(kind)
+    remedy = f"its material stays where {' or '.join(elsewhere)} says" if elsewhere else "let the server make it"
+    return f"a key of type {kind} cannot be imported: {remedy}"
 
 
 def can_do(operation: str, kind: str) -> bool:
