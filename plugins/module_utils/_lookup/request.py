@@ -31,7 +31,7 @@ _OF_DOCUMENTS = ("kv_get", "read")
 _EFFECTIVE: Mapping[str, tuple[str, ...]] = {
     "context": ("datakey", "decrypt", "encrypt", "rewrap", "sign", "verify"),
     "associated_data": ("datakey", "decrypt", "encrypt", "rewrap"),
-    "key_version": ("cmac", "datakey", "decrypt", "encrypt", "hmac", "rewrap", "sign"),
+    "key_version": ("cmac", "datakey", "encrypt", "hmac", "rewrap", "sign"),
 }
 
 # Options that only some operations have, with the server's name for each.

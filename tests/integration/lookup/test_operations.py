@@ -581,6 +581,7 @@ def test_a_value_that_is_too_large_leaves_the_others(engine: str, lookup: Lookup
         ({"operation": "sign", "associated_data": "a"}, "associated_data has no effect with operation sign: leave it"),
         ({"operation": "hmac", "context": "a"}, "context has no effect with operation hmac: leave it out."),
         ({"operation": "hash", "key": None, "context": "a"}, "context has no effect with operation hash: leave it out"),
+        ({"operation": "decrypt", "key_version": 1}, "key_version has no effect with operation decrypt: leave it out."),
         ({"operation": "hash", "key": None, "key_version": 1}, "key_version has no effect with operation hash: leave"),
         ({"operation": "hash"}, "key has no effect with operation hash, which uses no key: leave it out."),
         ({"operation": "random", "key": None, "encoding": "base64"}, "encoding has no effect with operation random:"),

@@ -198,7 +198,7 @@ def versions() -> Iterator[Row]:
             yield Row(operation, key, {"key_version": wrong}, "its key_version must be a number, 0 for the latest")
         if operation != "rewrap":
             yield Row(operation, f"{usual(operation)}-floor", {"key_version": 1}, BELOW_FLOOR)
-    for operation in ("verify", "verify_hmac", "hash", "random"):
+    for operation in ("decrypt", "verify", "verify_hmac", "hash", "random"):
         yield Row(operation, usual(operation), {"key_version": 1}, no_effect("key_version"))
     yield Row("sign", "signs-half", {"key_version": 2}, PUBLIC_ALONE)
 
