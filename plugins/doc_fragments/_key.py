@@ -72,6 +72,8 @@ options:
         imported, so such a key is accepted if the public key is equal, or with O(import.allow_rotation=true).
       - Needs O(type), and cannot be combined with O(convergent_encryption), nor with O(derived) for the type
         V(ed25519), of which the server imports a key that it cannot use.
+      - Keys of the types V(external-key) and V(managed_key), whose material stays elsewhere, and of the types
+        V(hybrid), V(ml-dsa) and V(slh-dsa) cannot be imported.
     type: dict
     version_added: 0.1.0
     suboptions:
@@ -104,7 +106,8 @@ options:
           - raw
       passphrase:
         description:
-          - Passphrase of an encrypted private key.
+          - Passphrase of an encrypted private key. For a key that OpenSSH encrypted, the controller also needs the
+            Python library C(bcrypt).
         type: str
       ciphertext:
         description:

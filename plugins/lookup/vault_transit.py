@@ -22,8 +22,8 @@ options:
     description:
       - The values. Ciphertext for O(operation=decrypt) and O(operation=rewrap), plaintext for the others.
       - A term is a string, a list of terms, or a dictionary with C(value) and any of C(name) (for messages),
-        C(context), C(associated_data) and C(key_version), which override the options of the same names, as far as the
-        operation has them.
+        C(context), C(associated_data) and C(key_version), which override the options of the same names. The lookup
+        refuses those that have no effect with the operation.
       - With O(operation=verify), a dictionary with C(value) and C(signature). With O(operation=verify_hmac), one with
         C(value) and C(hmac).
       - With O(operation=random), a number of bytes. Without terms, the lookup returns one result of O(bytes) bytes.
@@ -96,7 +96,8 @@ options:
       - The context of a derived key, as plain text. For entries of a file that M(mlkeys.transit.vault_transit_vars)
         wrote, this is the name of the variable.
       - Under a key that is not derived, a context has no effect. O(operation=decrypt) and O(operation=rewrap) take one
-        all the same, and the others refuse it. See the notes.
+        all the same, and the others refuse it. See the notes. An empty context is none.
+      - HMACs and CMACs are of a version of the key, and the same for each context, so their operations refuse one.
     type: str
   associated_data:
     description:
@@ -105,7 +106,8 @@ options:
     type: str
   key_version:
     description:
-      - Version of the key to encrypt, rewrap, sign or fingerprint with. V(0) is the latest.
+      - Version of the key to encrypt, rewrap, sign or fingerprint with. V(0) is the latest. The key's
+        C(min_decryption_version) and C(min_encryption_version) hold for each of them.
     type: int
     default: 0
   encoding:
@@ -128,8 +130,9 @@ options:
       - V(strict) fails. V(warn) shows a warning and V(ignore) logs a message. Both return V(null) in the place of each
         term that failed, and the results of the others.
       - The default is Ansible's own C(errors), which all lookups have, or V(strict).
-      - What concerns all terms, such as a server that does not respond or a key that does not exist, fails with either
-        of them. Ansible's C(errors) then decides about the lookup as a whole.
+      - What concerns all terms, such as a server that does not respond, a key that does not exist, a missing right or
+        an option that is not for the key, fails with either of them. Ansible's C(errors) then decides about the lookup
+        as a whole.
     type: str
     choices:
       - ignore
@@ -243,7 +246,9 @@ notes:
     O(context), O(hash_algorithm), O(prehashed), O(salt_length) and O(signature_algorithm) is set and O(operation) is
     V(datakey), V(sign) or V(verify), and for O(operation=encrypt) always. A token that may not read the key gets what
     the server makes of the options.
-  - The server limits the size of a request, which means about 24 MB for a value on OpenBao, and 1 MiB on Vault.
+  - The server limits the size of a request, which means about 24 MB for a value on OpenBao, and 768 KiB on Vault. Of
+    larger content, sign the digest, with O(prehashed=true) and O(encoding=base64) if the key is an RSA or ECDSA key,
+    and use the digest as the value for HMACs. M(ansible.builtin.stat) returns the digest of a file.
 seealso:
   - module: mlkeys.transit.vault_transit_vars
   - module: mlkeys.transit.vault_transit_key

@@ -19,6 +19,7 @@ author:
 requirements:
   - hvac
   - cryptography 3.1 or newer (for O(import))
+  - bcrypt (for O(import) of a private key that OpenSSH encrypted)
 extends_documentation_fragment:
   - mlkeys.transit._attributes
   - mlkeys.transit._attributes.actiongroup_vault

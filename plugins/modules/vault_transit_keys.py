@@ -23,6 +23,7 @@ author:
 requirements:
   - hvac
   - cryptography 3.1 or newer (for O(keys[].import))
+  - bcrypt (for O(keys[].import) of a private key that OpenSSH encrypted)
 options:
   floors:
     description:

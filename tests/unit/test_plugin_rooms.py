@@ -58,7 +58,7 @@ OUTSIDE: dict[str, set[str]] = {
     "module_utils/_vars_file/document": {"ruamel"},
     "module_utils/_vars_file/leaves": {"ruamel"},
     "module_utils/_backup/sealing": {"pyrage"},
-    "module_utils/_material/material": {"cryptography"},
+    "module_utils/_material/material": {"bcrypt", "cryptography"},
     "module_utils/_module": {"ansible"},
     # The controller has both.
     "plugin_utils": {"ansible", "yaml"},

@@ -58,6 +58,13 @@ class TransitError(Exception):
         return self
 
 
+def first_of(failures: Sequence[tuple[str, str]]) -> str:
+    """The first failures, each a label and a reason, and how many more there are."""
+    shown = [f"{label}: {reason}" for label, reason in failures[:10]]
+    more = [f"and {len(failures) - len(shown)} more"] if len(failures) > len(shown) else []
+    return "; ".join([*shown, *more])
+
+
 class LibraryMissing(TransitError):
     """A library is not installed.
 
@@ -98,12 +105,9 @@ class ItemsFailed(TransitError):
         Args:
             asked: a sentence that says which server was asked, with a blank before it, or nothing.
         """
-        shown = [f"{label}: {reason}" for label, reason in failures[:10]]
-        if len(failures) > len(shown):
-            shown.append(f"and {len(failures) - len(shown)} more")
         super().__init__(
             f"{operation} failed for {len(failures)} of {total} item{'' if total == 1 else 's'} at {path}: "
-            f"{'; '.join(shown)}.{asked}"
+            f"{first_of(failures)}.{asked}"
         )
         self.failures = tuple(failures)
 

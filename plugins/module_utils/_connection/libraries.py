@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Import libraries that a machine may lack: hvac, ruamel.yaml, pyrage, cryptography, and those of clouds.
+"""Import libraries that a machine may lack: hvac, ruamel.yaml, pyrage, cryptography, bcrypt, and those of clouds.
 
 **Private** to the collection.
 """

@@ -23,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms impor
     flat,
     refuse_problems,
     sizes_from,
+    with_context_refused,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import depends_on_key, use_problems
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
@@ -61,8 +62,10 @@ def look_up(client: Client, terms: Sequence[Any], options: Mapping[str, Any], re
     if not asked:
         return []
     operations = Operations(client, request.backend)
+    asked = _checked_with_key(client, request, asked)
+    if request.term_errors == "strict":
+        refuse_problems(asked)
     good = [one.ask for one in asked if not one.problem]
-    _check_key(client, request, good)
     answers = in_order(asked, _answers(operations, request, good))
     place = operations.place(request.operation, request.key, *_kind(request))
     return _results(client, request, report, place, asked, answers)
@@ -70,7 +73,7 @@ def look_up(client: Client, terms: Sequence[Any], options: Mapping[str, Any], re
 
 def _asked(terms: Sequence[Any], request: LookupRequest) -> list[Asked]:
     if request.operation == "random":
-        return sizes_from(terms, request.size)
+        return sizes_from(terms, request.size, request.defaults)
     if request.operation == "datakey":
         return data_keys_from(terms, request.defaults)
     return asked_from(terms, request.defaults)
@@ -80,21 +83,29 @@ def _kind(request: LookupRequest) -> tuple[str, ...]:
     return (request.kind,) if request.operation == "datakey" else ()
 
 
-def _check_key(client: Client, request: LookupRequest, good: list[Any]) -> None:
-    """Refuse options that are not for the key, as far as the token may read it: the server would ignore them.
+def _checked_with_key(client: Client, request: LookupRequest, asked: list[Asked]) -> list[Asked]:
+    """The terms, where those with a context that is not for the key have a problem. The server would ignore it.
+
+    Nothing is known of a key that the token may not read.
 
     Raises:
-        InvalidOption: there is one.
+        InvalidOption: an option for all terms is not for the key.
         NotFound: the key does not exist.
     """
-    items = [item for item in good if isinstance(item, Item)]
-    context = next((item.context for item in items if item.context is not None), None)
-    options = {**request.parameters, "context": context}
-    if items and (request.operation == "encrypt" or depends_on_key(request.operation, options)):
-        facts = Transit(client, request.backend).existing_key(request.key)
-        problems = use_problems(f"key '{request.key}'", facts, request.operation, options) if facts else []
-        if problems:
-            raise InvalidOption(f"{problems[0]}.")
+    items = [one.ask for one in asked if isinstance(one.ask, Item)]
+    own = {"context": next((item.context for item in items if item.context), None)}
+    of_all = {**request.parameters, "context": request.defaults.context}
+    operation = request.operation
+    if not items or not (operation == "encrypt" or depends_on_key(operation, {**of_all, **own})):
+        return asked
+    facts = Transit(client, request.backend).existing_key(request.key)
+    if facts is None:
+        return asked
+    which = f"key '{request.key}'"
+    for problem in use_problems(which, facts, operation, of_all):
+        raise InvalidOption(f"{problem}.")
+    problems = use_problems(which, facts, operation, own)
+    return with_context_refused(asked, problems[0]) if problems else asked
 
 
 def _answers(operations: Operations, request: LookupRequest, good: list[Any]) -> list[Answer]:

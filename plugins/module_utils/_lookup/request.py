@@ -14,15 +14,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms impor
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import DIGESTS, signing_problems
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
 
-# The fields of a term with their operations. The others take `_USUAL`.
-_USUAL = ("value", "name", "context", "associated_data", "key_version")
+# The fields of a term beside those in `_EFFECTIVE`, with their operations. The others take `_USUAL`.
+_USUAL = ("value", "name")
 _FIELDS: Mapping[str, tuple[str, ...]] = {
-    "cmac": ("value", "name", "key_version"),
-    "datakey": ("name", "context", "associated_data", "key_version"),
-    "hash": ("value", "name"),
-    "random": ("value", "name"),
-    "sign": ("value", "name", "context", "key_version"),
-    "verify": ("value", "name", "signature", "context"),
+    "datakey": ("name",),
+    "verify": ("value", "name", "signature"),
     "verify_hmac": ("value", "name", "hmac"),
 }
 
@@ -33,9 +29,9 @@ _OF_DOCUMENTS = ("kv_get", "read")
 
 # Options that all operations take, and the operations with which they have an effect. The server would drop them.
 _EFFECTIVE: Mapping[str, tuple[str, ...]] = {
-    "associated_data": ("datakey", "decrypt", "encrypt", "rewrap"),
     "context": ("datakey", "decrypt", "encrypt", "rewrap", "sign", "verify"),
-    "key_version": ("cmac", "datakey", "decrypt", "encrypt", "hmac", "rewrap", "sign"),
+    "associated_data": ("datakey", "decrypt", "encrypt", "rewrap"),
+    "key_version": ("cmac", "datakey", "encrypt", "hmac", "rewrap", "sign"),
 }
 
 # Options that only some operations have, with the server's name for each.
@@ -122,7 +118,7 @@ def lookup_request(options: Mapping[str, Any]) -> LookupRequest:
             context=options.get("context"),
             associated_data=options.get("associated_data"),
             key_version=options.get("key_version"),
-            fields=_FIELDS.get(operation, _USUAL),
+            fields=_fields(operation),
             digest=_digest_size(options),
         ),
         parameters={sent: options[name] for name, sent in names.items() if options.get(name) is not None},
@@ -130,6 +126,12 @@ def lookup_request(options: Mapping[str, Any]) -> LookupRequest:
         size=_BYTES if options.get("bytes") is None else options["bytes"],
         term_errors=options.get("term_errors") or "strict",
     )
+
+
+def _fields(operation: str) -> tuple[str, ...]:
+    """What a term of the operation may have."""
+    shared = (name for name, with_it in _EFFECTIVE.items() if operation in with_it)
+    return (*_FIELDS.get(operation, _USUAL), *shared)
 
 
 def _check_together(operation: str, options: Mapping[str, Any]) -> None:

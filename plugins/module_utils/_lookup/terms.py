@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Mapping, NamedTuple, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, first_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import sealed
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item, item_label
@@ -24,8 +24,12 @@ _PROOFS = ("signature", "hmac")
 _WORD = re.compile("[a-z_]{1,16}")
 # The server gives no more random bytes at once.
 _MOST_BYTES = 131072
+# What terms of some operations have in common with the options of the same names.
+_SHARED = ("context", "associated_data", "key_version")
+# A number that is longer than those of the server makes it refuse the whole request.
+_MOST_DIGITS = 18
 # What terms of any operation have, and what is asked for elsewhere.
-_KNOWN = ("value", "name", "context", "associated_data", "key_version", *_PROOFS, "plaintext", "ciphertext", "input")
+_KNOWN = ("value", "name", *_SHARED, *_PROOFS, "plaintext", "ciphertext", "input")
 
 
 class Asked(NamedTuple):
@@ -66,7 +70,7 @@ class TermDefaults:
     context: Any = field(default=None, repr=False)
     associated_data: Any = field(default=None, repr=False)
     key_version: Any = 0
-    fields: tuple[str, ...] = ("value", "name", "context", "associated_data", "key_version")
+    fields: tuple[str, ...] = ("value", "name", *_SHARED)
     digest: int = 0
 
 
@@ -74,7 +78,7 @@ def items_from(terms: Sequence[Any], defaults: TermDefaults) -> list[Item]:
     """The terms as items of a batch.
 
     Raises:
-        InvalidOption: with every term that cannot be right.
+        InvalidOption: with the first terms that cannot be right.
     """
     asked = asked_from(terms, defaults)
     refuse_problems(asked)
@@ -89,21 +93,31 @@ def asked_from(terms: Sequence[Any], defaults: TermDefaults) -> list[Asked]:
 def refuse_problems(asked: Sequence[Asked]) -> None:
     """
     Raises:
-        InvalidOption: with every term that cannot be right.
+        InvalidOption: with the first terms that cannot be right.
     """
-    problems = [f"{one.label}: {one.problem}" for one in asked if one.problem]
+    problems = [(one.label, one.problem) for one in asked if one.problem]
     if problems:
-        raise InvalidOption(f"{'; '.join(problems)}.")
+        raise InvalidOption(f"{first_of(problems)}.")
 
 
-def sizes_from(terms: Sequence[Any], size: int) -> list[Asked]:
+def with_context_refused(asked: Sequence[Asked], problem: str) -> list[Asked]:
+    """The terms, where each that has a context has this problem."""
+    return [
+        Asked(one.label, problem=problem) if isinstance(one.ask, Item) and one.ask.context else one for one in asked
+    ]
+
+
+def sizes_from(terms: Sequence[Any], size: int, defaults: TermDefaults) -> list[Asked]:
     """Numbers of bytes, one for each term, or the given one where there is no term."""
-    return [_size(index, term) for index, term in enumerate(flat(terms) if terms else [size])]
+    return [_size(index, term, defaults) for index, term in enumerate(flat(terms) if terms else [size])]
 
 
-def _size(index: int, term: Any) -> Asked:
+def _size(index: int, term: Any, defaults: TermDefaults) -> Asked:
     fields = term if isinstance(term, Mapping) else {"value": term}
     label = item_label(index, str(fields.get("name") or ""))
+    problem = _fields_problem(fields, defaults)
+    if problem:
+        return Asked(label, problem=problem)
     text = "" if isinstance(fields.get("value"), bool) else str(fields.get("value", "")).strip()
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 0 < int(text) <= _MOST_BYTES):
         return Asked(label, problem=f"it must be a number of bytes, 1 to {_MOST_BYTES}")
@@ -136,14 +150,24 @@ def flat(terms: Sequence[Any]) -> list[Any]:
     return found
 
 
-def _term_problem(fields: Mapping[str, Any], defaults: TermDefaults) -> str | None:
-    unknown = [str(name) for name in fields if name not in defaults.fields]
-    if unknown:
-        # Any other name may be a value in the wrong place.
-        is_word = _WORD.fullmatch(unknown[0]) is not None
-        likely = is_word and (unknown[0] in _KNOWN or did_you_mean(unknown[0], defaults.fields) != "")
-        named = f"'{unknown[0]}'" if likely else "one of its fields"
-        return f"{named} is not known in a term, only {', '.join(defaults.fields)} are"
+def _fields_problem(fields: Mapping[str, Any], defaults: TermDefaults) -> str:
+    empty = [name for name in _SHARED if fields.get(name) in (None, "", 0)]
+    unknown = [str(name) for name in fields if name not in defaults.fields and name not in empty]
+    if not unknown:
+        return ""
+    if unknown[0] in _SHARED:
+        return f"{unknown[0]} has no effect with this operation: leave it out"
+    # Any other name may be a value in the wrong place.
+    is_word = _WORD.fullmatch(unknown[0]) is not None
+    likely = is_word and (unknown[0] in _KNOWN or did_you_mean(unknown[0], defaults.fields) != "")
+    named = f"'{unknown[0]}'" if likely else "one of its fields"
+    return f"{named} is not known in a term, only {', '.join(defaults.fields)} are"
+
+
+def _term_problem(fields: Mapping[str, Any], defaults: TermDefaults) -> str:
+    problem = _fields_problem(fields, defaults)
+    if problem:
+        return problem
     if "value" in defaults.fields and not _is_text(fields.get("value")):
         return "its value must be text"
     for proof in _PROOFS:
@@ -156,7 +180,7 @@ def _term_problem(fields: Mapping[str, Any], defaults: TermDefaults) -> str | No
         return f"its value {verb} a ciphertext (vault:vN:...). To encrypt it nevertheless, set allow_ciphertext=true"
     if defaults.rewrap and fields.get("associated_data", defaults.associated_data):
         return "the server cannot rewrap what is bound to associated data: decrypt and encrypt it"
-    return None
+    return ""
 
 
 def _item(fields: Mapping[str, Any], defaults: TermDefaults) -> Item:
@@ -171,8 +195,9 @@ def _item(fields: Mapping[str, Any], defaults: TermDefaults) -> Item:
     return Item(
         content,
         str(fields.get("name") or ""),
-        context=_bytes(fields.get("context", defaults.context)),
-        associated_data=_bytes(fields.get("associated_data", defaults.associated_data)),
+        # To the server, an empty one is none. Beside others it would refuse the whole request.
+        context=_bytes("context", fields.get("context", defaults.context)) or None,
+        associated_data=_bytes("associated_data", fields.get("associated_data", defaults.associated_data)),
         key_version=_version(fields.get("key_version", defaults.key_version)),
         hmac=str(fields.get("hmac") or "").strip(),
         signature=str(fields.get("signature") or "").strip(),
@@ -183,6 +208,8 @@ def _version(value: Any) -> int:
     text = str(value or 0).strip()
     if not (text.isascii() and text.isdigit()):
         raise ValueError("its key_version must be a number, 0 for the latest")
+    if len(text) > _MOST_DIGITS:
+        raise ValueError("its key_version does not exist (yet): 0 is the latest")
     return int(text)
 
 
@@ -191,8 +218,14 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
-def _bytes(text: Any) -> bytes | None:
-    return None if text is None else str(text).encode("utf-8")
+def _bytes(name: str, value: Any) -> bytes | None:
+    if value is None:
+        return None
+    # YAML reads some texts as numbers.
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (is_number or _is_text(value)):
+        raise ValueError(f"its {name} must be text")
+    return str(value).encode("utf-8")
 
 
 def decode_base64(text: str) -> bytes:

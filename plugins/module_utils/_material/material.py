@@ -129,7 +129,7 @@ def material_from(content: str, encoding: str, passphrase: str, key_type: str) -
 
     Raises:
         InvalidOption: it is not material for a key of this type. The message holds nothing of it.
-        LibraryMissing: the library for key pairs is missing.
+        LibraryMissing: the library for key pairs, or that for encrypted keys of OpenSSH, is missing.
     """
     usual = BASE64 if key_type in _SIZES else PEM
     if (encoding or usual) == PEM:
@@ -213,12 +213,23 @@ def _private_key(content: bytes, passphrase: str, *, der: bool) -> Any:
     load: Callable[..., Any] = serialization.load_der_private_key if der else serialization.load_pem_private_key
     if b"-----BEGIN OPENSSH PRIVATE KEY-----" in content:
         load = serialization.load_ssh_private_key
-    key = None
-    # What is raised may hold the material, and must not live on as the context of the error below.
-    with contextlib.suppress(TypeError, ValueError, unsupported):
-        key = load(content, passphrase.encode("utf-8") or None)
+    key, is_known = None, True
+    # What is raised may hold the material, and must not live on as the context of the errors below.
+    with contextlib.suppress(TypeError, ValueError):
+        try:
+            key = load(content, passphrase.encode("utf-8") or None)
+        except unsupported:
+            is_known = False
     if key is not None:
         return key
+    if not is_known:
+        if load is serialization.load_ssh_private_key:
+            # OpenSSH derives the key that encrypts this one with it.
+            library("bcrypt")
+        raise InvalidOption(
+            "import: the private key is of a kind, or encrypted in a way, that the library cryptography does not read. "
+            "Convert it to PKCS#8 (-----BEGIN PRIVATE KEY-----)."
+        )
     if passphrase:
         raise InvalidOption(
             "import: the private key cannot be read: the passphrase is wrong, or the key is not encrypted or damaged."

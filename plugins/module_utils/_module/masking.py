@@ -85,7 +85,7 @@ def give_up(module: AnsibleModule, msg: str, **result: Any) -> NoReturn:
 def fail(module: AnsibleModule, failure: TransitError) -> None:
     """End the module with the error's message."""
     if isinstance(failure, LibraryMissing):
-        give_up(module, missing_required_lib(failure.library) + failure.remedy)
+        give_up(module, f"{missing_required_lib(failure.library)}.{failure.remedy}")
     refused: dict[str, Any] = {"refused": True} if isinstance(failure, ChangeImpossible) else {}
     give_up(module, failure.message, changed=failure.changed, **refused)
 

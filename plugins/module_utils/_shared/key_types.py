@@ -66,6 +66,9 @@ _TYPES_OF: Mapping[str, tuple[str, ...]] = {
 # OpenBao before 2.5.5 crashes when an RSA key is asked to be derived (GHSA-8w8f-r2xv-4q4j), so this is checked here.
 NOT_DERIVABLE_TYPES = frozenset(("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "hmac", "rsa-2048", "rsa-3072", "rsa-4096"))
 
+# The types that no server imports. What is not here may be imported by some server.
+_NOT_IMPORTED = ("external-key", "hybrid", "managed_key", "ml-dsa", "slh-dsa")
+
 # The documented default. The server refuses an hmac key without a size although its documentation has one.
 HMAC_KEY_SIZE = 32
 
@@ -178,6 +181,15 @@ def type_problems(wanted: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def import_problem(kind: str) -> str:
+    """Why keys of a type cannot be imported, empty if they can. A type that is not known may be."""
+    if kind not in _NOT_IMPORTED:
+        return ""
+    elsewhere = _NEEDED_BY_TYPE.get(kind)
+    remedy = f"its material stays where {' or '.join(elsewhere)} says" if elsewhere else "let the server make it"
+    return f"a key of type {kind} cannot be imported: {remedy}"
+
+
 def can_do(operation: str, kind: str) -> bool:
     """Whether keys of a type are for an operation. A type or an operation that is not known is for any."""
     does = _OPERATIONS.get(operation)
@@ -202,7 +214,7 @@ def signing_problems(options: Mapping[str, Any]) -> list[str]:
 def depends_on_key(operation: str, options: Mapping[str, Any]) -> bool:
     """Whether `use_problems` may find any, for some key."""
     names = (*(("context",) if operation in _BINDS else ()), *(_SIGNING if operation in ("sign", "verify") else ()))
-    return any(options.get(name) not in (None, False) for name in names)
+    return any(options.get(name) for name in names)
 
 
 def use_problems(key: str, facts: Mapping[str, Any], operation: str, options: Mapping[str, Any]) -> list[str]:
@@ -211,12 +223,13 @@ def use_problems(key: str, facts: Mapping[str, Any], operation: str, options: Ma
     Args:
         key: how messages name the key, such as ``key 'releases'``.
         facts: the key as the server shows it, or its ``type`` and whether it is ``derived``, as far as they are known.
-        options: by the API's names; those that are ``None`` are not set. ``context`` is that of any value.
+        options: by the API's names; those that are ``None`` are not set. ``context`` is that of any value; to the
+            server, an empty one is none.
     """
     kind = str(facts.get("type") or "")
     which = f"{key} of type {kind}" if kind else key
     problems = []
-    if options.get("context") is not None and operation in _BINDS and not facts.get("derived"):
+    if options.get("context") and operation in _BINDS and not facts.get("derived"):
         problems.append(f"context has no effect with {which}, which is not derived: leave it out, or use a derived key")
     if operation in ("sign", "verify") and _DOCUMENTED.fullmatch(kind):
         rsa = _RSA.fullmatch(kind)

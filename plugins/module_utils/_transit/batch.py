@@ -20,17 +20,14 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     UnexpectedAnswer,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import (
-    FAILS_ALL,
-    HTTP_TOO_LARGE,
     NOT_GRANTED,
-    OF_ALL,
+    explained,
     is_for_halves,
     is_of_size,
     meaning,
-    missing_operation,
-    too_large,
-    too_long,
     where,
+    with_remedy,
+    words_for_each,
     wrong_type,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
@@ -173,8 +170,11 @@ class BatchRequests:
         results = self.answers(operation, key, items, fields, shared)
         for result in results:
             refusal = wrong_type(result.path, result.error)
-            if result.refused or refusal:
-                raise result.refused or ServerError(refusal, 400)
+            if refusal:
+                raise ServerError(refusal, 400)
+            if result.refused:
+                # What writes files asks for fingerprints first, and then encrypts.
+                raise with_remedy("encrypt", result.refused)
         failures = [
             (item_label(index, items[index].name), meaning(result.error, operation))
             for index, result in enumerate(results)
@@ -241,18 +241,15 @@ class BatchRequests:
             return self._one_by_one(path, [{**body, **_of_one(facts)} for body in bodies], refused)
         if len(refused.item_errors) == len(bodies):
             return [ItemResult(path, {"error": words}) for words in refused.item_errors]
-        if len(bodies) == 1 and refused.says(FAILS_ALL):
-            return [ItemResult(path, {"error": FAILS_ALL})]
-        of_all = next((words for words in OF_ALL if refused.says(words)), "")
-        if of_all:
-            return [ItemResult(path, {"error": of_all})] * len(bodies)
+        of_each = words_for_each(refused, len(bodies))
+        if of_each:
+            return [ItemResult(path, {"error": of_each})] * len(bodies)
         if len(bodies) > 1 and is_for_halves(refused):
             half = len(bodies) // 2
             return self._send_chunk(path, bodies[:half], facts) + self._send_chunk(path, bodies[half:], facts)
-        advice = explained(path, refused, bodies)
         if len(bodies) == 1 and is_of_size(refused):
-            return [ItemResult(path, {"error": advice.message.rstrip(".")}, advice)]
-        raise advice
+            return [_refused_alone(path, refused, bodies[0])]
+        raise explained(path, refused, size_of(bodies))
 
     def _one_by_one(
         self, path: str, bodies: Sequence[Mapping[str, Any]], refused: PermissionDenied
@@ -278,8 +275,7 @@ class BatchRequests:
                 denied.add(body["context"])
                 answers.append(ItemResult(path, {"error": NOT_GRANTED}))
             except ServerError as error:
-                words = "" if is_of_size(error) else "; ".join(error.reasons)
-                answers.append(ItemResult(path, {"error": words or explained(path, error, [body]).message.rstrip(".")}))
+                answers.append(_refused_alone(path, error, body))
                 allowed = True
             if granted is None and not allowed and len(answers) == _MAX_REFUSALS:
                 break
@@ -288,14 +284,12 @@ class BatchRequests:
         return answers
 
 
-def explained(path: str, refused: ServerError, bodies: Sequence[Mapping[str, Any]]) -> ServerError:
-    """The refusal of a request whose parts would be refused as well, as advice that one can act on."""
-    words = "; ".join(refused.reasons)
-    advice = wrong_type(path, words) or missing_operation(path, refused.status, words) or too_long(path, words)
-    # A proxy on the way gives no reason.
-    if refused.status == HTTP_TOO_LARGE and refused.reasons:
-        advice = too_large(path, sum(_weight(body)[1] for body in bodies))
-    return ServerError(advice, refused.status, refused.reasons) if advice else refused
+def _refused_alone(path: str, refused: ServerError, body: Mapping[str, Any]) -> ItemResult:
+    """What the server answers for an item in a request of its own, which it refused."""
+    if is_of_size(refused):
+        advice = explained(path, refused, size_of([body]))
+        return ItemResult(path, {"error": advice.message.rstrip(".")}, advice)
+    return ItemResult(path, {"error": "; ".join(refused.reasons) or refused.message.rstrip(".")})
 
 
 def _of_one(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -338,6 +332,11 @@ def _has_more_strings(bodies: Sequence[Mapping[str, Any]], most: int) -> bool:
         if strings > most:
             return True
     return False
+
+
+def size_of(bodies: Sequence[Mapping[str, Any]]) -> int:
+    """How many bytes items are in a request."""
+    return sum(_weight(body)[1] for body in bodies)
 
 
 def _weight(body: Mapping[str, Any]) -> tuple[int, int]:

@@ -26,7 +26,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._material.material 
     public_pem,
     wrapped,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import KEY_TYPES, unknown_type_hint
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import (
+    KEY_TYPES,
+    import_problem,
+    unknown_type_hint,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 
 
@@ -59,6 +63,9 @@ def import_request(options: Mapping[str, Any]) -> ImportRequest | None:
         return None
     if not options.get("type"):
         raise InvalidOption("import needs type, the type of the key to import.")
+    problem = import_problem(options["type"])
+    if problem:
+        raise InvalidOption(f"import: {problem}. Leave import out.")
     if given.get("version", 1) < 1:
         raise InvalidOption("import.version begins with 1.")
     material, ciphertext = _material(given, options["type"]), given.get("ciphertext") or ""

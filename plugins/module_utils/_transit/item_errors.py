@@ -13,8 +13,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types i
 
 NOT_GRANTED = "permission denied"
 
-# With a key such as RSA the server answers so for a whole batch, if one item is not of the key.
-FAILS_ALL = "failed to RSA decrypt"
+# The server answers so for a whole batch with a key such as RSA, if one item is not of the key, or is of a version that
+# has the public key alone.
+_NOT_OF_KEY = "failed to RSA decrypt"
+_FAILS_ALL = (_NOT_OF_KEY, "does not have a private counterpart")
 
 # Both mean that this fingerprint proves nothing (any more), not that the request was wrong.
 UNVERIFIABLE = ("too old", "too new", "invalid HMAC")
@@ -24,9 +26,15 @@ NOT_A_SIGNATURE = "supplied signature is invalid"
 
 # Of the one version or the key of a whole request.
 NO_SUCH_VERSION = "key version does not exist"
-OF_ALL = (NO_SUCH_VERSION, "version is too old (disallowed by policy)", "refusing to use soft-deleted key")
+_BELOW_FLOOR = "no such key version"
+_OF_ALL = (
+    NO_SUCH_VERSION,
+    _BELOW_FLOOR,
+    "version is too old (disallowed by policy)",
+    "refusing to use soft-deleted key",
+)
 
-HTTP_TOO_LARGE = 413
+_HTTP_TOO_LARGE = 413
 # In Vault's words for a text of more bytes than its listener takes.
 TOO_LONG = "exceeds allowed length"
 _HTTP_NOT_FOUND = 404
@@ -36,16 +44,25 @@ _PUBLIC_ALONE = (
     "of vault_transit_key"
 )
 
+_NO_VERSION = "its key_version does not exist (yet): 0 is the latest"
+_BELOW_ENCRYPTION = "its key_version is below the key's min_encryption_version: 0 is the latest"
+
 _NOT_ALLOWED = "the token's policies do not allow it for this name: add the name to 'secrets' of the grant"
 
+_NOT_A_CIPHERTEXT = "it is not a Transit ciphertext (vault:vN:...)"
+_NOT_AN_HMAC = "its hmac is not a Transit HMAC (vault:vN:...)"
+_NOT_TRANSIT_SIGNATURE = "its signature is not a Transit signature (vault:vN:...)"
+
 _MEANINGS: tuple[tuple[str, str], ...] = (
-    ("invalid HMAC to verify: no prefix", "its hmac is not a Transit HMAC (vault:vN:...)"),
-    ("invalid signature: no prefix", "its signature is not a Transit signature (vault:vN:...)"),
+    ("invalid HMAC to verify: no prefix", _NOT_AN_HMAC),
+    ("invalid HMAC: version number", _NOT_AN_HMAC),
+    ("invalid signature: no prefix", _NOT_TRANSIT_SIGNATURE),
+    ("invalid signature: version number", _NOT_TRANSIT_SIGNATURE),
     (
         "message authentication failed",
         "it does not decrypt: another key, another context or associated data, or the ciphertext is damaged",
     ),
-    (FAILS_ALL, "it does not decrypt: another key, or the ciphertext is damaged"),
+    (_NOT_OF_KEY, "it does not decrypt: another key, or the ciphertext is damaged"),
     ("decryption not supported", "keys of this type encrypt nothing"),
     (
         "disallowed by policy (too old)",
@@ -56,7 +73,8 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
         "its key version does not exist (yet): another key, or a key restored from an older backup",
     ),
     ("missing ciphertext", "it is empty"),
-    ("no prefix", "it is not a Transit ciphertext (vault:vN:...)"),
+    ("no prefix", _NOT_A_CIPHERTEXT),
+    ("version number could not be decoded", _NOT_A_CIPHERTEXT),
     ("could not decode base64", "the ciphertext is damaged or cut off"),
     ("invalid ciphertext length", "the ciphertext is damaged or cut off"),
     (
@@ -66,9 +84,10 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ("illegal base64", "the ciphertext is damaged or cut off"),
     ("does not contain a private part", _PUBLIC_ALONE),
     ("does not have a private counterpart", _PUBLIC_ALONE),
-    ("requested version for", "its key_version is not one that the key may use now: 0 is the latest"),
-    (NO_SUCH_VERSION, "its key_version does not exist (yet)"),
-    ("no such key version", "its key_version is below the key's min_decryption_version"),
+    ("less than the minimum encryption key version", _BELOW_ENCRYPTION),
+    ("higher than the latest key version", _NO_VERSION),
+    (NO_SUCH_VERSION, _NO_VERSION),
+    (_BELOW_FLOOR, "its key_version is below the key's min_decryption_version: 0 is the latest"),
     ("message too long for RSA", "it is too long for this key: an RSA key encrypts a few hundred bytes at most"),
     ("input must be hashed with given hash", "it is not a digest of hash_algorithm, which prehashed says that it is"),
     ("input length does not match", "it is not a digest of hash_algorithm, which prehashed says that it is"),
@@ -78,6 +97,21 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     (NOT_GRANTED, _NOT_ALLOWED),
 )
 
+_COMPUTED_HERE = "filter hash, or for a file the checksum of the module ansible.builtin.stat"
+_AS_VALUE = f"Use the digest of the content as the value: {_COMPUTED_HERE}."
+_BY_DIGEST = "with prehashed=true and encoding=base64 if the key is of type rsa-* or ecdsa-*, else as the value"
+# What to do with a value that is too large for an operation.
+_SMALLER: Mapping[str, str] = {
+    "cmac": _AS_VALUE,
+    "datakey": "Use a shorter context and less associated data.",
+    "encrypt": "Encrypt less in one value, or encrypt the content with a data key (operation datakey).",
+    "hash": f"Compute the digest on the controller: {_COMPUTED_HERE}.",
+    "hmac": _AS_VALUE,
+    "sign": f"Sign the digest of the content, {_BY_DIGEST}.",
+    "verify": f"Verify with the digest of the content, {_BY_DIGEST} that was signed.",
+    "verify_hmac": _AS_VALUE,
+}
+
 _NEEDS_CONTEXT = "missing 'context' for key derivation"
 _TOO_OLD = "too old"
 
@@ -85,20 +119,22 @@ _TOO_OLD = "too old"
 _MEANINGS_OF: Mapping[str, tuple[tuple[str, str], ...]] = {
     "datakey": ((_NEEDS_CONTEXT, "the key is derived and needs a context, with which the data key decrypts"),),
     "encrypt": ((_NEEDS_CONTEXT, "the key is derived and needs a context, with which the value decrypts"),),
-    "hmac": ((_TOO_OLD, "its key_version is below the key's min_decryption_version: 0 is the latest"),),
+    "cmac": ((_TOO_OLD, _BELOW_ENCRYPTION),),
+    "hmac": ((_TOO_OLD, _BELOW_ENCRYPTION),),
     "sign": ((_NEEDS_CONTEXT, "the key is derived and needs a context, with which the signature is verified"),),
     "verify": (
         (_NEEDS_CONTEXT, "the key is derived and needs the context with which the value was signed"),
         (_TOO_OLD, "its signature is of a version below the key's min_decryption_version: lower that, or sign anew"),
     ),
     "verify_hmac": (
+        ("illegal base64", "its hmac is damaged or cut off"),
         (_TOO_OLD, "its hmac is of a version below the key's min_decryption_version: lower that, or compute it anew"),
     ),
 }
 
 # It belongs to another key or another context, or it is damaged: the server cannot distinguish these.
 _FOREIGN = (
-    FAILS_ALL,
+    _NOT_OF_KEY,
     "decryption not supported",
     "message authentication failed",
     "version is too new",
@@ -134,8 +170,7 @@ def too_large(path: str, size: int) -> str:
     """For a value that the server refuses because of its size in bytes, a sentence."""
     return (
         f"The server refused a request of {size / 1024 / 1024:.1f} MiB to '{path}': it is larger than the server's "
-        "limit, 32 MiB unless max_request_size of its listener is set, and base64 makes a value a third longer. "
-        "Encrypt less in one value, or encrypt the content with a data key (operation datakey)."
+        "limit, 32 MiB unless max_request_size of its listener is set, and base64 makes a value a third longer."
     )
 
 
@@ -147,6 +182,28 @@ def too_long(path: str, words: str) -> str:
         f"The server refused a value at '{path}' because of its length: Vault accepts 1 MiB in one value unless "
         "max_json_string_value_length of its listener is set."
     )
+
+
+def explained(path: str, refused: ServerError, size: int) -> ServerError:
+    """The refusal of a request whose parts would be refused as well, as advice that one can act on.
+
+    Args:
+        size: of the request in bytes.
+    """
+    words = "; ".join(refused.reasons)
+    advice = wrong_type(path, words) or missing_operation(path, refused.status, words) or too_long(path, words)
+    # A proxy on the way gives no reason.
+    if refused.status == _HTTP_TOO_LARGE and refused.reasons:
+        advice = too_large(path, size)
+    return ServerError(advice, refused.status, refused.reasons) if advice else refused
+
+
+def with_remedy(operation: str, refused: ServerError) -> ServerError:
+    """The refusal of a value for its size, and what to do in place of the operation if the server itself said so."""
+    if not refused.reasons:
+        return refused
+    remedy = _SMALLER.get(operation, _SMALLER["encrypt"])
+    return ServerError(f"{refused.message} {remedy}", refused.status, refused.reasons)
 
 
 def meaning(words: str, operation: str = "") -> str:
@@ -189,10 +246,18 @@ def is_foreign(words: str) -> bool:
 
 def is_of_size(refused: ServerError) -> bool:
     """Whether the server, or what is before it, refused a request for the size of one of its values."""
-    return refused.status == HTTP_TOO_LARGE or refused.says(TOO_LONG)
+    return refused.status == _HTTP_TOO_LARGE or refused.says(TOO_LONG)
+
+
+def words_for_each(refused: ServerError, items: int) -> str:
+    """The server's words that are the error of each of so many items of a request, else empty."""
+    known = (*_OF_ALL, *(_FAILS_ALL if items == 1 else ()))
+    return next((words for words in known if refused.says(words)), "")
 
 
 def is_for_halves(refused: ServerError) -> bool:
     """Whether parts of the request may succeed. The server refuses before it does anything."""
     # Its limit was set lower than the default, or one item fails all.
-    return refused.says("JSON input due to high complexity") or is_of_size(refused) or refused.says(FAILS_ALL)
+    return (
+        refused.says("JSON input due to high complexity") or is_of_size(refused) or any(map(refused.says, _FAILS_ALL))
+    )

@@ -249,14 +249,18 @@ def _create_key(transit: Transit, name: str, body: Mapping[str, Any]) -> Any:
     try:
         return transit.create_key(name, body)
     except ServerError as error:
-        raise _explained(error, body) from None
+        raise _explained(error, body, "does not know the key type") from None
 
 
-def _explained(error: ServerError, body: Mapping[str, Any]) -> ServerError:
-    """The refusal of a new key, as advice where its attributes are the reason."""
+def _explained(error: ServerError, body: Mapping[str, Any], unknown: str) -> ServerError:
+    """The refusal of a new key, as advice where its attributes are the reason.
+
+    Args:
+        unknown: what the server does not do with the type, if that is the reason.
+    """
     if error.says("unknown key type"):
         kind = str(body.get("type", ""))
-        message = f"The server does not know the key type '{kind}'.{unknown_type_hint(kind)}"
+        message = f"The server {unknown} '{kind}'.{unknown_type_hint(kind)}"
     elif error.says("failed to fetch external key"):
         reference = body.get("external_key_ref")
         message = f"The server has no external key '{reference}': configure it there, or correct external_key_ref."
@@ -274,7 +278,7 @@ def _import(transit: Transit, name: str, material: ImportRequest, plan: KeyPlan)
         except ServerError as error:
             # Such a key shows latest version 1 as well, and would be taken for this one.
             error.not_applied = error.not_applied or error.says(_TAKEN)
-            raise _explained(error, plan.create or {}) from None
+            raise _explained(error, plan.create or {}, "imports no keys of type") from None
         return transit.read_key(name, exists=True) or {}
 
     def is_done(actual: Mapping[str, Any]) -> bool:

@@ -28,16 +28,18 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch impo
     checked_sealed,
     ciphertext_field,
     each_by_itself,
-    explained,
     input_field,
     plaintext_field,
+    size_of,
     verify_fields,
     version_field,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import (
     NOT_A_SIGNATURE,
+    explained,
     is_of_size,
     meaning,
+    with_remedy,
     wrong_type,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount, checked_name
@@ -216,22 +218,28 @@ class Operations:
             refused = error
         else:
             return Answer(result(reply))
-        words = "; ".join(refused.reasons)
+        words, operation = "; ".join(refused.reasons), path[len(self._backend) + 1 :].partition("/")[0]
         _check_type(path, words)
         if is_of_size(refused):
-            return Answer(problem=explained(path, refused, [body]).message.rstrip("."))
+            return _too_large(operation, explained(path, refused, size_of([body])))
         if refused.status not in (400, 500) or isinstance(refused, (MountNotFound, NotFound, NotReady)):
             raise refused
-        return Answer(problem=meaning(words, path[len(self._backend) + 1 :].partition("/")[0]))
+        return Answer(problem=meaning(words, operation))
 
 
 def _answer(operation: str, result: ItemResult, value: Callable[[ItemResult], Any]) -> Answer:
     if not result.error:
         return Answer(value(result))
+    if result.refused:
+        return _too_large(operation, result.refused)
     if operation == "verify" and NOT_A_SIGNATURE in result.error:
         return Answer(value=False)
     _check_type(result.path, result.error)
     return Answer(problem=meaning(result.error, operation))
+
+
+def _too_large(operation: str, refused: ServerError) -> Answer:
+    return Answer(problem=with_remedy(operation, refused).message.rstrip("."))
 
 
 def _check_type(path: str, words: str) -> None:

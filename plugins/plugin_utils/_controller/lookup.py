@@ -66,7 +66,7 @@ def plainly(work: Callable[[], Result]) -> Result:
     try:
         return work()
     except LibraryMissing as error:
-        raise AnsibleError(missing_required_lib(error.library) + error.remedy) from None
+        raise AnsibleError(f"{missing_required_lib(error.library)}.{error.remedy}") from None
     except TransitError as error:
         raise AnsibleError(error.message) from None
 

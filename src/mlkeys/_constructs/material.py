@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 from mlkeys._model.attributes import Value
 from mlkeys._model.secret import EnvSecret, FileSecret, KvSecret, Secret
 from mlkeys._providers.literals import shown
+from mlkeys._shared.key_types import import_problem
 
 Encoding: TypeAlias = Literal["base64", "hex", "pem"]
 
@@ -77,6 +78,8 @@ def _option_problems(material: KeyMaterial, values: Mapping[str, Value]) -> Iter
         yield f"complete must be True or False, not {shown(material.complete)}"
     if "type" not in values:
         yield "material requires type, the type of the key"
+    elif problem := import_problem(str(values["type"])):
+        yield problem
     if values.get("convergent_encryption"):
         yield "a key with convergent_encryption cannot be imported"
     if values.get("derived") and values.get("type") == "ed25519":

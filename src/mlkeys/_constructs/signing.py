@@ -66,7 +66,7 @@ class Signature(Element):
         kind = str(self.key.values.get("type", self.key.ATTRIBUTES["type"].default)) if self.key.managed else ""
         if not can_do(self.OPERATION, kind):
             return [unsuitable(self.OPERATION, kind)]
-        if self.key.derived and self.context is None:
+        if self.key.derived and not self.context:
             problems.append(f"a derived key requires a context: {self.OPERATION}(…, context='…')")
         for name, value in self.options.items():
             if name not in _CHOICES:

@@ -11,6 +11,7 @@ import pytest
 
 from mlkeys import App, AppInvalid, Secret, Stack, TerraformBlock, export
 from mlkeys import transit as vault
+from mlkeys._shared.key_types import KEY_TYPES, import_problem
 from tests.cdk.apps import files, key_in, stack
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF\n"  # mlkeys: allow
@@ -77,6 +78,18 @@ def test_material_that_cannot_be_imported_is_refused_without_a_word_of_it(
     assert problem in found
     assert "MC4CAQ" not in found
     assert "s3cret" not in found
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_types_that_no_server_imports_are_refused(version: int) -> None:
+    more = {"external-key": {"external_key_ref": "kms:own"}, "managed_key": {"managed_key_name": "own"}}
+    for kind in KEY_TYPES:
+        s = stack(targets=("ansible",))
+        imported(s, vault.KeyMaterial(Secret.env("KEY"), version=version), type=kind, **more.get(kind, {}))
+        if problem := import_problem(kind):
+            assert problem in problems(s)
+        else:
+            assert files(s)
 
 
 def test_no_file_holds_the_material_but_its_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -488,3 +488,4 @@ def test_a_missing_library_is_named_as_ansible_does(module: str) -> None:
     with without("hvac"):
         message = failing(module, url="http://127.0.0.1:1")
     assert message.startswith("Failed to import the required Python library (hvac) on ")
+    assert "ansible_python_interpreter. Install it: pip install hvac; " in message

@@ -345,8 +345,8 @@ def test_more_options_that_are_not_for_the_key(bao: Bao, engine: str, lookup: Lo
     for operation, term in {**terms, "encrypt": {"value": VALUE, "context": "c"}}.items():
         kind = "ed25519" if operation in ("sign", "verify") else "aes256-gcm96"
         assert refusal(lookup, term, key=kind, operation=operation) == (
-            f"context has no effect with key '{kind}' of type {kind}, which is not derived: leave it out, or use a "
-            "derived key."
+            f"item 1: context has no effect with key '{kind}' of type {kind}, which is not derived: leave it out, or "
+            "use a derived key."
         )
     # What vars files hold has names as contexts under any key.
     text = sealed(lookup, "aes256-gcm96")
@@ -381,7 +381,7 @@ def test_versions_of_signatures(bao: Bao, engine: str, lookup: Lookup) -> None:
     proofs = [{"value": VALUE, "signature": signature} for signature in given]
     assert lookup(proofs, key="versions", operation="verify") == [True, True, True]
     said = refusal(lookup, VALUE, key="versions", operation="sign", key_version=7)
-    assert said.endswith("item 1: its key_version is not one that the key may use now: 0 is the latest.")
+    assert said.endswith("item 1: its key_version does not exist (yet): 0 is the latest.")
     [fingerprint] = lookup({"value": VALUE, "key_version": 1}, key="versions", operation="hmac")
     bao.done("POST", f"{engine}/keys/versions/config", {"min_decryption_version": 2, "min_encryption_version": 2})
     said = refusal(lookup, proofs[1], key="versions", operation="verify")
@@ -392,7 +392,7 @@ def test_versions_of_signatures(bao: Bao, engine: str, lookup: Lookup) -> None:
     newest, old = lookup(terms, key="versions", operation="hmac", term_errors="ignore")
     assert (newest[:9], old) == ("vault:v2:", None)
     said = refusal(lookup, terms, key="versions", operation="hmac")
-    assert said.endswith("item 2: its key_version is below the key's min_decryption_version: 0 is the latest.")
+    assert said.endswith("item 2: its key_version is below the key's min_encryption_version: 0 is the latest.")
 
 
 def test_a_soft_deleted_key_is_named(bao: Bao, engine: str, lookup: Lookup) -> None:
@@ -431,7 +431,7 @@ def test_data_keys(engine: str, lookup: Lookup) -> None:
     said = refusal(lookup, "first", {"name": "second", "key_version": 9}, **make)
     assert said == (
         f"datakey failed for 1 of 2 items at {engine}/datakey/wrapped/aes256-gcm96: item 2 (second): its key_version "
-        "is not one that the key may use now: 0 is the latest."
+        "does not exist (yet): 0 is the latest."
     )
 
 
@@ -581,6 +581,7 @@ def test_a_value_that_is_too_large_leaves_the_others(engine: str, lookup: Lookup
         ({"operation": "sign", "associated_data": "a"}, "associated_data has no effect with operation sign: leave it"),
         ({"operation": "hmac", "context": "a"}, "context has no effect with operation hmac: leave it out."),
         ({"operation": "hash", "key": None, "context": "a"}, "context has no effect with operation hash: leave it out"),
+        ({"operation": "decrypt", "key_version": 1}, "key_version has no effect with operation decrypt: leave it out."),
         ({"operation": "hash", "key": None, "key_version": 1}, "key_version has no effect with operation hash: leave"),
         ({"operation": "hash"}, "key has no effect with operation hash, which uses no key: leave it out."),
         ({"operation": "random", "key": None, "encoding": "base64"}, "encoding has no effect with operation random:"),

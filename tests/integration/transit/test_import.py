@@ -19,6 +19,7 @@ import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import wrapped
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import KEY_TYPES, import_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
@@ -129,6 +130,44 @@ def test_attributes_are_set_with_and_after_the_import(bao: Bao, engine: str, nam
     assert actual["imported_key_allow_rotation"] is True
     rotated = run(bao, MODULE, **wanted(engine, name, "aes256-gcm96", rotate_older_than="0"))
     assert rotated["key"]["latest_version"] == 2
+
+
+# With `TYPES`, these are all.
+NOT_IMPORTED = [kind for kind in KEY_TYPES if import_problem(kind)]
+OF_OTHER_SERVERS = sorted(set(KEY_TYPES) - {*TYPES, *NOT_IMPORTED})
+
+
+@pytest.mark.parametrize("kind", NOT_IMPORTED)
+def test_types_that_no_server_imports_are_refused_in_one_sentence(
+    bao: Bao, engine: str, name: str, tmp_path: Path, kind: str
+) -> None:
+    src = tmp_path / "own.pem"
+    src.write_text(pem("ed25519"), encoding="utf-8")
+    needed = {"external-key": {"external_key_ref": "kms:own"}, "managed_key": {"managed_key_name": "own"}}
+    forms: list[dict[str, Any]] = [
+        {"src": str(src)},
+        {"src": str(src), "version": 2},
+        {"content": pem("ed25519")},
+        {"content": content("aes256-gcm96"), "encoding": "base64"},
+        {"ciphertext": "QUJD"},
+        {"public_key": public_pem("ed25519")},
+    ]
+    said = f"import: {import_problem(kind)}. Leave import out."
+    with by_action():
+        for form in forms:
+            given = {"name": name, "type": kind, "import": form, **needed.get(kind, {})}
+            assert refused(bao, MODULE, backend=engine, **given) == said, form
+            assert said in refused(bao, "vault_transit_keys", backend=engine, keys=[given])
+
+
+@pytest.mark.parametrize("kind", OF_OTHER_SERVERS)
+def test_types_of_other_servers_are_refused_in_one_sentence(bao: Bao, engine: str, name: str, kind: str) -> None:
+    size = {"aes128": 16, "aes192": 24}.get(kind.partition("-")[0], 32)
+    form = {"content": base64.b64encode(bytes(size)).decode(), "encoding": "base64"}
+    given: dict[str, Any] = {"name": name, "backend": engine, "type": kind, "import": form}
+    result = run(bao, MODULE, **given)
+    assert result.failed
+    assert result.msg == f"The server imports no keys of type '{kind}'. It is a type of another version or product."
 
 
 @both_ways

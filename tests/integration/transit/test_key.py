@@ -308,7 +308,7 @@ def test_a_type_of_the_other_product_is_passed_on_without_a_warning(bao: Bao, mo
     assert result.msg.startswith("The server does not know the key type 'ml-dsa'.")
     material: dict[str, Any] = {"import": {"content": "A" * 43 + "="}}
     result = run(bao, MODULE, name="ml", backend=mount, type="aes256-cmac", **material)
-    assert result.msg.startswith("The server does not know the key type 'aes256-cmac'.")
+    assert result.msg.startswith("The server imports no keys of type 'aes256-cmac'.")
 
 
 def test_an_external_key_that_the_server_does_not_have_is_named(bao: Bao, mount: str) -> None:

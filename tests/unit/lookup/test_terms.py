@@ -60,7 +60,10 @@ ALL = {"context": "c", "associated_data": "a", "key_version": 2}
         ("\u00e9", {}, Item(b"\xc3\xa9")),
         ("x", ALL, Item(b"x", context=b"c", associated_data=b"a", key_version=2)),
         ("x", {"key_version": "3"}, Item(b"x", key_version=3)),
-        ("x", {"context": ""}, Item(b"x", context=b"")),
+        # To the server, an empty one is none.
+        ("x", {"context": ""}, Item(b"x")),
+        ({"value": "x", "context": ""}, {"context": "c"}, Item(b"x")),
+        ({"value": "x", "context": "", "key_version": 0}, {"operation": "hmac"}, Item(b"x")),
         ("eHg=", {"encoding": "base64"}, Item(b"xx")),
         ("eHg=", {"encoding": "base64", "operation": "hmac"}, Item(b"xx")),
         (" vault:v1:QQ==\n", {"operation": "decrypt"}, Item(b"vault:v1:QQ==")),
@@ -130,6 +133,19 @@ def test_lists_of_terms_are_flattened_in_order() -> None:
         (SECRET, {"encoding": "base64"}, "item 1: not valid base64."),
         ({"value": SECRET, "name": "n"}, {"encoding": "base64"}, "item 1 (n): not valid base64."),
         (
+            {"value": SECRET, "key_version": 10**18},
+            {},
+            "item 1: its key_version does not exist (yet): 0 is the latest.",
+        ),
+        ({"value": SECRET, "context": [SECRET]}, {}, "item 1: its context must be text."),
+        ({"value": SECRET, "associated_data": {SECRET: 1}}, {}, "item 1: its associated_data must be text."),
+        ({"value": SECRET, "context": "\udc80" + SECRET}, {}, "item 1: its context must be text."),
+        (
+            {"value": SECRET, "context": SECRET},
+            {"operation": "hmac"},
+            "item 1: context has no effect with this operation: leave it out.",
+        ),
+        (
             {"value": SECRET, "associated_data": "a"},
             {"operation": "rewrap"},
             "item 1: the server cannot rewrap what is bound to associated data: decrypt and encrypt it.",
@@ -152,6 +168,7 @@ def test_a_term_that_cannot_be_right_is_named_and_not_shown(
 def test_all_bad_terms_are_named_at_once() -> None:
     said = refusal(["good", 1, {"name": "b", "value": 2}, "good"])
     assert said == "item 2: its value must be text; item 3 (b): its value must be text."
+    assert refusal([1] * 12).endswith("; item 10: its value must be text; and 2 more.")
 
 
 @given(st.binary(max_size=64))

@@ -21,10 +21,16 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._material.material 
     public_type,
     wrapped,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import WRAPPING_HASHES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import (
+    KEY_TYPES,
+    WRAPPING_HASHES,
+    import_problem,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import ImportRequest
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import ssh
 
 from tests.support import key_material
 from tests.support.chains import printed_with
@@ -130,6 +136,65 @@ def test_an_error_holds_nothing_of_the_material(content: str, encoding: str, key
     assert SECRET[:12] not in shown
     assert "kX9" not in shown
     assert caught.value.__context__ is None
+
+
+def openssh(cipher: str) -> str:
+    """A private key as OpenSSH encrypts it, except that nothing is in it."""
+
+    def text(content: bytes) -> bytes:
+        return len(content).to_bytes(4, "big") + content
+
+    public = text(b"ssh-ed25519") + text(bytes(32))
+    options = text(bytes(16)) + (16).to_bytes(4, "big")
+    parts = [cipher.encode(), b"bcrypt", options]
+    content = b"openssh-key-v1\0" + b"".join(map(text, parts)) + (1).to_bytes(4, "big") + text(public) + text(bytes(64))
+    framed = base64.encodebytes(content).decode()
+    return f"-----BEGIN OPENSSH {PRIVATE}-----\n{framed}-----END OPENSSH {PRIVATE}-----\n"
+
+
+PRIVATE = "PRIVATE KEY"
+
+
+def test_an_encrypted_key_of_openssh_needs_bcrypt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_given: object) -> bytes:
+        raise UnsupportedAlgorithm("Need bcrypt module")
+
+    monkeypatch.setattr(ssh, "_bcrypt_kdf", missing)
+    monkeypatch.setitem(sys.modules, "bcrypt", None)
+    with pytest.raises(LibraryMissing, match="The required Python library bcrypt is not installed") as caught:
+        material_from(openssh("aes256-ctr"), "", "kX9-passphrase", "ed25519")
+    assert caught.value.library == "bcrypt"
+    assert "kX9" not in "".join(map(repr, printed_with(caught.value)))
+    # Without a passphrase, none is missing yet.
+    with pytest.raises(InvalidOption, match="If it is encrypted, set passphrase"):
+        material_from(openssh("aes256-ctr"), "", "", "ed25519")
+    # With the library, it may be a cipher that is not known.
+    monkeypatch.setitem(sys.modules, "bcrypt", ssh)
+    with pytest.raises(
+        InvalidOption, match=r"encrypted in a way, that the library cryptography does not read"
+    ) as other:
+        material_from(openssh("aes256-unknown"), "", "kX9-passphrase", "ed25519")
+    assert "kX9" not in "".join(map(repr, printed_with(other.value)))
+
+
+def test_what_can_be_imported_can_be_read() -> None:
+    """Each type, of which the list says whether a server imports it."""
+    for kind in KEY_TYPES:
+        if import_problem(kind):
+            with pytest.raises(InvalidOption):
+                material_from(key_material.pem("ed25519"), "", "", kind)
+        elif kind in key_material.PAIRS:
+            assert material_from(key_material.pem(kind), "", "", kind).public
+        else:
+            sizes = [size for size in (16, 24, 32) if _is_read(bytes(size), kind)]
+            assert len(sizes) == 1, kind
+
+
+def _is_read(raw: bytes, kind: str) -> bool:
+    try:
+        return material_from(raw.hex(), "hex", "", kind).secret == raw
+    except InvalidOption:
+        return False
 
 
 def test_a_representation_holds_nothing_of_the_material() -> None:

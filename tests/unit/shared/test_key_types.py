@@ -12,6 +12,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types i
     OF_SOME_TYPES,
     can_do,
     depends_on_key,
+    import_problem,
     signing_problems,
     unsuitable,
     use_problems,
@@ -37,12 +38,38 @@ def test_each_type_does_something() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        (
+            "external-key",
+            "a key of type external-key cannot be imported: its material stays where external_key_ref says",
+        ),
+        (
+            "managed_key",
+            "type managed_key cannot be imported: its material stays where managed_key_name or managed_key_id",
+        ),
+        ("hybrid", "a key of type hybrid cannot be imported: let the server make it"),
+        ("ml-dsa", "a key of type ml-dsa cannot be imported: let the server make it"),
+        ("slh-dsa", "a key of type slh-dsa cannot be imported: let the server make it"),
+    ],
+)
+def test_some_types_cannot_be_imported(kind: str, problem: str) -> None:
+    assert problem in import_problem(kind)
+
+
+def test_a_type_that_is_not_known_may_be_imported() -> None:
+    assert import_problem("of-tomorrow") == ""
+
+
+@pytest.mark.parametrize(
     ("operation", "options", "depends"),
     [
         ("sign", {}, False),
         ("sign", {"prehashed": False, "marshaling_algorithm": "jws"}, False),
         ("verify", {"prehashed": True}, True),
-        ("sign", {"context": b""}, True),
+        ("sign", {"context": b"c"}, True),
+        # To the server, an empty one is none.
+        ("sign", {"context": b""}, False),
         ("hmac", {"hash_algorithm": "sha2-512"}, False),
         ("decrypt", {"context": b"c"}, False),
         ("datakey", {"context": b"c"}, True),

@@ -84,7 +84,7 @@ class Limited(StandIn):
         return {"batch_results": [{"ciphertext": "vault:v1:QQ=="}] * len(items)} if items else {}
 
 
-TOO_LARGE = [
+TOO_LARGE: list[tuple[Any, ...]] = [
     (413, "failed to parse JSON input: http: request body too large"),
     # Of a proxy.
     (413,),
@@ -104,6 +104,26 @@ def test_a_value_that_is_too_large_leaves_the_others(words: tuple[Any, ...]) -> 
         Transit(server, "transit").encrypt("ml", items)
     [alone] = [Operations(server, "transit").data_key("ml", "wrapped", Item(b"", context=b"large"), {})]
     assert re.match(r"The server refused .*[^.]$", alone.problem)
+
+
+REMEDIES = {
+    "encrypt": "Encrypt less in one value, or encrypt the content with a data key (operation datakey)",
+    "sign": "Sign the digest of the content, with prehashed=true and encoding=base64 if the key is of type rsa-*",
+    "verify": "Verify with the digest of the content, with prehashed=true and encoding=base64 if the key is of",
+    "hmac": "Use the digest of the content as the value: filter hash, or for a file the checksum of the module",
+    "verify_hmac": "Use the digest of the content as the value: filter hash, or for a file the checksum of the",
+}
+
+
+@pytest.mark.parametrize("operation", REMEDIES)
+def test_what_to_do_with_a_value_that_is_too_large_depends_on_the_operation(operation: str) -> None:
+    for words in TOO_LARGE:
+        [answer] = Operations(Limited(*words), "transit").many(operation, "ml", [Item(b"large")], {})
+        # The message about a proxy has another remedy.
+        assert (REMEDIES[operation] in answer.problem) is (len(words) > 1)
+    # What writes a file asks for fingerprints first, and encrypts.
+    with pytest.raises(ServerError, match=re.escape(REMEDIES["encrypt"])):
+        Transit(Limited(*TOO_LARGE[0]), "transit").hmac("ml", [Item(b"large")])
 
 
 @pytest.mark.parametrize("valid", ["false", 1, [], "true"])
