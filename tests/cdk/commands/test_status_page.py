@@ -67,6 +67,21 @@ def test_each_secret_has_its_worst_version_on_each_host() -> None:
     assert table.count("<tr") == 2, "an unknown secret has no row"
 
 
+def test_many_hosts_are_shown_in_several_tables_since_paper_does_not_scroll() -> None:
+    hosts = [f"node-{number:02}" for number in range(60)]
+    rows = [row(host, "/etc/app/x.env", "openai", 3) for host in hosts]
+    html = page([FleetStatus("fleet", report([*rows, row("node-59", "/etc/app/y.env", "mistral", 3)]))], NOW, PROJECT)
+    tables = re.findall(r'<table class="matrix">.*?</table>', html, re.DOTALL)
+    columns = [re.findall(r"<th scope=.col.>(node-[0-9]+)</th>", table) for table in tables]
+    assert [len(one) for one in columns] == [24, 24, 12]
+    assert [host for one in columns for host in one] == hosts
+    assert [re.findall(r"<th scope=.row.>(.*?)</th>", table) for table in tables] == [
+        ["openai"],
+        ["openai"],
+        ["mistral", "openai"],
+    ]
+
+
 def test_files_are_grouped_by_folder_and_open_where_something_is_to_do() -> None:
     html = page([FleetStatus("fleet", report(ROWS))], NOW, PROJECT)
     folders = re.findall(r'<details( open)?>\s*<summary title="(.*?)">(.*?) \((\d)\)</summary>', html)
