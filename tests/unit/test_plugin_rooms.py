@@ -82,6 +82,7 @@ PURE = (
     "_connection/errors",
     "_connection/_logins/options",
     "_connection/messages",
+    "_connection/reasons",
     "_connection/settings",
     "_connection/cluster",
     "_run/plan",

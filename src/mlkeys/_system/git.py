@@ -40,7 +40,7 @@ _ENVIRONMENT = {
 # Settings of a repository that would run a program in the subcommands of mlkeys, whatever its `.git/config` says.
 _SETTINGS = {
     "core.quotePath": "false",
-    # Without a value, since Git before 2.36 takes any for the name of a program.
+    # Without a value: for Git before 2.36, any value is the name of a program.
     "core.fsmonitor": "",
     "core.hooksPath": os.devnull,
     # They start gpg, and the merge drivers of the repository.
