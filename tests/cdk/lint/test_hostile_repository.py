@@ -152,6 +152,10 @@ def test_mlkeys_runs_none(ran: Callable[[], set[str]], folder: Path, monkeypatch
         monkeypatch.setenv(f"GIT_{name}", str(folder / "programs/core.pager"))
     monkeypatch.setenv("GIT_EXEC_PATH", str(folder / "programs"))
     monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "ext:ssh:file")
+    settings = {"COUNT": "1", "KEY_0": "core.fsmonitor", "VALUE_0": str(folder / "programs/core.fsmonitor")}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", "'log.showsignature'='true'")
     found = "b.env:1:5: MLK101: an OpenAI API key (sk-…) in plain text"
     assert lint(status=1).stdout.startswith(found)
     assert lint("--staged", status=1).stdout.startswith(found)
