@@ -16,7 +16,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup.reconcile i
 from ansible_collections.mlkeys.transit.plugins.module_utils._backup.requests import backup_request, restore_request
 from ansible_collections.mlkeys.transit.plugins.module_utils._backup.sealing import misplaced_secrets
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_on_file
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import give_up
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, run
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import open_file, text_of
@@ -71,5 +70,5 @@ def run_restore(module: AnsibleModule) -> None:
         file = open_file(module, opened, module.params["path"])
         text = text_of(module, file)
     if text is None:
-        give_up(module, f"The file {file.path} does not exist.")
+        module.fail_json(f"The file {file.path} does not exist.")
     run(module, lambda client, options, context: reconcile_restore(client, restore_request(options, text), context))

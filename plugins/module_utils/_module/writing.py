@@ -20,7 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes 
     known_accounts,
     set_flags,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import give_up, succeed
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import succeed
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import lines_with_ciphertext, refusal
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File
@@ -30,7 +30,7 @@ _LOOKS = 50
 
 def _end(module: AnsibleModule, msg: str, *, changed: bool = False) -> NoReturn:
     """Fail. To be called outside of handlers, or Ansible would add their traceback."""
-    give_up(module, msg, changed=changed)
+    module.fail_json(msg, changed=changed)
 
 
 def run_writing(module: AnsibleModule) -> None:
