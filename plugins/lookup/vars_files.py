@@ -12,7 +12,8 @@ description:
   - Finds the files that M(mlkeys.transit.vault_transit_vars) writes, C(*.transit.yml), C(*.transit.yaml) and
     C(*.transit.json), beside the inventories, the playbook and the working directory, and in C(group_vars),
     C(host_vars), C(vars) and C(roles) there. The folders above an inventory are searched as well, up to the nearest one
-    with C(.git), C(ansible.cfg) or C(galaxy.yml); if there is none, those with C(group_vars) or C(host_vars).
+    with C(.git), C(ansible.cfg) or C(galaxy.yml); if there is none, those with C(group_vars), C(host_vars), C(roles),
+    C(playbooks), C(collections), C(site.yml) or C(requirements.yml). A submodule belongs to the repository around it.
   - Other files beside them that hold such content, with a section C(_transit), are encrypted vars files as well,
     whatever their names, such as the variables of a role and copies.
   - Adds the files that C(vault_transit_vars_files) and C(vault_transit_host_vars_files) of any host declare, and the
@@ -54,7 +55,7 @@ options:
       - Whether to search the whole Git repositories of inventories and playbooks, and where there is none, their
         folders and the working directory, with all that is in these. Encrypted vars files of O(key) (of any key if it
         is unset) elsewhere in them are C(unread), and other files there with ciphertexts are C(elsewhere).
-        Submodules, virtual environments, C(node_modules) and hidden folders are left out, as are C(/), home folders
+        What tools generate is left out, such as virtual environments and C(node_modules), as are C(/), home folders
         themselves, and folders where everybody writes.
     type: bool
     default: false
