@@ -25,6 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import is_temporary
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.ansible_vault import VaultedFiles
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
     PLAYBOOKS,
     above,
@@ -43,10 +44,13 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_fi
 PACKED = "packed"
 
 
-def searched_as_a_whole(sources: Iterable[str]) -> list[str]:
+def searched_as_a_whole(sources: Iterable[str], folders: Iterable[str] = ()) -> list[str]:
     """The Git repositories that hold inventories and playbooks, and the folders of those in no repository, each once.
 
     A folder in another one of them is left out, as far as the search of that one comes there.
+
+    Args:
+        folders: more of them, in whatever repositories they are.
     """
     found: dict[str, None] = {}
     for source in sources:
@@ -56,6 +60,7 @@ def searched_as_a_whole(sources: Iterable[str]) -> list[str]:
         folder = _repository(source) or _folder(source)
         if folder and folder != os.path.dirname(PLAYBOOKS):
             found[folder] = None
+    found.update(dict.fromkeys(filter(None, map(_folder, folders))))
     return [one for one in found if not any(_comes_to(one, top) for top in found if top != one)]
 
 
@@ -142,7 +147,7 @@ def read_by_others(sources: Iterable[str]) -> Known:
     return Known(map(os.path.realpath, paths), (os.path.realpath(one) for one in given if os.path.isdir(one)))
 
 
-def others_in(top: str, known: Iterable[Known], problem: vars_places.Problem) -> Others:
+def others_in(top: str, known: Iterable[Known], vaulted: VaultedFiles, problem: vars_places.Problem) -> Others:
     """What a Git repository or a folder holds besides.
 
     Compressed files among the rest are named together: most of them are of no concern.
@@ -168,10 +173,12 @@ def others_in(top: str, known: Iterable[Known], problem: vars_places.Problem) ->
         if outputs and identity(path) in outputs:
             problem(vars_places.NotSearched(path, TO_OUTPUT, OUTPUT))
             continue
+        if locked := vaulted.problem(path):
+            problem(locked)
         result = scan_file(path, most=1)
         if result.found:
             texts.append(path)
-        elif result.unread is not None:
+        else:
             _note(result.unread, packed, problem)
     if packed:
         named = f"{os.path.relpath(packed[0], top)}{f' and {len(packed) - 1} more' if len(packed) > 1 else ''}"
@@ -188,11 +195,11 @@ def _key_of(path: str, problem: vars_places.Problem) -> tuple[str, str]:
         return "", ""
 
 
-def _note(unread: Unread, packed: list[str], problem: vars_places.Problem) -> None:
-    if unread.kind == COMPRESSED:
+def _note(unread: Unread | None, packed: list[str], problem: vars_places.Problem) -> None:
+    if unread is not None and unread.kind == COMPRESSED:
         packed.append(unread.path)
-    # It was there when its folder was listed.
-    elif unread.kind != MISSING:
+    # What is missing was there when its folder was listed.
+    elif unread is not None and unread.kind != MISSING:
         problem(vars_places.NotSearched(unread.path, unread.reason, "failed"))
 
 

@@ -4,13 +4,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import PromptVaultSecret, VaultLib
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller import repository
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, inventory_folders
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.ansible_vault import VaultedFiles
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
+    Below,
+    configured_folders,
+    inventory_folders,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.repository import (
     PACKED,
     Known,
@@ -20,6 +28,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.reposit
 )
 
 CIPHERTEXT = "vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w=="
+UNLOCKED = VaultedFiles(DataLoader())
 
 
 @pytest.fixture
@@ -105,7 +114,7 @@ def test_a_repository_is_searched_but_for_what_tools_made(tmp_path: Path) -> Non
     inventory = str(top / "inventories" / "prod" / "hosts.yml")
     assert searched_as_a_whole([inventory, str(top / "secrets")]) == [str(top)]
     problems: list[OSError] = []
-    found = others_in(str(top), (), problems.append)
+    found = others_in(str(top), (), UNLOCKED, problems.append)
     assert found.texts == []
     assert list(found.vars_files) == [str(top / name / "a.transit.yml") for name in sorted((*named, *read))]
     assert problems == []
@@ -121,10 +130,43 @@ def test_a_vars_file_without_the_name_of_a_key_is_a_text(tmp_path: Path) -> None
     (tmp_path / "half.transit.yml").write_text(f"api_key: {CIPHERTEXT}\n_transit: {{format: 1, key: k, hmac: {{}}}}\n")
     (tmp_path / "plain.transit.yml").write_text("port: 80\n")
     problems: list[OSError] = []
-    found = others_in(str(tmp_path), (), problems.append)
+    found = others_in(str(tmp_path), (), UNLOCKED, problems.append)
     assert found.vars_files == {}
     assert found.texts == [str(tmp_path / f"{name}.transit.yml") for name in ("broken", "by_hand", "half")]
     assert [one.filename for one in problems] == [str(tmp_path / "broken.transit.yml")]
+
+
+def test_what_ansible_vault_encrypted_is_searched_and_not_left_in_silence(tmp_path: Path) -> None:
+    secret = PromptVaultSecret(b"pw")
+    loader = DataLoader()
+    loader.set_vault_secrets([("default", secret)])
+    encrypted = {
+        name: VaultLib().encrypt(text, one).decode()
+        for name, text, one in (
+            ("ours", f"api_key: {CIPHERTEXT}\n", secret),
+            ("plain", "api_key: hello\n", secret),
+            ("theirs", f"api_key: {CIPHERTEXT}\n", PromptVaultSecret(b"other")),
+        )
+    }
+    for name, text in encrypted.items():
+        (tmp_path / f"{name}.yml").write_text(text)
+        inline = text.replace("\n", "\n          ")
+        (tmp_path / f"{name}_inline.yml").write_text(f"port: 80\nkey: !vault |\n          {inline}\nlast: 1\n")
+        (tmp_path / f"{name}.json").write_text(json.dumps({"__ansible_vault": text}))
+    (tmp_path / "docs.md").write_text("Files begin with `$ANSIBLE_VAULT;1.1;AES256`, and digits.\n")
+    problems: list[OSError] = []
+    assert others_in(str(tmp_path), (), VaultedFiles(loader), problems.append).texts == []
+    found = {Path(one.filename).name: str(one.strerror) for one in problems}
+    assert {name for name, reason in found.items() if "holds a ciphertext" in reason} == {
+        *("ours.json", "ours.yml", "ours_inline.yml")
+    }
+    assert {name for name, reason in found.items() if "no vault secret" in reason} == {
+        *("theirs.json", "theirs.yml", "theirs_inline.yml")
+    }
+    assert len(found) == len(problems) == 6
+    problems.clear()
+    others_in(str(tmp_path), (), UNLOCKED, problems.append)
+    assert len([one for one in problems if "no vault secret" in str(one.strerror)]) == 9
 
 
 def test_links_are_followed_and_what_is_not_followed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +192,7 @@ def test_links_are_followed_and_what_is_not_followed_is_named(tmp_path: Path, mo
     }.items():
         (top / name).symlink_to(target)
     problems: list[OSError] = []
-    found = others_in(str(top), (), problems.append)
+    found = others_in(str(top), (), UNLOCKED, problems.append)
     texts = [top / "in" / "a.env", beyond / "folder" / "b.env", beyond / "c.env"]
     assert sorted(found.texts) == sorted(map(str, texts))
     assert {Path(one.filename).name: getattr(one, "kind", "") for one in problems} == {
@@ -159,7 +201,7 @@ def test_links_are_followed_and_what_is_not_followed_is_named(tmp_path: Path, mo
     }
     known = Known([str(top / "gone"), str(beyond / "c.env")], [str(top / "up"), str(beyond / "folder")])
     problems.clear()
-    others = others_in(str(top), [known], problems.append)
+    others = others_in(str(top), [known], UNLOCKED, problems.append)
     assert others.texts == [str(top / "in" / "a.env")]
     assert sorted(Path(one.filename).name for one in problems) == ["home", "kernel", "self"]
 
@@ -179,7 +221,7 @@ def test_files_with_ciphertexts_in_a_repository_are_found_unless_another_run_rea
         Known([str(top / "docs" / "a.md")], [str(top / "state")]),
         read_by_others([str(top / "prod" / "hosts.yml")]),
     ]
-    found = others_in(str(top), known, problems.append)
+    found = others_in(str(top), known, UNLOCKED, problems.append)
     assert found.texts == [str(top / "docs" / "wide.txt"), str(top / "stage" / "group_vars" / "all.yml")]
     assert [getattr(one, "kind", "") for one in problems] == [PACKED]
     assert "packed.gz" in str(problems[0].strerror)
@@ -203,7 +245,7 @@ def test_without_a_repository_the_folders_are_searched(tmp_path: Path, monkeypat
     given = [inventory, project, project / "secrets", project / ".cache" / "work", project / "other"]
     assert searched_as_a_whole(map(str, given)) == [str(project)]
     problems: list[OSError] = []
-    found = others_in(str(project), (), problems.append)
+    found = others_in(str(project), (), UNLOCKED, problems.append)
     assert found.vars_files == {str(project / "secrets" / "keys.transit.yml"): ("transit", "k")}
     assert problems == []
 
@@ -217,6 +259,18 @@ def test_a_project_is_searched_also_with_the_collection_installed_in_it(
     monkeypatch.setattr(repository, "PLAYBOOKS", str(playbooks))
     assert searched_as_a_whole([str(playbooks)]) == []
     assert searched_as_a_whole([str(playbooks), str(tmp_path)]) == [str(tmp_path)]
+
+
+def test_folders_of_roles_are_searched_that_the_settings_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As such, and not the repositories around them."""
+    roles, project = tmp_path / "other" / "roles", tmp_path / "project"
+    for folder in (roles, tmp_path / "other" / ".git", project):
+        folder.mkdir(parents=True)
+    monkeypatch.delenv("ANSIBLE_ROLES_PATH", raising=False)
+    assert configured_folders() == []
+    monkeypatch.setenv("ANSIBLE_ROLES_PATH", f"{roles}:{tmp_path}/gone")
+    assert configured_folders() == [str(roles), str(tmp_path / "gone")]
+    assert searched_as_a_whole([str(project)], configured_folders()) == [str(project), str(roles)]
 
 
 def test_a_project_begins_where_its_git_repository_does(tmp_path: Path) -> None:
