@@ -144,6 +144,7 @@ from collections import ChainMap
 from typing import Any, Iterator, Optional, Tuple
 
 from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
@@ -161,6 +162,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project
     beside,
     configured_folders,
     inventories_of,
+    is_there,
     sources_of,
     texts_beside,
 )
@@ -177,6 +179,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_fi
     load_document,
     missing_document,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.written import written
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import ELSEWHERE, NOT_DECLARED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     DECLARING,
@@ -192,6 +195,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import why_empty
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import declared as declared_places
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.overridden import NAMES, PREFIX, overridden
 
 _NOT_UTF_8 = "its name is not UTF-8"
 # Engine and key; None for any.
@@ -215,7 +219,7 @@ class LookupModule(LookupBase):
         if named.problems:
             return _nothing(list(named.problems))
         sources = sources_of(facts, [one.path for one in further])
-        places = _places(sources, [one for one in named.files if not one.path or _is_there(one.path)])
+        places = _places(sources, [one for one in named.files if not one.path or is_there(one.path)])
         key, backend = self.get_option("key"), self.get_option("backend")
         files, unread = _read(places, lambda: connected(options), (backend, key) if key else None)
         # A document of a KV engine has no path.
@@ -231,6 +235,7 @@ class LookupModule(LookupBase):
             read = _declared_to_be_read(hosts, named.files)
             seen = Known([*known, *map(os.path.realpath, beside_them), *(one["path"] for one in unread)], read)
             others = [seen, read_by_others(self.get_option("besides"))]
+            unread += _overridden(facts, hosts, beside_them)
             elsewhere = _elsewhere(whole, others, vaulted, of, unread)
         problems = [as_utf8(missing_inventories(inventories_of(facts))), *map(as_utf8, _missing(named.files, further))]
         if key:
@@ -261,12 +266,21 @@ def _hosts(variables: dict[str, Any], templar: Any) -> list[Any]:
     return [first, *(hosts[name] for name in (variables.get("groups") or {}).get("all", ()) if name != own)]
 
 
+def _overridden(variables: dict[str, Any], hosts: list[Any], paths: list[str]) -> Iterator[dict[str, Any]]:
+    """What files beside the sources declare, and no host does."""
+    # A program describes all that it puts on its hosts.
+    if not boolean(variables.get("vault_transit_undeclared") or False, strict=False):
+        named = written(paths, NAMES, PREFIX)
+        raw = [variables["hostvars"].raw_get(str(host["inventory_hostname"])) for host in hosts]
+        yield from ({**one, "path": as_utf8(one["path"])} for one in overridden(named, raw, hosts))
+
+
 def _missing(files: list[Declared], sources: list[Declared]) -> Iterator[str]:
     """What is wrong with declared places that do not exist."""
-    missing = [one for one in files if one.path and not _is_there(one.path)]
+    missing = [one for one in files if one.path and not is_there(one.path)]
     if missing:
         yield missing_problem(missing)
-    missing = [one for one in sources if not _is_there(one.path)]
+    missing = [one for one in sources if not is_there(one.path)]
     if missing:
         yield missing_source_problem(missing)
 
@@ -318,17 +332,6 @@ def _note(unread: list[dict[str, str]], error: OSError, noted: set[str]) -> None
 def _as_unread(error: OSError) -> dict[str, str]:
     kind = error.kind if isinstance(error, NotSearched) else "failed"
     return {**_unread(as_utf8(str(error.filename)), error.strerror or "it cannot be read"), "kind": kind}
-
-
-def _is_there(path: str) -> bool:
-    try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        # It is reported when it is read.
-        return True
-    return True
 
 
 def _read(

@@ -148,4 +148,15 @@ def configured_folders() -> list[str]:
     return found
 
 
+def is_there(path: str) -> bool:
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        # It is reported when it is read.
+        return True
+    return True
+
+
 _OF_VARIABLES = ("group_vars", "host_vars")
