@@ -197,12 +197,13 @@ def _refusals(places: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
-    unknown, unread = Acceptance(scope.accept_unknown), Acceptance(scope.accept_unread)
+    places = [*findings.unread, *findings.not_searched]
+    unknown = Acceptance(scope.accept_unknown, [*findings.unknown, *findings.lost])
+    unread = Acceptance(scope.accept_unread, places)
     accepted_unknown = [row for row in findings.unknown if unknown.covers(row)]
     # What was accepted once is below the floor from then on.
     accepted_lost = [row for row in findings.lost if unknown.covers(row)]
     findings.lost = [row for row in findings.lost if row not in accepted_lost]
-    places = [*findings.unread, *findings.not_searched]
     accepted_unread = [row for row in places if unread.covers(row)]
     silent = [{"host": host, "path": ""} for host, why in findings.missing.items() if why == UNDECLARED]
     accepted_hosts = [row for row in silent if unread.covers(row)]

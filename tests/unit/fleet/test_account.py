@@ -387,6 +387,12 @@ def test_a_path_with_the_signs_of_a_pattern_is_accepted_as_it_is() -> None:
     accepted = made(host(result=odd), accept_unknown=["/srv/a[1].env"], accept_unread=["a:/srv/[x]"])
     assert accepted["blocking"] == []
     assert made(host(result=odd))["blocking"] != []
+    # And no other one.
+    both = found(row(path="/srv/a[1].env"), row(path="/srv/a1.env"))
+    for pattern in ("/srv/a[1].env", "a:/srv/a[1].env"):
+        result = made(host(result=both), accept_unknown=[pattern])
+        assert result["blocking"] == ["nobody knows whose these ciphertexts are: a:/srv/a1.env:7 (v1 X: why)"]
+    assert made(host(result=both), accept_unknown=["/srv/a[1]*"])["accepted"] == ["a:/srv/a1.env:7"]
 
 
 def test_what_accepts_nothing_is_an_error() -> None:
