@@ -277,6 +277,15 @@ def test_a_unit_of_somebody_else_is_left_alone_and_a_missing_program_is_named_an
         assert program.startswith("/opt/mlkeys/")
         assert "OpenBao" in two.run(program, "version").stdout
         assert changed(site.play(services, **install)) == {"two": 0}
+        # One that has ended since then is started, and named.
+        two.run("sh", "-c", "pkill -KILL -u foreign; until test -e /run/mlkeys/foreign.ended; do sleep 0.1; done")
+        ended = site.play(services, status=2, **install)
+        said = one_line(ended.stdout)
+        assert re.search(
+            r"foreign has ended by itself with status 137\. It was started at 20[0-9-]{8} [0-9:]{8} ", said
+        )
+        assert "To see its log on two: tail -n 20 /var/log/mlkeys/foreign.log What had ended runs again." in said
+        assert site.got("two", "foreign") == [SHA["openai_api_key"]] * 2
     site.play([{"name": "foreign", "state": "absent"}], playbook="hosts")
     assert "ExecStart=/bin/true" in one.run("cat", UNIT).stdout
     # With the last service.
