@@ -19,7 +19,7 @@ from typing import Any, Callable, Mapping, NoReturn, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import give_up
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import Attributes, File, Folder
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import Attributes, File, Folder
 
 
 def _end(module: AnsibleModule, msg: str, *, changed: bool = False) -> NoReturn:

@@ -41,13 +41,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles i
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import cannot_write, reached
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import (
     ChangedMeanwhile,
     File,
     NewFile,
     is_temporary,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
 
 INFO = "vault_transit_ciphertext_info"
 REWRAP = "vault_transit_rewrap"

@@ -30,7 +30,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing imp
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import replacing
 
 Request = TypeVar("Request")
 

@@ -21,7 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import succeed
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import cannot_write, open_file, put
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders, replacing
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # To reach what is in it, which needs no right to read it.

@@ -16,7 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unwrap 
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes import attribute_change
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import fail, succeed, worth_masking
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import cannot_write, open_file
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import File, NewFile
 
 
 def run_unwrapping(module: AnsibleModule) -> None:

@@ -21,9 +21,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes 
     set_flags,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import give_up, succeed
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import File
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import lines_with_ciphertext, refusal
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File
 
 _LOOKS = 50
 

@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping, Optional
 
-from .yaml_words import is_plain_key
+from ._yaml.words import is_plain_key
 
 SHAPES = ("docker_env", "dotenv", "environment_file", "json", "shell", "toml", "yaml")
 

@@ -25,11 +25,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     UnexpectedAnswer,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    KEY_ATTRIBUTES,
-    MOUNT_ATTRIBUTES,
-    malformed,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.attribute import malformed
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.mount import MOUNT_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import (
     BatchRequests,
     Item,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     FLAT,

@@ -65,14 +65,14 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    METADATA,
-    ciphertext_version,
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import is_reserved
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import (
     mount_problem,
     name_problem,
     path_problem,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import is_reserved
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Tagged, content_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
     KeyNotText,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Mapping, MutableMapping, MutableSequence, Sequence, Union
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import is_plain_key
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import is_plain_key
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
     arrange,
     has_free_front,

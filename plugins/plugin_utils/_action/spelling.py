@@ -17,7 +17,7 @@ from typing import Any, Iterator, Mapping
 from ansible.module_utils.common.validation import check_type_dict
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import printable
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 
 # Names of options in other modules, and what they are called in those of this collection.
 _ELSEWHERE = {

@@ -20,12 +20,13 @@ from mlkeys._commands.vars_file.documents import Document
 from mlkeys._commands.vars_plugins import configurations
 from mlkeys._errors import MlkeysError
 from mlkeys._lint import enabled, reports
-from mlkeys._lint.ciphertexts import is_vars_file, loose_ciphertexts
+from mlkeys._lint.ciphertexts import loose_ciphertexts
 from mlkeys._lint.findings import NOTE, RULES, Finding, in_order
+from mlkeys._lint.ignored_folders import IGNORED_FOLDERS
 from mlkeys._providers.gitleaks import forms_in
 from mlkeys._providers.key_patterns import Form, Patterns, built_in
 from mlkeys._shared.printable import printable
-from mlkeys._shared.schema import METADATA
+from mlkeys._shared.vars_files import METADATA, is_vars_file_name
 from mlkeys._system import replacing
 from mlkeys._system.worktree import Looked, Worktree
 
@@ -127,7 +128,7 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     """
     output = "json" if options["as_json"] else options["output"]
     _check_usage(options)
-    tree = Worktree(paths, options["exclude"])
+    tree = Worktree(paths, options["exclude"], ignored=IGNORED_FOLDERS)
     try:
         checked, found = _checked(tree, options)
     except MlkeysError as problem:
@@ -289,7 +290,7 @@ def _extended(path: Path, other: str) -> str:
 
 def _may_be_managed(file: Looked) -> bool:
     """Whether a file may be an encrypted vars file, by its name or its content."""
-    return is_vars_file(file.path) or (METADATA in file.text and file.path.endswith((".yml", ".yaml", ".json")))
+    return is_vars_file_name(file.path) or (METADATA in file.text and file.path.endswith((".yml", ".yaml", ".json")))
 
 
 def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Finding]:

@@ -14,7 +14,9 @@ from mlkeys._model.element import Resource
 from mlkeys._model.marks import readable
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
-from mlkeys._shared.schema import APPROLE_ATTRIBUTES, AT_CREATION, Attribute, path_problem
+from mlkeys._shared._attributes.approle import APPROLE_ATTRIBUTES
+from mlkeys._shared._attributes.attribute import AT_CREATION, Attribute
+from mlkeys._shared.names import path_problem
 
 #: The server refuses longer ones.
 _LONGEST_NAME = 4096

@@ -10,7 +10,7 @@ from typing import ClassVar, TypedDict, Unpack
 from mlkeys._model.element import Resource
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
-from mlkeys._shared.schema import ANY_TIME, AT_CREATION, Attribute
+from mlkeys._shared._attributes.attribute import ANY_TIME, AT_CREATION, Attribute
 
 
 class AuthAttributes(TypedDict, total=False):

@@ -12,7 +12,9 @@ from mlkeys._model.element import Resource
 from mlkeys._model.marks import targets
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
-from mlkeys._shared.schema import ANY_TIME, AT_CREATION, MOUNT_ATTRIBUTES, Attribute, mount_problem
+from mlkeys._shared._attributes.attribute import ANY_TIME, AT_CREATION, Attribute
+from mlkeys._shared._attributes.mount import MOUNT_ATTRIBUTES
+from mlkeys._shared.names import mount_problem
 
 
 class BackendAttributes(TypedDict, total=False):

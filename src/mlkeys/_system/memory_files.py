@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
-from mlkeys._shared.folders import Folder, folder_at
+from mlkeys._shared._files.folders import Folder, folder_at
 
 # Above the numbers that shells and programs use by themselves, and the same in each run, as links name it, unless the
 # caller hands over a file of that number, as scripts do with flock.

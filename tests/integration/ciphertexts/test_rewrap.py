@@ -20,7 +20,7 @@ from unittest import mock
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import ciphertexts as _module_ciphertexts
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import reached
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import File, NewFile
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import bound
 
 from tests.integration.support.plays import Project, encrypted, make_key

@@ -20,9 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import (
     Outcome,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    MOUNT_ATTRIBUTES,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.mount import MOUNT_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import (
     reconcile_backend,
 )

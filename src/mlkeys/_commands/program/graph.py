@@ -17,7 +17,7 @@ from mlkeys._commands.errors import failing_plainly, show_json, write_file
 from mlkeys._commands.program.template_names import names_in_files_of
 from mlkeys._commands.project import json_option, program_argument
 from mlkeys._errors import MlkeysError
-from mlkeys._shared.schema import did_you_mean
+from mlkeys._shared.suggestions import did_you_mean
 from mlkeys._synthesis.program import load
 from mlkeys._targets.json_text import json_text
 

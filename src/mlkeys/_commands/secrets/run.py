@@ -261,7 +261,7 @@ def _file_variables(prepared: Prepared, options: Options, shared: Mapping[str, i
 
 
 def _warn_about_sealed(values: Mapping[str, bytes]) -> None:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
 
     sealed = [name for name, value in values.items() if ciphertext_version(os.fsdecode(value).strip()) is not None]
     if sealed:

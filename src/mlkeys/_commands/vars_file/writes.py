@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 from mlkeys._commands.errors import show_json
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import with_comments
-from mlkeys._lint.ciphertexts import is_vars_file
 from mlkeys._shared.kept_sealed import sealed
-from mlkeys._shared.schema import VARS_FILE_SUFFIXES
+from mlkeys._shared.vars_files import VARS_FILE_SUFFIXES, is_vars_file_name
 from mlkeys._system import collection as _collection
 from mlkeys._system import replacing
 
@@ -263,7 +262,7 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
             another engine than `backend`.
     """
     key, backend = _key_and_engine(key, backend)
-    if not is_vars_file(path.name):
+    if not is_vars_file_name(path.name):
         raise MlkeysError(
             f"{path} is not a name for an encrypted vars file: it must end with {', '.join(VARS_FILE_SUFFIXES)}."
         )

@@ -29,8 +29,8 @@ from mlkeys._lint.fixing.loading import Loading
 from mlkeys._lint.scalars import Scalar, quote_for, scalar_at, scalars_in
 from mlkeys._lint.secrets import Found, found_in
 from mlkeys._providers.key_patterns import PRIVATE_KEY, Form, Patterns
-from mlkeys._shared.schema import METADATA
-from mlkeys._shared.yaml_words import is_reserved
+from mlkeys._shared._yaml.words import is_reserved
+from mlkeys._shared.vars_files import METADATA
 
 _YAML = (ANSIBLE, LITELLM, COMPOSE)
 _NOT_REPLACED = ("!unsafe", "!vault", "!vault-encrypted")

@@ -9,25 +9,32 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import schema
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.attribute import (
+    ANY_TIME,
+    AT_CREATION,
+    ON_ONLY,
+    Attribute,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.mount import MOUNT_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.durations import (
+    MAX_DURATION_SECONDS,
+    age_text,
+    parse_duration,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import (
     KEY_TYPES,
     NOT_DERIVABLE_TYPES,
     key_problems,
     unknown_type_hint,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    KEY_ATTRIBUTES,
-    MAX_DURATION_SECONDS,
-    MOUNT_ATTRIBUTES,
-    age_text,
-    ciphertext_version,
-    did_you_mean,
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import (
     mount_problem,
     name_problem,
-    parse_duration,
     path_problem,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -246,13 +253,13 @@ def test_there_is_not_suggestion_where_nothing_is_near() -> None:
 
 
 @pytest.mark.parametrize("attributes", [KEY_ATTRIBUTES, MOUNT_ATTRIBUTES])
-def test_the_tables_make_sense(attributes: tuple[schema.Attribute, ...]) -> None:
+def test_the_tables_make_sense(attributes: tuple[Attribute, ...]) -> None:
     names = [attribute.name for attribute in attributes]
     assert len(set(names)) == len(names)
     for attribute in attributes:
         assert attribute.kind in ("str", "bool", "int", "duration", "list", "dict")
-        assert attribute.change in (schema.AT_CREATION, schema.ON_ONLY, schema.ANY_TIME)
-        assert attribute.at_creation or attribute.change == schema.ANY_TIME, "it could never be set"
+        assert attribute.change in (AT_CREATION, ON_ONLY, ANY_TIME)
+        assert attribute.at_creation or attribute.change == ANY_TIME, "it could never be set"
         assert attribute.server in ("", "OpenBao", "Vault")
         assert attribute.description.endswith(".")
 

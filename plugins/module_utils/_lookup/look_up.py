@@ -26,7 +26,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms impor
     with_context_refused,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import depends_on_key, use_problems
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.operations import Answer, Operations
