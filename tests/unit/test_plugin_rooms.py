@@ -209,6 +209,28 @@ def test_no_foreign_exception_becomes_text(path: Path) -> None:
     assert caught <= {OWN_TEXTS.get(place(path), "")}
 
 
+# Who keeps an error to raise it, or to end with it, once the handler is left, and why ``from None`` is not enough.
+KEPT = {
+    "module_utils/_module/masking",  # Ansible adds the traceback of a handler to what ends a module in it
+    "module_utils/_transit/api",  # the refusal may quote a backup
+    "module_utils/_transit/key",  # whether it is raised at all depends on more requests
+}
+
+
+@pytest.mark.parametrize("path", CODE, ids=place)
+def test_errors_are_raised_in_their_handlers(path: Path) -> None:
+    handlers = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.ExceptHandler) and node.name]
+    keeping = [
+        handler.lineno
+        for handler in handlers
+        for node in ast.walk(handler)
+        if isinstance(node, (ast.Assign, ast.AnnAssign))
+        and isinstance(node.value, ast.Name)
+        and node.value.id == handler.name
+    ]
+    assert not keeping or place(path) in KEPT
+
+
 @pytest.mark.parametrize("folder", [*WITH_CODE, "doc_fragments"])
 def test_every_file_says_its_licence(folder: str) -> None:
     licence = "BSD-2-Clause" if folder == "module_utils" else "GPL-3.0-or-later"

@@ -111,8 +111,8 @@ def _material_of(given: Mapping[str, Any], key_type: str) -> Material:
     except InvalidOption as error:
         if key_type in KEY_TYPES:
             raise
-        message = f"{error.message} The type '{key_type}' is not a known one.{unknown_type_hint(key_type)}"
-    raise InvalidOption(message)
+        hint = f"The type '{key_type}' is not a known one.{unknown_type_hint(key_type)}"
+        raise InvalidOption(f"{error.message} {hint}") from None
 
 
 def send_material(transit: Transit, name: str, request: ImportRequest, body: Mapping[str, Any]) -> None:

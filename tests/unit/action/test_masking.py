@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +12,10 @@ from typing import Any, cast
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import FileError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import (
     MASK,
+    ending,
     give_up,
     masked,
     occurring,
@@ -20,7 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking imp
     worth_masking,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import connection_spec
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import known_options, spelling_problem
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import spec_of, spelling_problem
 
 CANARY = "canary-misspelt-Qz7"
 MODULES = sorted(path.stem for path in (Path(__file__).parents[3] / "plugins" / "modules").glob("*.py"))
@@ -93,13 +96,38 @@ def test_both_ends_of_a_module_mask() -> None:
         assert made.no_log_values == {"s.a-long-token"}
 
 
+def test_a_module_ends_outside_of_handlers_so_that_ansible_adds_no_traceback() -> None:
+    ended: list[tuple[dict[str, Any], Any]] = []
+    module = cast(
+        "AnsibleModule",
+        SimpleNamespace(
+            params={},
+            argument_spec={},
+            no_log_values=set(),
+            fail_json=lambda **result: ended.append((result, sys.exc_info()[1])),
+        ),
+    )
+
+    @ending
+    def run(_module: AnsibleModule) -> None:
+        try:
+            Path(f"/nonexistent/{CANARY}").stat()
+        except OSError:
+            raise FileError("It cannot be read.", changed=True) from None
+
+    run(module)
+    assert ended == [({"msg": "It cannot be read.", "changed": True}, None)]
+
+
 # Misspelt options
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_options_of_each_module_are_known(module: str) -> None:
-    assert {"url", "cacert"} <= known_options(module)
-    assert spelling_problem(module, dict.fromkeys([*known_options(module), "_ansible_verbosity"])) == ""
+    spec = spec_of(module)
+    names = {*spec, *(alias for option in spec.values() for alias in option.get("aliases", ()))}
+    assert {"url", "cacert"} <= names
+    assert spelling_problem(module, dict.fromkeys([*names, "_ansible_verbosity"])) == ""
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,8 @@ def _focused(drawn: Picture, names: tuple[str, ...]) -> Picture:
         return drawn.around(names)
     except KeyError as unknown:
         name = unknown.args[0]
-    near = did_you_mean(name, sorted({box.name for box in drawn.boxes.values()}))
-    raise MlkeysError(f"The picture has no {name}.{near} 'mlkeys graph' shows all names.")
+        near = did_you_mean(name, sorted({box.name for box in drawn.boxes.values()}))
+        raise MlkeysError(f"The picture has no {name}.{near} 'mlkeys graph' shows all names.") from None
 
 
 def _layout_library() -> ModuleType:

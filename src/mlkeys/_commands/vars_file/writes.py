@@ -231,17 +231,12 @@ class Target:
 def _check_engine(client: Client, backend: str) -> None:
     """Refuse an engine of another type, such as a KV engine, which would store values as they are.
 
-    The server describes an engine to each token that may do something with it.
-
     Raises:
         MlkeysError: it is of another type.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.mounts import visible_mount
 
-    try:
-        kind = client.get(f"sys/internal/ui/mounts/{backend}", answers=ServerError).data.get("type")
-    except ServerError:
-        return
+    kind = visible_mount(client, backend).get("type")
     if kind and kind != "transit":
         raise MlkeysError(
             f"The engine at '{backend}' is not a Transit engine: its type is '{kind}'. No value was sent to it. "
