@@ -74,17 +74,6 @@ class TermDefaults:
     digest: int = 0
 
 
-def items_from(terms: Sequence[Any], defaults: TermDefaults) -> list[Item]:
-    """The terms as items of a batch.
-
-    Raises:
-        InvalidOption: with the first terms that cannot be right.
-    """
-    asked = asked_from(terms, defaults)
-    refuse_problems(asked)
-    return [one.ask for one in asked]
-
-
 def asked_from(terms: Sequence[Any], defaults: TermDefaults) -> list[Asked]:
     """The terms, each as an item of a batch, or with the reason why it cannot be right."""
     return [_asked(index, term, defaults) for index, term in enumerate(flat(terms))]

@@ -50,11 +50,6 @@ def spec_of(module: str) -> Spec:
     return spec
 
 
-def known_options(module: str) -> frozenset[str]:
-    """The names and aliases of the options of ``mlkeys.transit.MODULE``."""
-    return frozenset(_by_name(spec_of(module)))
-
-
 def spelling_problem(module: str, given: Mapping[str, Any]) -> str:
     """A sentence about options that the module does not have, empty if there are none. It repeats no value."""
     options = {name: value for name, value in given.items() if not name.startswith("_ansible_")}
