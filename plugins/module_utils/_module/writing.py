@@ -21,7 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes 
     set_flags,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import ending, succeed
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders, locks, replacing
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import File
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import lines_with_ciphertext, refusal
 
@@ -73,7 +73,7 @@ def open_file(module: AnsibleModule, opened: contextlib.ExitStack, path: str, *,
     except FileNotFoundError:
         folder = os.path.dirname(os.path.realpath(path))
         raise FileError(f"The folder {folder} does not exist. Create it first.", changed=changed) from None
-    except folders.Busy as error:
+    except locks.Busy as error:
         raise write_error(path, error, changed=changed) from None
     except OSError as error:
         raise FileError(f"{path}: {error.strerror or 'it cannot be read'}.", changed=changed) from None

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders, locks
 
 ANOTHER = 12345
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
@@ -235,7 +235,7 @@ def test_one_run_waits_for_the_other_and_then_gives_up(tmp_path: Path, monkeypat
         with folder.locked() as descriptor:
             assert descriptor is not None
             assert os.fstat(descriptor).st_ino == tmp_path.stat().st_ino
-        with folders.folder_at(str(tmp_path)) as other, other.locked(), pytest.raises(folders.Busy), folder.locked():
+        with folders.folder_at(str(tmp_path)) as other, other.locked(), pytest.raises(locks.Busy), folder.locked():
             pass
         with folder.locked():
             pass

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
-import time
 from dataclasses import dataclass
 from typing import Iterator
+
+from .locks import exclusive
 
 # A folder may be searched without the right to read it, where the system has a way to open it for that alone.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -29,7 +29,6 @@ _MOST_LINKS = 40
 
 # Another run holds a folder for as long as a rename takes.
 _PATIENCE_SECONDS = 10.0
-_POLL_SECONDS = 0.02
 
 
 class UnsafeLink(OSError):
@@ -42,10 +41,6 @@ class UnsafeFile(OSError):
 
 class UnsafeOwner(UnsafeFile):
     """Somebody put it there who may not have what is written into it."""
-
-
-class Busy(OSError):
-    """Another run is writing in the folder."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +153,8 @@ class Folder:
         with contextlib.suppress(PermissionError):
             descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.descriptor)
         try:
-            with _locked(os.fstat(self.descriptor)):
+            status = os.fstat(self.descriptor)
+            with exclusive(f"folder {status.st_dev:x}-{status.st_ino:x}", _PATIENCE_SECONDS):
                 yield descriptor
         finally:
             if descriptor is not None:
@@ -332,63 +328,6 @@ def _link_target(folder: Folder, name: str, *, only_read: bool = False) -> str |
     if (_identity(again), again.st_ctime_ns) != (_identity(status), status.st_ctime_ns):
         raise UnsafeLink(errno.ESTALE, f"{os.path.join(folder.path, name)} was changed while it was looked at")
     return target
-
-
-@contextlib.contextmanager
-def _locked(status: os.stat_result) -> Iterator[None]:
-    """Hold the lock of a folder, where the system has a place for it. The file of the lock is gone afterwards."""
-    place = _lock_folder()
-    if place < 0:
-        yield
-        return
-    name = f"{status.st_dev:x}-{status.st_ino:x}"
-    try:
-        lock = _lock(place, name)
-        try:
-            yield
-        finally:
-            # While the lock is held: who waits for this file finds that it is not the one of that name any more.
-            with contextlib.suppress(OSError):
-                os.unlink(name, dir_fd=place)
-            os.close(lock)
-    finally:
-        os.close(place)
-
-
-def _lock_folder() -> int:
-    """The folder of this user's locks, -1 where the system has no place for it."""
-    parent = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "")
-    place = f"{parent if os.path.isdir(parent) else '/tmp'}/mlkeys-locks-{os.geteuid()}"  # noqa: S108  it is private
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(place, 0o700)
-        folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return -1
-    # Anybody may make a folder of this name first.
-    if os.fstat(folder).st_uid == os.geteuid() and not os.fstat(folder).st_mode & 0o077:
-        return folder
-    os.close(folder)
-    return -1
-
-
-def _lock(place: int, name: str) -> int:
-    """A locked file that still has its name."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=place)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _identity(os.fstat(descriptor)) == _identity(os.stat(name, dir_fd=place, follow_symlinks=False)):
-                return descriptor
-        except (BlockingIOError, FileNotFoundError):
-            pass
-        except OSError:  # a file system without locks
-            return descriptor
-        os.close(descriptor)
-        if time.monotonic() > deadline:
-            raise Busy(errno.EBUSY, "another run is writing in its folder")
-        time.sleep(_POLL_SECONDS)
 
 
 def _is_trusted(uid: int) -> bool:

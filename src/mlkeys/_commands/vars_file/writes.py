@@ -327,7 +327,7 @@ def in_turn(aim: Target, work: Callable[[Target], Result]) -> Result:
     Raises:
         ChangedMeanwhile: the file keeps changing.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive
+    from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.locks import exclusive
 
     with exclusive(f"vars file {aim.path.resolve()}"):
         for _ in range(_ATTEMPTS - 1):
