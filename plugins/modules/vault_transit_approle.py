@@ -55,7 +55,7 @@ options:
     elements: str
   token_ttl:
     description:
-      - How long a token lives, for instance V(1h) or V(3600). V(0) means the server's default.
+      - How long a token lives, for example V(1h) or V(3600). V(0) means the server's default.
     type: str
   token_max_ttl:
     description:

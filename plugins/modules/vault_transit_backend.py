@@ -47,7 +47,7 @@ options:
     type: str
   default_lease_ttl:
     description:
-      - Default lease, for instance V(720h), V(30d) or V(3600) seconds. V(0) or V(system) means the server's default.
+      - Default lease, for example V(720h), V(30d) or V(3600) seconds. V(0) or V(system) means the server's default.
     type: str
   max_lease_ttl:
     description:

@@ -138,8 +138,8 @@ notes:
     of a play. So one run can use several servers and namespaces.
   - With O(stage=inventory), set P(ansible.builtin.host_group_vars#vars) to the same stage. Otherwise it returns the
     ciphertext again for every task.
-  - Whoever runs tasks can print variables, for instance with C(ansible all -m debug -a var=hostvars). O(decrypt=never)
-    prevents it for a run that needs no secrets.
+  - Anyone who runs tasks can print variables, for example with C(ansible all -m debug -a var=hostvars). Set
+    O(decrypt=never) for runs that need no secrets.
 seealso:
   - module: mlkeys.transit.vault_transit_vars
 """

@@ -66,7 +66,7 @@ class PolicyRequest:
         comment: what stands above the rules.
         manager: who may change it, empty for everybody.
         former: managers from whom it is taken over.
-        keeps: whether what the policy grants already stays granted.
+        keeps: whether the policy keeps its present grants.
     """
 
     name: str

@@ -44,7 +44,7 @@ LEFT = "left for the next run"
 # No key that was tried owns it.
 UNKNOWN = "unknown"
 
-# So many contexts are named.
+# At most this many contexts are named.
 _LISTED = 5
 
 
@@ -276,7 +276,7 @@ def _explained(
 
 
 def _too_new(version: int, latest: int) -> str:
-    return f"version {version} does not exist in this key (latest {latest}): another key, or the key was created anew"
+    return f"version {version} does not exist in this key (latest {latest}): another key, or the key was re-created"
 
 
 def _tried(transit: Transit, one: FoundCiphertext, wanted: Wanted, key: KeyState) -> str:

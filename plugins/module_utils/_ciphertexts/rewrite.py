@@ -190,7 +190,7 @@ class _Tally:
 
 
 def _copy(source: BinaryIO, target: Digests, count: int | None) -> None:
-    """Copy so many bytes, or all that is left."""
+    """Copy this many bytes, or all that is left."""
     while count is None or count:
         chunk = source.read(_CHUNK if count is None else min(_CHUNK, count))
         if not chunk:

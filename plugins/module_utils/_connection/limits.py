@@ -4,7 +4,7 @@
 """End a response that takes too long or has no end. **Private** to the collection.
 
 The timeouts of Python's libraries apply to each single read. A server that sends a byte now and then stays below them
-for ever. So a timer shuts the connection down when the time for the whole response is over.
+forever. So a timer shuts the connection down when the time for the whole response is over.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def done_within(seconds: float, call: Callable[[], _T]) -> _T:
     end the wait for headers, which may come one byte at a time.
 
     Raises:
-        TimeoutError: it was not done after so many seconds.
+        TimeoutError: it was not done after this many seconds.
     """
     returned: list[_T] = []
     raised: list[Exception] = []
@@ -204,7 +204,7 @@ def content_within(response: Any, seconds: float) -> bytes:
     """The body of a response of Python's own HTTP client.
 
     Raises:
-        TimeoutError: it was not complete after so many seconds.
+        TimeoutError: it was not complete after this many seconds.
         TooLarge: it is longer than `MAX_RESPONSE`.
     """
     return _joined(_chunks(response, time.monotonic() + seconds))

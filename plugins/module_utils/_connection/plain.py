@@ -94,7 +94,7 @@ class PlainAdapter:
         json: Any = None,
         params: Mapping[str, Any] | None = None,
     ) -> Response:
-        """The whole response, within so many seconds.
+        """The whole response, within this many seconds.
 
         Raises:
             Unanswered: there was none.

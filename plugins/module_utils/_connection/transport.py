@@ -185,7 +185,7 @@ class Transport:
         target = response.headers.get("Location", "")
         standby = response.status_code in (307, 308)
         if follow and standby and self.members.follow(target):
-            # Once: two servers that each name the other as the active node would redirect for ever.
+            # Once: two servers that each name the other as the active node would redirect forever.
             return self.send(request, follow=False, alone=alone)
         redirected = ServerUnreachable(messages.redirected(here, target))
         redirected.not_applied = alone
@@ -203,7 +203,7 @@ class Transport:
         return of_login if request.login and of_login is not None else inner
 
     def _exchange(self, method: str, path: str, seconds: float, **options: Any) -> Response:
-        """The whole response, within so many seconds.
+        """The whole response, within this many seconds.
 
         Raises:
             Unanswered: there was none.

@@ -56,7 +56,7 @@ REWRAP = "vault_transit_rewrap"
 # allocator of Python no longer finds room for a part where the one before it was: memory grows with each part.
 AT_ONCE = 10000
 
-# A file that others rewrite at the same time is tried again so many times.
+# A file that others rewrite at the same time is tried again this many times.
 _ATTEMPTS = 5
 
 # The states of a ciphertext in results.

@@ -55,7 +55,7 @@ def _sum_of_parts(text: str) -> Fraction:
 
     parts = _DURATION_PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"'{text}' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds")
+        raise ValueError(f"'{text}' is not a duration: write for example 30d, 720h, 1h30m or a number of seconds")
     # A float would round, and overflow where the number is only out of range.
     return sum((Fraction(number) * Fraction(_SECONDS[unit]) for number, unit in parts), Fraction(0))
 

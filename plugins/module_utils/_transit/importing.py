@@ -154,7 +154,7 @@ _GRANTED = ("derived", "type")
 
 _WRAPPED_OTHERWISE = (
     "import.ciphertext was not wrapped with the server's own wrapping key and hash_function. Correct hash_function, or "
-    "wrap the material anew."
+    "wrap the material again."
 )
 _OTHER_TYPE = "it is not a key of this type. Correct type or the material."
 

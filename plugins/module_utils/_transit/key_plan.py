@@ -354,10 +354,10 @@ def _soft_deletion(actual: Mapping[str, Any], aging: _Aging, *, rotate: bool) ->
 
 
 def _lasting_warnings(name: str, changes: Mapping[str, Any]) -> list[str]:
-    """What a change does for ever."""
+    """What a change does forever."""
     lasting = {
-        "exportable": "whoever may export the key",
-        "allow_plaintext_backup": "whoever may back up the key, if it is exportable as well,",
+        "exportable": "anyone who can export the key",
+        "allow_plaintext_backup": "anyone who can back up the key, if it is also exportable,",
     }
     return [
         f"Key '{name}': {attribute} is turned on, which cannot be undone: {who} has the key itself."

@@ -110,7 +110,7 @@ _BITS = 256
 
 
 def _encoded(reply: Reply, name: str, form: str, size: int) -> str:
-    """So many bytes in the given form.
+    """This many bytes in the given form.
 
     Raises:
         UnexpectedAnswer: it is something else, or shorter or longer.
@@ -187,7 +187,7 @@ class Operations:
         return self._one(self.place("hash"), body, lambda reply: _encoded(reply, "sum", form, size))
 
     def random(self, size: int, parameters: Mapping[str, Any]) -> Answer:
-        """So many random bytes, as text."""
+        """This many random bytes, as text."""
         body = {"bytes": size, **parameters}
         form = parameters.get("format") or "base64"
         return self._one(self.place("random"), body, lambda reply: _encoded(reply, "random_bytes", form, size))

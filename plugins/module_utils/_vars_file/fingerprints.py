@@ -105,7 +105,7 @@ def stale_entries(file: VarsFile, request: VarsRequest, latest: int) -> list[Ent
     ]
 
 
-def fingerprints_anew(
+def new_fingerprints(
     transit: Transit, request: VarsRequest, entries: list[Entry], dry_run: bool
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """New fingerprints of entries, as far as the token may decrypt these.

@@ -29,7 +29,7 @@ def conflicts(arguments: Mapping[str, Any]) -> Iterator[str]:
     """
     files = {os.path.realpath(file): file for base in _bases(arguments) for file in _files_at(base)}
     for file in files.values():
-        # Whoever uses the file gets the error.
+        # The code that uses the file gets the error.
         with contextlib.suppress(OSError), opened_to_read(file) as stream:
             problem = conflict_in(stream.read(MOST_BYTES), file)
             if problem:

@@ -105,7 +105,7 @@ class Logins:
 
     Attributes:
         now: seconds since the epoch.
-        within: a warning is due when one expires within so many seconds.
+        within: a warning is due when one expires within this many seconds.
         site: the command that deploys services to these hosts.
     """
 

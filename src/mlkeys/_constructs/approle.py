@@ -66,7 +66,7 @@ class AppRole(Resource):
         secret_id_num_uses: how often a secret ID can be used. 0: any number.
         secret_id_bound_cidrs: networks from which the role may log in. Empty: any.
         local_secret_ids: keep secret IDs out of replication. Cannot be changed later.
-        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of recreating it.
             Default: none.
     """
 

@@ -27,7 +27,7 @@ class AppRoleAuth(Resource):
     Args:
         path: path to mount it at. Default: `approle`. Cannot be changed later.
         description: purpose of the auth method. Default: empty.
-        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of recreating it.
             Default: none.
     """
 

@@ -63,7 +63,7 @@ class TransitSecretBackend(Resource):
         force_no_cache: disable caching for the mount. Default: False. Cannot be changed later.
         disable_upsert: refuse to encrypt with a key that does not exist, instead of creating it, so that a mistyped
             name is an error. Default: True.
-        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of recreating it.
             Default: none.
     """
 
@@ -145,7 +145,7 @@ class TransitSecretCacheConfig(Resource):
     Args:
         backend: path of the engine. Required.
         size: number of keys to cache: 0 for no limit (the server's default), otherwise at least 10. Required.
-        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of recreating it.
             Default: none.
     """
 

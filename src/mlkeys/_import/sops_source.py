@@ -103,7 +103,7 @@ def _check_kind(values: Iterable[Value], sealed: Mapping[tuple[str, ...], bool],
 
 
 def _check_regular(path: Path) -> None:
-    """sops would wait for whoever writes into a named pipe."""
+    """sops would wait for a writer of a named pipe."""
     try:
         opened_to_read(str(path)).close()
     except OSError as error:

@@ -167,7 +167,7 @@ def secrets_of(connect: Callable[[], Client], path: Path) -> list[Secret]:
 
     Raises:
         MlkeysError: it is not valid, holds values that are not encrypted, or holds nothing, as after a write that was
-            cut short. Whoever uses it would go on without what it held.
+            cut short. Anyone who uses it would go on without what it held.
     """
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import load
 

@@ -70,7 +70,7 @@ def shared_file(name: str) -> int:
 
 
 def fill(descriptor: int, content: bytes) -> None:
-    """Replace the content of a shared file. Whoever has it open reads the new one from its beginning."""
+    """Replace the content of a shared file. A process that has it open reads the new one from its beginning."""
     written = 0
     while written < len(content):
         written += os.pwrite(descriptor, content[written:], written)

@@ -404,7 +404,7 @@ def test_what_works_for_the_servers_client_works_for_all(
     found = {name: get(monkeypatch) for name, get in ALL.items()}
     authorities = [name for name in environment if "_CA" in name or "SSL_CERT_" in name]
     if len(authorities) < 2:
-        # The templates of an agent read one of these variables, and wait for ever with the wrong one.
+        # The templates of an agent read one of these variables, and wait forever with the wrong one.
         found["agent"] = by_agent(environment, place, tmp_path)
     assert found == dict.fromkeys(found, wanted())
 

@@ -231,8 +231,8 @@ def test_an_impossible_key_is_not_created(bao: Bao, mount: str, options: dict[st
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ("soon", "'soon' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds."),
-        ("-1", "'-1' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds."),
+        ("soon", "'soon' is not a duration: write for example 30d, 720h, 1h30m or a number of seconds."),
+        ("-1", "'-1' is not a duration: write for example 30d, 720h, 1h30m or a number of seconds."),
         ("0.5s", "'0.5s' is not a whole number of seconds."),
         ("9223372037", "'9223372037' is out of range: at most 9223372036 seconds."),
     ],

@@ -162,7 +162,7 @@ def test_a_path_may_be_left_by_dots_as_long_as_no_link_was_on_it(tree: Path, the
         (ANOTHER, 0o755, f"the user with ID {ANOTHER}"),
     ],
 )
-def test_whoever_may_write_to_a_folder_may_have_moved_a_link_into_it(
+def test_anyone_who_may_write_to_a_folder_may_have_moved_a_link_into_it(
     tree: Path, owner: int, mode: int, words: str
 ) -> None:
     shared = tree / "shared"

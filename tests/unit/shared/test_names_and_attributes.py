@@ -76,7 +76,7 @@ def test_a_duration_in_seconds(text: str | int, seconds: int) -> None:
     ],
 )
 def test_an_invalid_duration_is_refused_with_an_example(text: Any) -> None:
-    with pytest.raises(ValueError, match=r"is not a duration: write for instance 30d, 720h, 1h30m or a number"):
+    with pytest.raises(ValueError, match=r"is not a duration: write for example 30d, 720h, 1h30m or a number"):
         parse_duration(text)
 
 

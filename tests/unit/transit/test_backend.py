@@ -113,8 +113,8 @@ def test_all_invalid_durations_are_named_before_the_server_is_asked() -> None:
     with pytest.raises(InvalidOption) as error:
         run_mount(Script(), mount(default_lease_ttl="soon", max_lease_ttl="-1"))
     assert error.value.message == (
-        "default_lease_ttl: 'soon' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds; "
-        "max_lease_ttl: '-1' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds."
+        "default_lease_ttl: 'soon' is not a duration: write for example 30d, 720h, 1h30m or a number of seconds; "
+        "max_lease_ttl: '-1' is not a duration: write for example 30d, 720h, 1h30m or a number of seconds."
     )
 
 

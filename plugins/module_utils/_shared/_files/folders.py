@@ -5,7 +5,7 @@
 
 Symbolic links are followed only where root or the caller owns them. Where somebody else may rename them, they are
 followed only within the tree of folders that is that user's anyway: another user can move a link of root to any name.
-Once a folder is open, its files are reached by its descriptor: whoever renames or links things above it in the
+Once a folder is open, its files are reached by its descriptor: anyone who renames or links things above it in the
 meantime changes nothing.
 
 This file uses the standard library alone and imports nothing of the collection: the package `mlkeys` has it as well.
@@ -109,7 +109,7 @@ class Folder:
         """
         if self.tree is None or (status.st_uid == self.tree.uid and not self.tree.is_shared):
             return
-        # Only those who may write to a folder move it to another one; a file is moved by whoever may write around it.
+        # Only those who may write to a folder move it to another one; a file, anyone who may write around it.
         is_folder = stat.S_ISDIR(status.st_mode)
         keeps = is_folder and self.tree.is_sticky and self.path == self.tree.path
         if not keeps or not _is_trusted(status.st_uid):
@@ -143,7 +143,7 @@ class Folder:
 
         Gives a descriptor of the folder, ``None`` if it cannot be read. Then files stand for it among users.
 
-        The lock is a file of this user alone: whoever may read a folder could keep a lock of the folder itself. With
+        The lock is a file of this user alone: anyone who may read a folder could keep a lock of the folder itself. With
         runs of other users, `replacing` takes turns, as far as they let it.
 
         Raises:

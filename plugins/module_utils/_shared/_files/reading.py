@@ -3,7 +3,7 @@
 
 """Files that are opened without waiting for anybody. **Private**.
 
-A named pipe that somebody put in the place of a file would keep a reader for ever, and a device may have no end.
+A named pipe that somebody put in the place of a file would keep a reader forever, and a device may have no end.
 
 This file uses the standard library alone and imports nothing of the collection: the package `mlkeys` has it as well.
 """

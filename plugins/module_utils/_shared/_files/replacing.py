@@ -32,7 +32,7 @@ _LABEL = "security.selinux"
 # These describe the content, which is new.
 _NOT_COPIED = ("security.capability", "security.evm", "security.ima", _LABEL)
 
-# Whoever may read a file may lock it. After so long a run goes on: it replaces nothing that has changed.
+# Anyone who may read a file may lock it. After so long a run goes on: it replaces nothing that has changed.
 _PATIENCE_SECONDS = 30.0
 # What a process waits for other users altogether, each of which holds a folder for as long as a rename takes.
 _others = {"seconds": 1.0}

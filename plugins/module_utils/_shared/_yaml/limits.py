@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""YAML texts that are short, and take all time or memory of whoever loads them. Pure.
+"""YAML texts that are short, and take all time or memory of a program that loads them. Pure.
 
 The loader that PyYAML has in C calls itself for each level, without a limit: a text of 100 KB crashes the process. And
 with a few aliases of aliases, a text of 1 KB holds a billion values.

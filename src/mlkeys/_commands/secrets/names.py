@@ -76,7 +76,7 @@ def _names(places: Iterable[object]) -> list[str]:
 def names_in(text: str) -> list[str]:
     """The names in an encrypted vars file, in YAML or JSON, as far as a shell takes them for nothing else.
 
-    Whoever presses the tab key must not wait for the file to be loaded, nor run what its writer thought of.
+    Anyone who presses the tab key must not wait for the file to be loaded, nor run what its writer thought of.
     """
     kind = _NESTED.search(text)
     if kind:

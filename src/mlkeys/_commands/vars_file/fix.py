@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""`mlkeys lint --fix`: secrets move into an encrypted vars file, and references stay in their places."""
+"""`mlkeys lint --fix`: secrets move into an encrypted vars file, and references replace them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import VarsPlan
 
 _WIDE = 200
-# Whoever loses the race to write a file so many times gives up.
+# Give up after losing the race to write a file this many times.
 _ATTEMPTS = 5
 
 Result = TypeVar("Result")

@@ -278,7 +278,7 @@ def _move(text: str, kind: str, one: Finding, found: Found, scalar: Scalar | Non
         reference = f"os.environ/{variable.upper()}"
     else:
         reference = f"{{{{ {variable} }}}}"
-        # Whoever makes a value of a comment gets one.
+        # A comment that becomes a value gets one.
         value_of_comment = kind == ANSIBLE and scalar is None and _VALUE_BEGINS.search(before)
         is_word = kind == INVENTORY and needs_quotes(text, found.start, before)
         if value_of_comment or is_word or found.form.kind == PRIVATE_KEY:
