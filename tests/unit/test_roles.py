@@ -114,9 +114,7 @@ class Recorded(dict[str, Any]):
 def test_the_code_reads_every_option_of_a_service_and_no_other() -> None:
     file = Recorded(dest="/etc/app.json", shape="json", content={})
     service = Recorded(name="app", mode="plaintext", command=["/usr/bin/app"], files=[file])
-    host = Host(
-        "transit", "ml", "web", "approle", "http://127.0.0.1:8200", "", "", secret_id_kept=True, predicted=False
-    )
+    host = Host("http://127.0.0.1:8200", "web", key="ml")
 
     described([service], [], host)
 

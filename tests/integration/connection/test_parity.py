@@ -380,7 +380,9 @@ def by_agent(environment: Environment, place: Place, folder: Path) -> str:
         elif end != "TOKEN":
             rest[name] = value
     config = {"token_file_path": str(place.folder / ".vault-token")}
-    login = Login(url, "", "", str(folder), str(folder), method="token_file", config=config, **settings)
+    login = Login(
+        url, auth_method="token_file", auth_config=config, folder=str(folder), runtime=str(folder), **settings
+    )
     file = Rendered(str(folder / "seen"), "json", {"a": {"secret": "token"}}, "0400")
     sealed = Sealed("token", stored()["token"], ENGINE, KEY)
     (folder / "agent.hcl").write_text(writing(login, [file], lambda _name: sealed), encoding="utf-8")
