@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Durations as users write them and as messages show them.
+"""Durations of keys and tokens, as users write them and as messages show them.
 
 This file is **private** to the collection, uses the standard library alone and imports nothing of the
 collection: the Python package ``mlkeys`` carries the same file.
@@ -32,21 +32,12 @@ def parse_duration(value: str | int) -> int:
         ValueError: it is not a duration, not a whole number of seconds, negative, or more than the server can hold.
     """
     text = str(value).strip()
-    seconds = exact_seconds(text)
+    seconds = int(text) if re.fullmatch(r"[0-9]+", text) else _sum_of_parts(text)
     if seconds != int(seconds):
         raise ValueError(f"'{text}' is not a whole number of seconds")
     if seconds > MAX_DURATION_SECONDS:
         raise ValueError(f"'{text}' is out of range: at most {MAX_DURATION_SECONDS} seconds")
     return int(seconds)
-
-
-def exact_seconds(text: str) -> int | Fraction:
-    """The seconds of a duration, which may be shorter than one: ``500ms``.
-
-    Raises:
-        ValueError: it is not a duration.
-    """
-    return int(text) if re.fullmatch(r"[0-9]+", text) else _sum_of_parts(text)
 
 
 def _sum_of_parts(text: str) -> Fraction:

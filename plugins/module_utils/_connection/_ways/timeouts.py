@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Durations as the server's own client reads them, in Go's notation. **Private** to the collection."""
+"""Timeouts as the server's own client reads them, in Go's notation. **Private** to the collection.
+
+More texts than the server takes for durations of keys and tokens, which ``_shared/durations.py`` reads exactly.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-../../../../../plugins/module_utils/_connection/_ways/durations.py
+../../../../../plugins/module_utils/_connection/_ways/timeouts.py
