@@ -183,7 +183,7 @@ refused:
   sample: true
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import attribute_spec, run
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.mount import MOUNT_ATTRIBUTES
@@ -203,7 +203,7 @@ def argument_spec() -> Spec:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=argument_spec(),
         supports_check_mode=True,
     )

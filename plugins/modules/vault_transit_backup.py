@@ -171,8 +171,8 @@ reason:
   sample: the key has other versions
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.backup import backup_spec, run_backup
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, file_spec
 
 
@@ -181,7 +181,7 @@ def argument_spec() -> Spec:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), add_file_common_args=True, supports_check_mode=True)
+    module = Module(argument_spec=argument_spec(), add_file_common_args=True, supports_check_mode=True)
     run_backup(module)
 
 

@@ -162,8 +162,8 @@ refused:
   sample: true
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.export import export_spec, run_export
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, file_spec
 
 
@@ -172,7 +172,7 @@ def argument_spec() -> Spec:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), add_file_common_args=True, supports_check_mode=True)
+    module = Module(argument_spec=argument_spec(), add_file_common_args=True, supports_check_mode=True)
     run_export(module)
 
 

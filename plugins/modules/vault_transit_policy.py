@@ -219,8 +219,8 @@ grants_kept:
   sample: true
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.policy import reconcile_policy
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, policy_spec, run
 
@@ -230,7 +230,7 @@ def argument_spec() -> Spec:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=argument_spec(),
         supports_check_mode=True,
     )

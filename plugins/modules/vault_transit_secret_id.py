@@ -179,8 +179,8 @@ reason:
   sample: the current secret ID expires in 3600 seconds
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.secret_id import reconcile_secret_id
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import run
 
@@ -205,7 +205,7 @@ def argument_spec() -> Spec:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=argument_spec(),
         supports_check_mode=True,
     )

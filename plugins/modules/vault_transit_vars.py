@@ -267,8 +267,8 @@ successors:
     "sha256:5feceb66ffc86f38d952786c6d696c79": "vault:v2:Qm1ab3WHDOjf7mq6"
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_on_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec, file_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import reconcile_vars
@@ -299,7 +299,7 @@ def argument_spec() -> Spec:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=argument_spec(),
         add_file_common_args=True,
         required_if=[("store", "file", ["path"]), ("store", "kv", ["kv_path"])],

@@ -19,7 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.replacements import RewriteError
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import rewrite
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import Scan
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection import adapter, transport, unwrap
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import adapter, reasons, transport, unwrap
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
@@ -134,12 +134,12 @@ def answer(data: bytes) -> None:
     if content is not None:
         transport._is_health(transport.Request("GET", "sys/health"), content)
         transport._is_from_server("GET", 200, content)
-        transport._item_errors(content, None)
+        reasons.item_errors(content, None)
         transport._version(content)
 
 
 def unwrapped(data: bytes) -> None:
-    unwrap._reasons(unwrap._content(data))
+    reasons.reasons_in(unwrap._content(data).get("errors"))
 
 
 def sops_output(data: bytes) -> None:

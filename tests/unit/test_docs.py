@@ -59,7 +59,7 @@ def specified(name: str, monkeypatch: pytest.MonkeyPatch) -> Doc:
     def record(**arguments: Any) -> None:
         raise _Specified(arguments)
 
-    monkeypatch.setattr(module, "AnsibleModule", record)
+    monkeypatch.setattr(module, "Module", record)
     with pytest.raises(_Specified) as caught:
         module.main()
     return caught.value.arguments

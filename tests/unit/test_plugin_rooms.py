@@ -90,6 +90,7 @@ PURE = (
     "_connection/errors",
     "_connection/_logins/options",
     "_connection/messages",
+    "_connection/reasons",
     "_connection/settings",
     "_connection/cluster",
     "_run/plan",
@@ -146,7 +147,8 @@ def test_the_tables_name_nothing_that_is_gone() -> None:
 
 @pytest.mark.parametrize("path", sorted((PLUGINS / "modules").glob("*.py")), ids=place)
 def test_a_module_is_its_documentation_its_options_and_one_call(path: Path) -> None:
-    assert {name for name in imported(path) if name.startswith("ansible.")} == {"ansible.module_utils.basic"}
+    # Not the class of Ansible, whose errors about options are masked in another way.
+    assert not [name for name in imported(path) if name.startswith("ansible.")]
     functions = [node.name for node in parsed(path).body if isinstance(node, ast.FunctionDef)]
     assert functions == ["argument_spec", "main"]
 

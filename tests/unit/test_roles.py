@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,43 @@ def test_defaults_are_those_of_the_argument_spec(role: str) -> None:
             assert "default" not in option
         else:
             assert defaults[name] == option["default"], name
+
+
+CANARY = "canary-wrong-type-Vk3"
+WRONG_TYPES = {
+    "text": f'{CANARY} "x',
+    "pairs": f'a="{CANARY}',
+    "JSON": f'{{"a": "{CANARY}"',
+    "list": [CANARY],
+    "dict": {"a": {"b": CANARY}},
+}
+
+
+def secret_options(spec: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The options that hold secrets, each with the names of those that it is in."""
+    for name, option in spec.items():
+        if option.get("no_log"):
+            yield *above, name
+        yield from secret_options(option.get("options") or {}, (*above, name))
+
+
+def given(spec: dict[str, Any], names: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """Variables of a role with this value in this option."""
+    name, *inner = names
+    if inner:
+        value = given(spec[name]["options"], tuple(inner), value)
+        value = [value] if spec[name]["type"] == "list" else value
+    return {name: value}
+
+
+@pytest.mark.parametrize("wrong", WRONG_TYPES.values(), ids=WRONG_TYPES)
+@pytest.mark.parametrize(
+    ("role", "names"), [(role, names) for role in ROLES for names in secret_options(argument_spec(role))]
+)
+def test_a_secret_of_the_wrong_type_is_not_repeated(role: str, names: tuple[str, ...], wrong: Any) -> None:
+    spec = argument_spec(role)
+    messages = ArgumentSpecValidator(spec).validate(given(spec, names, wrong)).error_messages
+    assert CANARY not in "".join(messages)
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -33,6 +33,10 @@ class Response:
     content: bytes = field(repr=False)
 
 
+#: The only encoding of responses that is accepted.
+PLAIN = "identity"
+
+
 class Unanswered(Exception):
     """A request had no response.
 
@@ -70,6 +74,7 @@ def session_adapter(connection: Connection, watch: Watch) -> Any:
     )
     # Otherwise requests reads ~/.netrc before each request, and sends the credentials that it finds there.
     adapter.session.auth = _unchanged
+    adapter.session.headers["Accept-Encoding"] = PLAIN
     for scheme in ("http://", "https://"):
         adapter.session.mount(scheme, watched_adapter(watch, _before_tls(connection)))
     adapter.session.mount(SCHEME, socket_adapter(watch))

@@ -124,7 +124,7 @@ def watched_adapter(watch: Watch, prepare: Callable[[Any], None]) -> Any:
         "http": watched_pool(urllib3.connectionpool.HTTPConnectionPool, watch, lambda _made: None),
         "https": watched_pool(urllib3.connectionpool.HTTPSConnectionPool, watch, prepare),
     }
-    adapter: Any = requests.adapters.HTTPAdapter()
+    adapter: Any = decompressing_nothing(requests.adapters.HTTPAdapter())
     adapter.poolmanager.pool_classes_by_scheme = pools
     usual = adapter.proxy_manager_for
 
@@ -134,6 +134,23 @@ def watched_adapter(watch: Watch, prepare: Callable[[Any], None]) -> Any:
         return manager
 
     adapter.proxy_manager_for = proxy_manager_for
+    return adapter
+
+
+def decompressing_nothing(adapter: Any) -> Any:
+    """Let an adapter of `requests` return bodies as they were sent: a few bytes can become a gigabyte.
+
+    Its responses still have the header that says how they are compressed.
+    """
+    usual = adapter.build_response
+
+    def build_response(request: Any, received: Any) -> Any:
+        response = usual(request, received)
+        # urllib3 reads it when the body is read.
+        received.headers.pop("Content-Encoding", None)
+        return response
+
+    adapter.build_response = build_response
     return adapter
 
 

@@ -72,17 +72,23 @@ def _without_logins(value: Any) -> Any:
     return [_without_logins(url) for url in value] if isinstance(value, (list, tuple)) else value
 
 
+class Module(AnsibleModule):
+    """A module of the collection, that masks whenever it ends: for options that Ansible refuses as well."""
+
+    def exit_json(self, **result: Any) -> NoReturn:
+        _mask(self, result)
+        super().exit_json(**result)
+
+    def fail_json(self, msg: str, **result: Any) -> NoReturn:
+        _mask(self, {**result, "msg": msg})
+        super().fail_json(msg, **result)
+
+
 def succeed(module: AnsibleModule, **result: Any) -> NoReturn:
-    _mask(module, result)
     # Ansible adds what it sees at `path`, where somebody else may have removed the file since.
     with contextlib.suppress(FileNotFoundError):
         module.exit_json(**result)
     module.fail_json(msg="Somebody else moved or removed the file as soon as it was written.", changed=True)
-
-
-def give_up(module: AnsibleModule, msg: str, **result: Any) -> NoReturn:
-    _mask(module, {**result, "msg": msg})
-    module.fail_json(msg=msg, **result)
 
 
 def ending(run: Run) -> Run:
@@ -107,9 +113,9 @@ def ending(run: Run) -> Run:
 
 def _fail(module: AnsibleModule, failure: TransitError) -> NoReturn:
     if isinstance(failure, LibraryMissing):
-        give_up(module, f"{missing_required_lib(failure.library)}.{failure.remedy}")
+        module.fail_json(f"{missing_required_lib(failure.library)}.{failure.remedy}")
     refused: dict[str, Any] = {"refused": True} if isinstance(failure, ChangeImpossible) else {}
-    give_up(module, failure.message, changed=failure.changed, **refused)
+    module.fail_json(failure.message, changed=failure.changed, **refused)
 
 
 def _mask(module: AnsibleModule, result: Mapping[str, Any]) -> None:

@@ -18,7 +18,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import (
     ending,
-    give_up,
     succeed,
     worth_masking,
 )
@@ -113,7 +112,7 @@ def run(module: AnsibleModule, reconcile: Reconcile) -> None:
     outcome = outcome_of(module, reconcile, module.params)
     result = {"changed": outcome.changed, "diff": _diff(outcome), **outcome.result}
     if outcome.failure:
-        give_up(module, outcome.failure, **result)
+        module.fail_json(outcome.failure, **result)
     succeed(module, **result)
 
 

@@ -17,13 +17,12 @@ from pathlib import Path
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.vars_places import beside
 from mlkeys._system.decoding import PACKED, decoded
-from mlkeys._system.git import LARGEST, REGULAR_MODES, committed, contents_of, git, git_with_warnings
+from mlkeys._system.git import LARGEST, REGULAR_MODES, TOO_LARGE, committed, contents_of, git, git_with_warnings
 
 # What git says about a folder, in whose place it lists nothing.
 _CLOSED = re.compile(rb"^warning: could not open directory '(.+)/': (.+)$", re.MULTILINE)
 # Read at a time.
 _AT_LEAST = 65536
-_TOO_LARGE = f"larger than {LARGEST // (1024 * 1024)} MiB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +161,8 @@ class Worktree:
         contents = dict(contents_of(root, [blob for blob, _ in blobs.values()]))
         for shown, (blob, mode) in blobs.items():
             data = contents[blob]
-            if data is None:
-                yield Skipped(shown, _TOO_LARGE)
+            if isinstance(data, str):
+                yield Skipped(shown, data)
             elif (text := decoded(data)) is not None:
                 yield Looked(shown, text, mode, 0o666)
 
@@ -181,8 +180,8 @@ class Worktree:
                 places[blob] = commit, shown
         for blob, data in contents_of(root, list(places)):
             commit, shown = places[blob]
-            if data is None:
-                yield commit, Skipped(f"{shown} in commit {commit}", _TOO_LARGE)
+            if isinstance(data, str):
+                yield commit, Skipped(f"{shown} in commit {commit}", data)
             elif (text := decoded(data)) is not None:
                 yield commit, Looked(shown, text, 0, 0o777)
 
@@ -275,7 +274,7 @@ class Worktree:
         finally:
             os.close(descriptor)
         if max(status.st_size, len(data)) > LARGEST:
-            return Skipped(shown, _TOO_LARGE)
+            return Skipped(shown, TOO_LARGE)
         text = decoded(data)
         if named and data.startswith(PACKED):
             return Skipped(shown, "compressed; unpack it first")

@@ -26,7 +26,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerUnreachable,
     TransitError,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import scrubbed
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.reasons import scrubbed
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import pauses as pauses_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit

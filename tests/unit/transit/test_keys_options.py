@@ -23,7 +23,7 @@ class _Specified(Exception):
 
 def specified_entry() -> dict[str, Any]:
     made = mock.Mock(side_effect=_Specified)
-    with mock.patch.object(vault_transit_keys, "AnsibleModule", made), pytest.raises(_Specified):
+    with mock.patch.object(vault_transit_keys, "Module", made), pytest.raises(_Specified):
         vault_transit_keys.main()
     options: dict[str, Any] = made.call_args.kwargs["argument_spec"]["keys"]["options"]
     return options
