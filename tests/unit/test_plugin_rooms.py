@@ -51,7 +51,7 @@ OUTSIDE: dict[str, set[str]] = {
     "module_utils/_connection/_logins/aws": {"botocore"},
     "module_utils/_connection/_logins/azure": {"azure"},
     "module_utils/_connection/_logins/gcp": {"google", "requests"},
-    "module_utils/_connection/limits": {"requests", "urllib3"},
+    "module_utils/_connection/_ways/limits": {"requests", "urllib3"},
     "module_utils/_connection/plain": {"certifi"},
     "module_utils/_connection/transport": {"requests", "urllib3"},
     "module_utils/_connection/_ways/unix_sockets": {"requests", "urllib3"},

@@ -28,6 +28,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.a
     addresses_of,
     problems_of,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.pace import rate_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import (
     DIRECT,
     Proxies,
@@ -37,7 +38,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.p
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import seconds_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import rate_of
 
 DEFAULT_TIMEOUT = 30
 

@@ -16,6 +16,12 @@ from typing import Any, Iterator, Mapping
 from urllib.parse import quote, unquote
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import (
+    TooLarge,
+    Watch,
+    content_of,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.pace import Pace
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import base_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
     PLAIN,
@@ -44,12 +50,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
-    TooLarge,
-    Watch,
-    content_of,
-)
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import Pace
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.plain import PlainAdapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.reasons import (
     item_errors,
