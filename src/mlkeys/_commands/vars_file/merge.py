@@ -83,7 +83,7 @@ def _merged(texts: Sequence[str], name: str) -> str | None:
 
 def _other_metadata(text: str, name: str) -> dict[str, object]:
     """What a file says of itself that does not belong to its entries or its keys, such as ``unencrypted``."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
+    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
 
     metadata = content_of(text, name).get(METADATA, {})
