@@ -83,7 +83,7 @@ from typing import Any, Callable, Mapping
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import all_printable
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import PROOF, Scope, account
 
-# Whoever names a file on a host must not write to the terminal of whoever runs this. Paths stay as they are.
+# Anyone who names a file on a host must not write to the terminal of anyone who runs this. Paths stay as they are.
 _SENTENCES = ("refused", "blocking", "summary")
 
 

@@ -47,7 +47,7 @@ options:
     type: str
   default_lease_ttl:
     description:
-      - Default lease, for instance V(720h), V(30d) or V(3600) seconds. V(0) or V(system) means the server's default.
+      - Default lease, for example V(720h), V(30d) or V(3600) seconds. V(0) or V(system) means the server's default.
     type: str
   max_lease_ttl:
     description:
@@ -183,10 +183,10 @@ refused:
   sample: true
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import attribute_spec, run
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import MOUNT_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.mount import MOUNT_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import reconcile_backend
 
 
@@ -203,7 +203,7 @@ def argument_spec() -> Spec:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=argument_spec(),
         supports_check_mode=True,
     )

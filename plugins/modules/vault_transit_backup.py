@@ -82,7 +82,7 @@ attributes:
     details:
       - Except with O(force).
 notes:
-  - The token needs C(read) on C(transit/keys/NAME) and on C(transit/backup/NAME). With the latter, whoever
+  - The token needs C(read) on C(transit/keys/NAME) and on C(transit/backup/NAME). With the latter, anyone who
     has the token has the key. V(backup) of O(mlkeys.transit.vault_transit_policy#module:grants[].allow) grants both,
     and the right to restore.
   - Encryption does not show who wrote a file. Keep it where nobody else can replace it.
@@ -171,8 +171,8 @@ reason:
   sample: the key has other versions
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.backup import backup_spec, run_backup
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, file_spec
 
 
@@ -181,7 +181,7 @@ def argument_spec() -> Spec:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), add_file_common_args=True, supports_check_mode=True)
+    module = Module(argument_spec=argument_spec(), add_file_common_args=True, supports_check_mode=True)
     run_backup(module)
 
 

@@ -85,7 +85,7 @@ path:
   sample: /srv/assistant/.env
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec, file_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import run_writing
 
@@ -102,7 +102,7 @@ def argument_spec() -> Spec:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=argument_spec(),
         add_file_common_args=True,
         supports_check_mode=True,

@@ -28,7 +28,7 @@ options:
   floors:
     description:
       - Versions to keep O(keys[].min_decryption_version) and O(keys[].min_encryption_version) at. The names of the
-        dictionary are the path of the engine and the name of the key, for instance V(transit/ml-api-key).
+        dictionary are the path of the engine and the name of the key, for example V(transit/ml-api-key).
       - Applies to listed keys that set neither option. The playbook C(mlkeys.transit.rotate) writes such a dictionary
         to the file C(vault_transit_rotate_floors_file).
     type: dict
@@ -176,7 +176,7 @@ refused:
   sample: true
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, key_spec, run
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.keys import CONTINUE, FAIL, reconcile_keys
@@ -194,7 +194,7 @@ def argument_spec() -> Spec:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=argument_spec(),
         supports_check_mode=True,
     )

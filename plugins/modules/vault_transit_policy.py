@@ -94,7 +94,7 @@ options:
         elements: str
   keep_grants:
     description:
-      - Whether what the policy grants already stays granted, also with O(state=absent). Set it while the users of the
+      - Whether the policy keeps its present grants, even with O(state=absent). Set it while the users of the
         policy change over to what O(grants) names, and apply the task without it when they have.
       - RV(grants_kept) says whether the policy grants more than O(grants).
     type: bool
@@ -219,8 +219,8 @@ grants_kept:
   sample: true
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.policy import reconcile_policy
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, policy_spec, run
 
@@ -230,7 +230,7 @@ def argument_spec() -> Spec:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=argument_spec(),
         supports_check_mode=True,
     )

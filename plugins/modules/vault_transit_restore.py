@@ -164,8 +164,8 @@ reason:
   sample: "nothing to do: the key exists with the same versions"
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.backup import restore_spec, run_restore
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec
 
 
@@ -174,7 +174,7 @@ def argument_spec() -> Spec:
 
 
 def main() -> None:
-    run_restore(AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True))
+    run_restore(Module(argument_spec=argument_spec(), supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ description:
     under another name does not decrypt. Under other keys the server ignores the context.
   - Each operation sends all secrets in one request, as far as the server's limits allow.
   - The file keeps its comments, order and style, and is replaced in one step. Removing an entry removes only its own
-    lines. JSON is formatted anew.
+    lines. JSON is reformatted.
   - If somebody else changes the file in the meantime, it is left as it is, and the module fails.
 author:
   - mlkeys contributors (@mlkeys)
@@ -83,7 +83,7 @@ options:
   store_empty:
     description:
       - Names of secrets whose empty text, V(null), or empty dictionary or list is a value to store. Of nested data,
-        also what is around secrets, such as C(providers).
+        also the data around secrets, such as C(providers).
       - The names must be among O(secrets). The file must be of format 2, which a new file then is.
     type: list
     elements: str
@@ -233,7 +233,7 @@ entries:
       returned: always
     action:
       description:
-        - V(kept), V(added), V(updated) (encrypted anew), V(rewrapped), V(refreshed) (fingerprint only), V(removed).
+        - V(kept), V(added), V(updated) (encrypted again), V(rewrapped), V(refreshed) (fingerprint only), V(removed).
       type: str
       returned: always
     reason:
@@ -267,8 +267,8 @@ successors:
     "sha256:5feceb66ffc86f38d952786c6d696c79": "vault:v2:Qm1ab3WHDOjf7mq6"
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_on_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec, file_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import reconcile_vars
@@ -299,7 +299,7 @@ def argument_spec() -> Spec:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=argument_spec(),
         add_file_common_args=True,
         required_if=[("store", "file", ["path"]), ("store", "kv", ["kv_path"])],

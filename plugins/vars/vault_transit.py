@@ -138,8 +138,8 @@ notes:
     of a play. So one run can use several servers and namespaces.
   - With O(stage=inventory), set P(ansible.builtin.host_group_vars#vars) to the same stage. Otherwise it returns the
     ciphertext again for every task.
-  - Whoever runs tasks can print variables, for instance with C(ansible all -m debug -a var=hostvars). O(decrypt=never)
-    prevents it for a run that needs no secrets.
+  - Anyone who runs tasks can print variables, for example with C(ansible all -m debug -a var=hostvars). Set
+    O(decrypt=never) for runs that need no secrets.
 seealso:
   - module: mlkeys.transit.vault_transit_vars
 """
@@ -180,7 +180,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_plugins
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import VARS_FILE_SUFFIXES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import below
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import plain_names_problem
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.conflicts import conflicts

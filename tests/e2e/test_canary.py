@@ -188,7 +188,9 @@ def test_decrypting_and_making_secrets_with_the_lookup_is_silent(provisioned: Ca
 FAILURES = """
 - hosts: gateway-a
   gather_facts: false
-  vars: {taken: "{{ lookup('ansible.builtin.env', 'OPENAI_API_KEY') }}"}
+  vars:
+    taken: "{{ lookup('ansible.builtin.env', 'OPENAI_API_KEY') }}"
+    theirs: "{{ playbook_dir }}/theirs"
   tasks:
     # What the vars plugin decrypted is used, and so marked as secret.
     - ansible.builtin.assert: {that: "openai_api_key == taken", quiet: true}
@@ -201,14 +203,40 @@ FAILURES = """
     - mlkeys.transit.vault_transit_file: {path: /nowhere/app.env, content: "K={{ openai_api_key }}"}
       delegate_to: localhost
       ignore_errors: true
+    # A link of another user, in a folder of that user.
+    - mlkeys.transit.vault_transit_file: {path: "{{ theirs }}/link/app.env", content: "K={{ openai_api_key }}"}
+      delegate_to: localhost
+      ignore_errors: true
+    - mlkeys.transit.vault_transit_vars: &hostile
+        path: "{{ theirs }}/keys.transit.yml"
+        key: k
+        secrets: {a: "{{ openai_api_key }}"}
+      delegate_to: localhost
+      ignore_errors: true
+    - mlkeys.transit.vault_transit_vars: {<<: *hostile, path: "{{ theirs }}/hard.transit.yml"}
+      delegate_to: localhost
+      ignore_errors: true
     - mlkeys.transit.vault_transit_file: {path: /tmp/x, content: "{{ openai_api_key }}{{ missing }}"}
       delegate_to: localhost
 """
 
 
+def make_hostile(folder: Path) -> None:
+    """A folder of another user, with links to elsewhere and a vars file whose metadata lead to another path."""
+    folder.mkdir()
+    (folder / "link").symlink_to("/etc")
+    metadata = {"format": 1, "backend": "transit/keys/other/rotate?", "key": "k", "{{ 6 * 7 }}": "{{ openai_api_key }}"}
+    (folder / "keys.transit.yml").write_text(json.dumps({"a": "vault:v1:QUJD", "_transit": metadata}))
+    (folder / "hard.transit.yml").hardlink_to(folder / "keys.transit.yml")
+    if os.geteuid() == 0:
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, 1234, 1234, follow_symlinks=False)
+
+
 def test_callbacks_the_debugger_and_the_inventory_show_nothing(provisioned: Canary) -> None:
     canary = provisioned
     (canary.root / "failures.yml").write_text(FAILURES)
+    make_hostile(canary.root / "theirs")
     plugin = {"ANSIBLE_VARS_ENABLED": "host_group_vars,mlkeys.transit.vault_transit"}
     recording = {
         "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/support/callback"),
@@ -224,7 +252,7 @@ def test_callbacks_the_debugger_and_the_inventory_show_nothing(provisioned: Cana
     done = canary.play(canary.root / "failures.yml", env={**plugin, **recording}, typed=typed)
     assert done.returncode != 0
     assert "(debug)" in done.stdout
-    assert done.stdout.count("...ignoring") == 3, done.stdout
+    assert done.stdout.count("...ignoring") == 6, done.stdout
     for name in ("tree", "junit", "everything"):
         assert (canary.root / name).exists(), name
 

@@ -54,9 +54,9 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
     assert not touched.exists()
     assert changed(again) == {"localhost": 0, "one": 0, "two": 0}
     assert sent(done.stdout) >= {
-        "Record what will be on the host",
+        "Record the planned state",
         "Write its files",
-        "Record what it was started with",
+        "Write its start record",
     }
     assert sent(again.stdout) == set()
 

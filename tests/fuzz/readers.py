@@ -19,11 +19,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.replacements import RewriteError
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import rewrite
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import Scan
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection import adapter, transport, unwrap
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import adapter, reasons, transport, unwrap
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.durations import parse_duration
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import same_policy
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version, parse_duration
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import name_problems, parse
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import interpreted
@@ -133,12 +134,12 @@ def answer(data: bytes) -> None:
     if content is not None:
         transport._is_health(transport.Request("GET", "sys/health"), content)
         transport._is_from_server("GET", 200, content)
-        transport._item_errors(content, None)
+        reasons.item_errors(content, None)
         transport._version(content)
 
 
 def unwrapped(data: bytes) -> None:
-    unwrap._reasons(unwrap._content(data))
+    reasons.reasons_in(unwrap._content(data).get("errors"))
 
 
 def sops_output(data: bytes) -> None:

@@ -56,7 +56,7 @@ def run_module(
     arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_module_name": name}
     printed = io.StringIO()
     with (
-        _module_arguments(arguments),
+        module_arguments(arguments),
         _as_on_a_target(),
         mock.patch.dict(os.environ, env or {}),
         contextlib.redirect_stdout(printed),
@@ -130,7 +130,8 @@ def _status_of(main: Callable[[], None]) -> object:
     raise AssertionError("the module returned without a result")
 
 
-def _module_arguments(arguments: Mapping[str, Any]) -> contextlib.AbstractContextManager[Any]:
+def module_arguments(arguments: Mapping[str, Any]) -> contextlib.AbstractContextManager[Any]:
+    """What the next module gets as its options."""
     try:
         from ansible.module_utils.testing import patch_module_args
     except ImportError:  # before core 2.19

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,43 @@ def test_defaults_are_those_of_the_argument_spec(role: str) -> None:
             assert defaults[name] == option["default"], name
 
 
+CANARY = "canary-wrong-type-Vk3"
+WRONG_TYPES = {
+    "text": f'{CANARY} "x',
+    "pairs": f'a="{CANARY}',
+    "JSON": f'{{"a": "{CANARY}"',
+    "list": [CANARY],
+    "dict": {"a": {"b": CANARY}},
+}
+
+
+def secret_options(spec: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The options that hold secrets, each with the names of those that it is in."""
+    for name, option in spec.items():
+        if option.get("no_log"):
+            yield *above, name
+        yield from secret_options(option.get("options") or {}, (*above, name))
+
+
+def given(spec: dict[str, Any], names: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """Variables of a role with this value in this option."""
+    name, *inner = names
+    if inner:
+        value = given(spec[name]["options"], tuple(inner), value)
+        value = [value] if spec[name]["type"] == "list" else value
+    return {name: value}
+
+
+@pytest.mark.parametrize("wrong", WRONG_TYPES.values(), ids=WRONG_TYPES)
+@pytest.mark.parametrize(
+    ("role", "names"), [(role, names) for role in ROLES for names in secret_options(argument_spec(role))]
+)
+def test_a_secret_of_the_wrong_type_is_not_repeated(role: str, names: tuple[str, ...], wrong: Any) -> None:
+    spec = argument_spec(role)
+    messages = ArgumentSpecValidator(spec).validate(given(spec, names, wrong)).error_messages
+    assert CANARY not in "".join(messages)
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_the_example_of_the_readme_is_valid(role: str) -> None:
     block = readme(role).partition("## Example")[2].partition("```yaml\n")[2].partition("```")[0]
@@ -114,11 +152,25 @@ class Recorded(dict[str, Any]):
 def test_the_code_reads_every_option_of_a_service_and_no_other() -> None:
     file = Recorded(dest="/etc/app.json", shape="json", content={})
     service = Recorded(name="app", mode="plaintext", command=["/usr/bin/app"], files=[file])
-    host = Host(
-        "transit", "ml", "web", "approle", "http://127.0.0.1:8200", "", "", secret_id_kept=True, predicted=False
-    )
+    host = Host("http://127.0.0.1:8200", "web", key="ml")
 
     described([service], [], host)
 
     assert service.read == set(SERVICE)
     assert file.read == set(FILE)
+
+
+#: What task names begin with. Add a verb in the imperative where none fits.
+VERB = re.compile(
+    r"(?:Apply|Back|Build|Check|Compare|Configure|Create|Deliver|Deploy|Describe|Destroy|Evaluate|Find|Grant|Hand|Identify|"
+    r"Inspect|Install|List|Load|Lower|Manage|Narrow|Prepare|Raise|Read|Record|Reject|Reload|Remove|Replace|Report|Reset|"
+    r"Restart|Restore|Revoke|Rewrap|Roll|Rotate|Search|Show|Start|Stop|Template|Trim|Wait|Warn|Watch|Write)\b"
+)
+TASK_FILES = [*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "playbooks").rglob("*.yml")]
+_LONGEST = 50
+
+
+@pytest.mark.parametrize("path", sorted(TASK_FILES), ids=lambda path: str(path.relative_to(ROOT)))
+def test_task_names_are_short_imperatives(path: Path) -> None:
+    names = re.findall(r"^\s*- name: (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [name for name in names if not VERB.match(name) or len(name) > _LONGEST] == []

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import Watch, watched_adapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import (
     SCHEME,
     base_of,
@@ -20,7 +21,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.u
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import Watch, watched_adapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
 
@@ -31,6 +31,10 @@ class Response:
     status_code: int
     headers: Mapping[str, str]
     content: bytes = field(repr=False)
+
+
+#: The only encoding of responses that is accepted.
+PLAIN = "identity"
 
 
 class Unanswered(Exception):
@@ -70,6 +74,7 @@ def session_adapter(connection: Connection, watch: Watch) -> Any:
     )
     # Otherwise requests reads ~/.netrc before each request, and sends the credentials that it finds there.
     adapter.session.auth = _unchanged
+    adapter.session.headers["Accept-Encoding"] = PLAIN
     for scheme in ("http://", "https://"):
         adapter.session.mount(scheme, watched_adapter(watch, _before_tls(connection)))
     adapter.session.mount(SCHEME, socket_adapter(watch))

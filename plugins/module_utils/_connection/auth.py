@@ -29,6 +29,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     Unauthenticated,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.reasons import words_of
 
 # For each method the path below its mount and the body of the login, as the server's API documents them.
 Login = Callable[[Auth], Tuple[str, Dict[str, Any]]]
@@ -152,7 +153,7 @@ def refusal_of(client: Client, method: str, path: str, error: ServerError, suspe
     if isinstance(error, MountNotFound):
         said = f"No auth method is mounted at '{path.rpartition('/login')[0]}'. Check mount_point."
     else:
-        reason = messages.words_of(error.reasons) or "no reason given"
+        reason = words_of(error.reasons) or "no reason given"
         said = f"The login with {method} at '{path}' was refused: {reason}. Check {suspects}."
     return said + messages.login_step(client.url, client.login_namespace, client.other_namespace)
 

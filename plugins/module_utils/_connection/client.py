@@ -27,6 +27,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     Unauthenticated,
     UnexpectedAnswer,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.reasons import reasons_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import (
     Failure,
@@ -330,6 +331,6 @@ def _reply(content: Mapping[str, Any], path: str) -> Reply:
         data=outer.mapping("data"),
         auth=outer.mapping("auth"),
         wrap=outer.mapping("wrap_info"),
-        warnings=tuple(outer.texts("warnings")),
+        warnings=tuple(reasons_in(outer.texts("warnings"))),
         path=path,
     )

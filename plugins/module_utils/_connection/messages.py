@@ -10,7 +10,7 @@ text only what cannot hold a secret.
 from __future__ import annotations
 
 from shlex import quote
-from typing import Any, Iterator, Sequence
+from typing import Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import Proxies
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -22,7 +22,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.reasons import words_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import shortened, without_login
 
 # HTTP statuses
 
@@ -166,49 +167,8 @@ def _denied(method: str, path: str, reasons: Sequence[str], words: str) -> Serve
     )
 
 
-def words_of(reasons: Sequence[str]) -> str:
-    """The server's reasons as one line."""
-    flat: list[str] = []
-    for reason in reasons:
-        text = " ".join(reason.split())
-        if text.startswith("1 error occurred: * "):
-            text = text[len("1 error occurred: * ") :]
-        # Go's sign for an error that is none.
-        flat.append(" ".join(text.replace("%!w(<nil>)", "").split()).rstrip(": "))
-    return "; ".join(filter(None, flat))
-
-
 def _server_said(words: str) -> str:
     return f" The server said: {words.rstrip('.')}." if words else ""
-
-
-def reasons_in(errors: Any) -> list[str]:
-    """What a server says about an error: a list of texts, or what a gateway puts in its place."""
-    return [str(one) for outer in _inner(errors) for one in _inner(outer) if isinstance(one, (str, int, float))]
-
-
-def _inner(value: Any) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
-
-
-def scrubbed(reason: str, body: Any) -> str:
-    """The server's words without what was sent: some of its texts repeat the value that they complain about."""
-    # The longest first: a short one may be the beginning of a long one, whose rest would stay.
-    for text in sorted(_texts(body), key=len, reverse=True):
-        if len(text) >= 4 and text in reason:
-            reason = reason.replace(text, "***")
-    return reason
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _texts(inner)
 
 
 # The connection
@@ -271,8 +231,26 @@ _SIGNS: Sequence[tuple[str, str]] = (
 
 def redirected(address: str, target: str) -> str:
     return (
-        f"The server at {without_login(address)} redirects to '{without_login(target)}'; the redirect was not "
+        f"The server at {without_login(address)} redirects to '{place_in(target)}'; the redirect was not "
         "followed. Check url and the api_addr of the servers."
+    )
+
+
+# Characters.
+_SHOWN_OF_HEADER = 200
+
+
+def place_in(target: str) -> str:
+    """Where a server redirects to, as a message shows it."""
+    return shortened(without_login(target), _SHOWN_OF_HEADER)
+
+
+def compressed(address: str, encoding: str) -> str:
+    """For a response that is compressed. None was asked for: a few bytes of it can fill the memory."""
+    return (
+        f"The answer of the server at {without_login(address)} is compressed "
+        f"({shortened(encoding, _SHOWN_OF_HEADER)}), which mlkeys does not accept. Check url, and what is before "
+        "the server: it must not compress answers for clients that do not ask for it."
     )
 
 
@@ -280,13 +258,11 @@ def foreign_server(address: str, status: int, content_type: str, beginning: byte
     """For a response that neither Vault nor OpenBao sends."""
     if b"HTTP request to an HTTPS server" in beginning:
         return f"The server at {without_login(address)} expects HTTPS. Start url with https://."
+    kind = shortened(content_type, _SHOWN_OF_HEADER)
     beside = (
         " If it is a proxy or a load balancer, check the servers behind it." if status == 429 or status >= 500 else ""
     )
-    return (
-        f"The server at {without_login(address)} is not Vault or OpenBao (HTTP {status}, {content_type}). Check url."
-        f"{beside}"
-    )
+    return f"The server at {without_login(address)} is not Vault or OpenBao (HTTP {status}, {kind}). Check url.{beside}"
 
 
 def too_large_on_the_way(address: str, path: str) -> str:

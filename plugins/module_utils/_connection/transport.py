@@ -16,8 +16,15 @@ from typing import Any, Iterator, Mapping
 from urllib.parse import quote, unquote
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import (
+    TooLarge,
+    Watch,
+    content_of,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.pace import Pace
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import base_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
+    PLAIN,
     Response,
     Unanswered,
     check_files,
@@ -43,13 +50,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
-    TooLarge,
-    Watch,
-    content_of,
-)
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import Pace
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.plain import PlainAdapter
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.reasons import (
+    item_errors,
+    reasons_in,
+    with_short_errors,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
 # Seconds. A member that does not name the active node at once is not worth waiting for.
@@ -185,7 +191,7 @@ class Transport:
         target = response.headers.get("Location", "")
         standby = response.status_code in (307, 308)
         if follow and standby and self.members.follow(target):
-            # Once: two servers that each name the other as the active node would redirect for ever.
+            # Once: two servers that each name the other as the active node would redirect forever.
             return self.send(request, follow=False, alone=alone)
         redirected = ServerUnreachable(messages.redirected(here, target))
         redirected.not_applied = alone
@@ -203,7 +209,7 @@ class Transport:
         return of_login if request.login and of_login is not None else inner
 
     def _exchange(self, method: str, path: str, seconds: float, **options: Any) -> Response:
-        """The whole response, within so many seconds.
+        """The whole response, within this many seconds.
 
         Raises:
             Unanswered: there was none.
@@ -248,19 +254,19 @@ class Transport:
         if 200 <= status < 300:
             if request.method not in ("GET", "LIST"):
                 self.index = response.headers.get(INDEX, self.index)
-            return content, None
+            return with_short_errors(content), None
         return {}, self._refusal(request, response, content)
 
     def _refusal(self, request: Request, response: Response, content: Mapping[str, Any]) -> Failure:
         status = response.status_code
-        reasons = [messages.scrubbed(reason, request.body) for reason in messages.reasons_in(content.get("errors"))]
+        reasons = reasons_in(content.get("errors"), request.body)
         error = messages.from_answer(request.method, request.path, status, reasons, self._namespace_of(request))
         where = (self.members.address, self._namespace_of(request))
         if isinstance(error, Unauthenticated) and not (self.token or request.login):
             error = Unauthenticated(messages.no_token_sent(request.path, *where), status, reasons)
         else:
             error.message += messages.next_step(error, request.path, *where)
-        error.item_errors = _item_errors(content, request.body)
+        error.item_errors = item_errors(content, request.body)
         error.version = _version(content)
         error.not_applied = certainly_not_applied(status, reasons)
         resend = self._forward and forbids_forwarding(reasons)
@@ -358,17 +364,13 @@ def _too_large_on_the_way(address: str, path: str) -> TransitError:
 
 
 def _foreign(address: str, response: Response) -> TransitError:
+    encoding = response.headers.get("Content-Encoding", PLAIN)
+    if encoding.lower() != PLAIN:
+        return ServerUnreachable(messages.compressed(address, encoding))
     content_type = response.headers.get("Content-Type", "no content type")
     return ServerUnreachable(
         messages.foreign_server(address, response.status_code, content_type, response.content[:200])
     )
-
-
-def _item_errors(content: Mapping[str, Any], body: Any) -> tuple[str, ...]:
-    """The errors of a refused batch's items alone: the good items beside them hold plaintext."""
-    results = _mapping(content.get("data")).get("batch_results")
-    errors = (" ".join(messages.reasons_in(_mapping(result).get("error"))) for result in _list(results))
-    return tuple(messages.scrubbed(error, body) for error in errors)
 
 
 def _version(content: Mapping[str, Any]) -> int:
@@ -379,10 +381,6 @@ def _version(content: Mapping[str, Any]) -> int:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _unreachable(address: str, failed: Unanswered) -> TransitError:

@@ -20,8 +20,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     UnexpectedAnswer,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer, place_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.plain import Answer, post
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.reasons import reasons_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
 
@@ -72,7 +73,7 @@ class Wrapped:
             if status < 300:
                 data = content["data"]
                 return data if isinstance(data, dict) else {}
-            reasons = _reasons(content)
+            reasons = reasons_in(content["errors"], body)
             if any("wrapping token" in reason for reason in reasons):
                 raise TokenUsed(
                     "The wrapping token is invalid: already used, expired, or not a wrapping token. If this machine "
@@ -90,7 +91,7 @@ class Wrapped:
         if answer.status in (307, 308) and members.follow(answer.location):
             answer = post(self.connection, members.address, path, body, token)
         if 300 <= answer.status < 400:
-            return Answer(problem=f"it redirects to '{without_login(answer.location)}'")
+            return Answer(problem=f"it redirects to '{place_in(answer.location)}'")
         return answer
 
 
@@ -100,11 +101,6 @@ def _content(text: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _reasons(content: Mapping[str, Any]) -> list[str]:
-    errors = content.get("errors")
-    return [str(reason) for reason in errors] if isinstance(errors, list) else []
 
 
 def checked_fields(files: Any, known: Mapping[str, Any]) -> None:

@@ -11,7 +11,8 @@ else.
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Iterable, Iterator, Mapping, NoReturn
+import functools
+from typing import Any, Callable, Iterable, Iterator, Mapping, NoReturn, TypeVar, cast
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.warnings import get_deprecation_messages, get_warning_messages
@@ -21,6 +22,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
+
+Run = TypeVar("Run", bound=Callable[..., None])
 
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
@@ -69,25 +72,50 @@ def _without_logins(value: Any) -> Any:
     return [_without_logins(url) for url in value] if isinstance(value, (list, tuple)) else value
 
 
+class Module(AnsibleModule):
+    """A module of the collection, that masks whenever it ends: for options that Ansible refuses as well."""
+
+    def exit_json(self, **result: Any) -> NoReturn:
+        _mask(self, result)
+        super().exit_json(**result)
+
+    def fail_json(self, msg: str, **result: Any) -> NoReturn:
+        _mask(self, {**result, "msg": msg})
+        super().fail_json(msg, **result)
+
+
 def succeed(module: AnsibleModule, **result: Any) -> NoReturn:
-    _mask(module, result)
     # Ansible adds what it sees at `path`, where somebody else may have removed the file since.
     with contextlib.suppress(FileNotFoundError):
         module.exit_json(**result)
     module.fail_json(msg="Somebody else moved or removed the file as soon as it was written.", changed=True)
 
 
-def give_up(module: AnsibleModule, msg: str, **result: Any) -> NoReturn:
-    _mask(module, {**result, "msg": msg})
-    module.fail_json(msg=msg, **result)
+def ending(run: Run) -> Run:
+    """Make a module's run end the module with the message of the error that it raises.
+
+    To what ends a module in a handler, Ansible adds the traceback of what is handled, from ansible-core 2.19 on with
+    the text of the error. So this one handler is left first.
+    """
+
+    @functools.wraps(run)
+    def ended(module: AnsibleModule, *arguments: Any) -> None:
+        failure: TransitError | None = None
+        try:
+            run(module, *arguments)
+        except TransitError as error:
+            failure = error
+        if failure is not None:
+            _fail(module, failure)
+
+    return cast("Run", ended)
 
 
-def fail(module: AnsibleModule, failure: TransitError) -> None:
-    """End the module with the error's message."""
+def _fail(module: AnsibleModule, failure: TransitError) -> NoReturn:
     if isinstance(failure, LibraryMissing):
-        give_up(module, f"{missing_required_lib(failure.library)}.{failure.remedy}")
+        module.fail_json(f"{missing_required_lib(failure.library)}.{failure.remedy}")
     refused: dict[str, Any] = {"refused": True} if isinstance(failure, ChangeImpossible) else {}
-    give_up(module, failure.message, changed=failure.changed, **refused)
+    module.fail_json(failure.message, changed=failure.changed, **refused)
 
 
 def _mask(module: AnsibleModule, result: Mapping[str, Any]) -> None:

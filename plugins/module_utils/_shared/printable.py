@@ -27,6 +27,11 @@ def one_line(text: str) -> str:
     return printable(text).replace("\n", "\\n")
 
 
+def shortened(text: str, most: int) -> str:
+    """The beginning of the text, in at most so many characters, and a sign that there was more."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def as_utf8(name: str) -> str:
     """The name of a file as a result may have it: those that are not UTF-8 with escapes."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any, Collection, Mapping, MutableMapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA, ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
     Document,
     arrange,

@@ -32,8 +32,8 @@ A document in a KV engine may have the same content. A file then only points the
       backend: transit
       key: ml-api-key
 
-It names engine and key as well, which the document must match. Otherwise whoever writes the document could choose where
-the reader's token goes.
+It names engine and key as well, which the document must match. Otherwise its writer could choose where the reader's
+token goes.
 
 Format 2 is the same for nested data (`paths`), which a file of format 1 becomes by ``mlkeys upgrade`` only::
 
@@ -47,7 +47,7 @@ Format 2 is the same for nested data (`paths`), which a file of format 1 becomes
         providers.openai.retries: vault:v3:9tW... sha256:77de... json
 
 An entry is a leaf, its name is the leaf's path, and that is the context and part of the fingerprint. So is the index of
-an element: those behind one that comes or goes are encrypted anew. ``json`` behind a fingerprint marks a number, a
+an element: those behind one that comes or goes are encrypted again. ``json`` behind a fingerprint marks a number, a
 flag, null, an empty text, or an empty mapping or list, which is encrypted as JSON (`values`); the fingerprint is for
 that kind of value only, and the digest for ciphertext and mark. Where it is not that of both, a value that may be
 either is of no known type. A leaf is plain only where ``unencrypted`` names it, or data around it. Each leaf is written
@@ -65,14 +65,14 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    METADATA,
-    ciphertext_version,
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import is_reserved
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import (
     mount_problem,
     name_problem,
     path_problem,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import is_reserved
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Tagged, content_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
     KeyNotText,
@@ -327,7 +327,7 @@ def _fingerprint(stored: str) -> tuple[str, str, bool]:
 
 
 def _check_places(metadata: Mapping[str, Any], path: str) -> None:
-    """Refuse places on the server that cannot be: whoever writes the file must not choose what is requested there."""
+    """Refuse places on the server that cannot be: its writer must not choose what is requested there."""
     for name, problem_of in _PLACES.items():
         given = metadata.get(name)
         if given is None or given == "":

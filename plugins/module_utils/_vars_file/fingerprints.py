@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
@@ -104,7 +104,7 @@ def stale_entries(file: VarsFile, request: VarsRequest, latest: int) -> list[Ent
     ]
 
 
-def fingerprints_anew(
+def new_fingerprints(
     transit: Transit, request: VarsRequest, entries: list[Entry], dry_run: bool
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """New fingerprints of entries, as far as the token may decrypt these.

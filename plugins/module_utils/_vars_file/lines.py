@@ -14,8 +14,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import needs_quotes
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import needs_quotes
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 
 # In the order in which they are written.
 _BLOCKS = ("before", "hmac")

@@ -35,7 +35,7 @@ def can_run_in_process(name: str) -> bool:
 
 
 def check_as_a_linter(name: str) -> None:
-    """Check the arguments on stdin, as linters do: with a class in the place of `AnsibleModule` that ends the module.
+    """Check the arguments on stdin, as linters do: with a class in the place of ours that ends the module.
 
     Nothing happens with the class itself, since the module would then do what it is for.
     """
@@ -43,11 +43,11 @@ def check_as_a_linter(name: str) -> None:
     if checking.__module__ == "ansible.module_utils.basic":
         return
     module: Any = importlib.import_module(_full_name(name))
-    usual, module.AnsibleModule = module.AnsibleModule, checking
+    usual, module.Module = module.Module, checking
     try:
         module.main()
     finally:
-        module.AnsibleModule = usual
+        module.Module = usual
 
 
 def load_in_process(name: str) -> None:

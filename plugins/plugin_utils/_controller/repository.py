@@ -20,7 +20,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import
     outputs_of_run,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import is_temporary
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import is_temporary
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import is_read_by_ansible
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
     PLAYBOOKS,
     above,
@@ -151,7 +152,7 @@ def others_in(top: str, known: Iterable[Known], problem: vars_places.Problem) ->
     for path in _files(top, problem):
         if any(path in one for one in read):
             continue
-        if vars_places.is_encrypted_vars(os.path.basename(path)):
+        if is_read_by_ansible(os.path.basename(path)):
             if os.path.isfile(path):
                 vars_files.update(_with_key(path, problem))
         elif outputs and identity(path) in outputs:

@@ -17,11 +17,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     InvalidOption,
     TransitError,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.reading import opened_to_read
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import MOST_BYTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.limits import yaml_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_in
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import yaml_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import ODD_TEXT_RAISES
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     NESTED,

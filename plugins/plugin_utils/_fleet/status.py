@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import age_text
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.durations import age_text
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import ELSEWHERE, PACKED, files_by_key
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import NOT_TRIED, missing_reason
@@ -110,7 +110,7 @@ class Logins:
 
     Attributes:
         now: seconds since the epoch.
-        within: a warning is due when one expires within so many seconds.
+        within: a warning is due when one expires within this many seconds.
         site: the command that deploys services to these hosts.
     """
 

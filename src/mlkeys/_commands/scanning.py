@@ -12,12 +12,12 @@ from functools import partial
 from itertools import chain, islice
 
 from mlkeys._errors import MlkeysError
-from mlkeys._lint.ciphertexts import is_vars_file
 from mlkeys._lint.declared import declares
 from mlkeys._lint.findings import Finding, in_order
 from mlkeys._lint.modes import mode_findings
 from mlkeys._lint.secrets import Found, TooSlow, found_in
 from mlkeys._providers.key_patterns import Patterns
+from mlkeys._shared.vars_files import is_vars_file_name
 from mlkeys._system.time_limit import limited
 from mlkeys._system.worktree import Listed, Looked, Skipped, Worktree
 
@@ -62,7 +62,7 @@ def scanned_text(file: Looked | Skipped, patterns: Patterns) -> Scanned:
     if isinstance(file, Skipped):
         return Scanned(skipped=file)
     secrets = in_order(one for one, _ in found_in_time(file.text, file.path, patterns))
-    encrypted = is_vars_file(file.path)
+    encrypted = is_vars_file_name(file.path)
     modes = mode_findings(
         file.path, file.mode, checked_out_as=file.checked_out_as, encrypted=encrypted, secrets=bool(secrets)
     )

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlkeys._lint.ciphertexts import is_vars_file
 from mlkeys._lint.findings import VARS_PLUGIN, VARS_PLUGIN_OFF, Finding, finding, is_allowed
+from mlkeys._shared.vars_files import is_vars_file_name
 from mlkeys._shared.vars_plugins import PLUGIN, SETTING, is_enabled, names_in, problem
 
 _SECTION = re.compile(r"[ \t]*\[([^\]]+)\]")
@@ -133,6 +133,6 @@ def findings(configurations: Mapping[str, str], files: Mapping[str, Iterable[str
             yield finding(VARS_PLUGIN_OFF, path, f"{SETTING} does not list {PLUGIN}", (setting.line or 1, 1))
         else:
             for file in files[path]:
-                if not is_vars_file(file):
+                if not is_vars_file_name(file):
                     message = "the vars plugin does not read this file: its name does not end with .transit.yml"
                     yield finding(VARS_PLUGIN, file, message)

@@ -182,7 +182,7 @@ class GeneratedSecret(Secret):
 
 @dataclass(frozen=True, slots=True)
 class DataKeySecret(GeneratedSecret):
-    """The source of `key.datakey`: so many random bytes, which the server makes."""
+    """The source of `key.datakey`: this many random bytes, which the server makes."""
 
     def __repr__(self) -> str:
         return f"<a data key of {self.length * 8} bits>"

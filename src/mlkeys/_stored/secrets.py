@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mlkeys._errors import MlkeysError
 from mlkeys._model.attributes import unknown_problem
 from mlkeys._shared.printable import one_line
-from mlkeys._shared.schema import VARS_FILE_SUFFIXES
+from mlkeys._shared.vars_files import VARS_FILE_SUFFIXES, is_vars_file_name
 from mlkeys._system import collection
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _inside(folder: Path) -> Iterator[Path]:
 
 def _is_vars_file(path: Path) -> bool:
     """Whether it is a file of such a name, or should be one, so that reading it says what is wrong."""
-    if not path.name.endswith(VARS_FILE_SUFFIXES):
+    if not is_vars_file_name(path.name):
         return False
     try:
         return stat.S_ISREG(path.stat().st_mode)
@@ -167,7 +167,7 @@ def secrets_of(connect: Callable[[], Client], path: Path) -> list[Secret]:
 
     Raises:
         MlkeysError: it is not valid, holds values that are not encrypted, or holds nothing, as after a write that was
-            cut short. Whoever uses it would go on without what it held.
+            cut short. Anyone who uses it would go on without what it held.
     """
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import load
 

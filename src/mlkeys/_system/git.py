@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,10 +14,44 @@ from mlkeys._errors import MlkeysError
 
 #: Bytes. Notebooks and data files may be large, but must fit into memory.
 LARGEST = 64 * 1024 * 1024
+TOO_LARGE = f"larger than {LARGEST // (1024 * 1024)} MiB"
+NOT_FETCHED = "this clone does not have it; run git fetch --refetch --no-filter"
 REGULAR_MODES = (b"100644", b"100755")
 
 # How many contents are read at a time, and about how many bytes.
 _BATCH, _BATCH_BYTES = 1000, LARGEST
+
+
+#: Variables of Git that are kept: they say where a repository is, as hooks do, and what its owner's settings are. All
+#: others are dropped, since many of them name programs.
+_KEPT = re.compile(
+    r"GIT_(?:DIR|COMMON_DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|QUARANTINE_PATH"
+    r"|CEILING_DIRECTORIES|DISCOVERY_ACROSS_FILESYSTEM|DEFAULT_HASH|CONFIG_\w+)"
+)
+# Nothing is fetched, so that no setting of a remote counts: `GIT_ALLOW_PROTOCOL` replaces `protocol.*.allow`.
+_ENVIRONMENT = {
+    "LC_ALL": "C",
+    "LANGUAGE": "C",
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+# Settings of a repository that would run a program in the subcommands of mlkeys, whatever its `.git/config` says.
+_SETTINGS = {
+    "core.quotePath": "false",
+    # Without a value: for Git before 2.36, any value is the name of a program.
+    "core.fsmonitor": "",
+    "core.hooksPath": os.devnull,
+    # They start gpg, and the merge drivers of the repository.
+    "log.showSignature": "false",
+    "log.diffMerges": "separate",
+    # It would write the index, after which hooks run, and apply filters to files.
+    "diff.autoRefreshIndex": "false",
+}
+_NO_PROGRAMS = ("--no-pager", *(word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")))
+#: Options of `git diff` and `git log`.
+_PLAIN = ("--no-ext-diff", "--no-textconv")
 
 
 def git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
@@ -34,27 +69,42 @@ def git_with_warnings(folder: Path, *arguments: str, stdin: bytes = b"") -> tupl
     Raises:
         MlkeysError: as above.
     """
-    command = ["git", "-C", str(folder), "-c", "core.quotePath=false", *arguments]
-    try:
-        done = subprocess.run(
-            command, input=stdin, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C", "LANGUAGE": "C"}
-        )
-    except OSError as problem:
-        raise MlkeysError(f"git {arguments[0]} failed in {folder}: {problem.strerror}") from None
+    done = run_git(folder, *arguments, stdin=stdin)
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip()
         raise MlkeysError(f"git {arguments[0]} failed in {folder}: {reason}")
     return done.stdout, done.stderr
 
 
-def contents_of(root: Path, blobs: Sequence[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
-    """Each blob and its content, None for one that is too large."""
+def run_git(folder: Path, subcommand: str, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run git, and let the repository run nothing.
+
+    A repository of others, which your user has unpacked, has settings of its own: monitors of files, hooks, filters,
+    pagers, programs that compare, merge, verify or fetch.
+
+    Raises:
+        MlkeysError: git is not installed.
+    """
+    plain = _PLAIN if subcommand in ("diff", "log") else ()
+    command = ["git", "-C", str(folder), *_NO_PROGRAMS, subcommand, *plain, *arguments]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or _KEPT.fullmatch(name)}
+    try:
+        return subprocess.run(command, input=stdin, capture_output=True, check=False, env={**kept, **_ENVIRONMENT})
+    except OSError as problem:
+        raise MlkeysError(f"git {subcommand} failed in {folder}: {problem.strerror}") from None
+
+
+def contents_of(root: Path, blobs: Sequence[bytes]) -> Iterator[tuple[bytes, bytes | str]]:
+    """Each blob and its content. In place of a content that is not read, the reason."""
     checked = git(root, "cat-file", "--batch-check", stdin=_lines(blobs)) if blobs else b""
     batch: list[bytes] = []
     total = 0
     for blob, *_, size in (line.split(b" ") for line in checked.splitlines()):
+        if size == b"missing":
+            yield blob, NOT_FETCHED
+            continue
         if int(size) > LARGEST:
-            yield blob, None
+            yield blob, TOO_LARGE
             continue
         if len(batch) == _BATCH or (batch and total + int(size) > _BATCH_BYTES):
             yield from _read(root, batch)

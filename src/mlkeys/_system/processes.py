@@ -123,7 +123,7 @@ def _end_orphans(spared: set[int]) -> None:
 
 
 def _end_in_time(command: int) -> None:
-    """Wait for the end of a command that got a signal, and see to it. Its status stays for whoever waits."""
+    """Wait for the end of a command that got a signal, and see to it. Its status stays for the code that waits."""
     begun = time.monotonic()
     with suppress(ChildProcessError, ProcessLookupError):
         while os.waitid(os.P_PID, command, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:

@@ -235,7 +235,7 @@ class Secrets:
     def _outcome(self) -> Held | Exception:
         try:
             return self._decrypted_if_due()
-        except Exception as problem:  # noqa: BLE001  whoever waits gets it
+        except Exception as problem:  # noqa: BLE001  the waiting thread gets it
             return problem
 
     @without_values

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.cdk.apps import EXAMPLES, SECRETS
 from tests.cdk.command import changes, mlkeys
 from tests.integration.support.plays import approle
+from tests.support.canary import Watcher, leaking_files
 from tests.support.collection import ROOT
 from tests.support.server import Bao
 
@@ -78,7 +79,13 @@ def test_the_seed_is_shown_deployed_read_and_taken_away(fresh: Bao, tmp_path: Pa
     assert "No differences." in mlkeys("diff", "--fail", cwd=folder, env=env).stderr
     plain = mlkeys("output", "--json", cwd=folder, env=env)
     assert PLAINTEXTS["ML_API_KEY"] not in plain.stdout + plain.stderr
-    shown = json.loads(mlkeys("output", "--json", "--show-secrets", cwd=folder, env=env).stdout)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    watcher = Watcher((temporary, tmp_path / "home", folder), PLAINTEXTS)
+    with watcher.watching():
+        asked = mlkeys("output", "--json", "--show-secrets", cwd=folder, env={**env, "TMPDIR": str(temporary)})
+    assert watcher.leaks == leaking_files(tmp_path, PLAINTEXTS) == set()
+    shown = json.loads(asked.stdout)
     assert shown["decrypted_plaintext"] == PLAINTEXTS["ML_API_KEY"]
     assert shown["ciphertext"].startswith("vault:v1:")
     assert mlkeys("output", "ciphertext", cwd=folder, env=env).stdout.strip() == shown["ciphertext"]

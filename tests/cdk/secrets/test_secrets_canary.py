@@ -88,18 +88,22 @@ def test_a_program_alone_has_its_secret(name: str, file: Path, monkeypatch: pyte
     assert leaking_files(file.parent, VALUES) == set()
 
 
-def test_set_and_show_leave_nothing(file: Path, tmp_path: Path) -> None:
+def test_commands_on_a_file_leave_nothing(file: Path, tmp_path: Path) -> None:
     planted = {**VALUES, "new": "sk-planted-canary-2Rw"}
     root = tmp_path / "root"
     root.mkdir()
     stored = file.rename(root / file.name)
     watcher = Watcher((root,), planted)
-    environment = {**os.environ, "TMPDIR": str(root)}
+    environment = {**os.environ, "TMPDIR": str(root), "HOME": str(root), "EDITOR": f"{sys.executable} -c pass"}
+    source = tmp_path / ".env"
+    source.write_text(f"NEW={planted['new']}\n")
     # Without a right to encrypt: the value must not be in the error either.
     for arguments, typed, status in (
         (["set", stored.name, "new"], planted["new"], 1),
         (["show", stored.name], "", 0),
         (["check", stored.name], "", 0),
+        (["edit", stored.name], "", 0),
+        (["import", "dotenv", str(source), "--to", stored.name], "", 1),
     ):
         with watcher.watching():
             done = subprocess.run(

@@ -55,7 +55,7 @@ def test_json_is_written_where_the_name_says_so(vars_file: VarsFile, tmp_path: P
     assert file.plaintexts() == {"openai_api_key": "sk-another-secret"}
 
 
-def test_only_what_changed_is_written_anew(vars_file: VarsFile) -> None:
+def test_only_what_changed_is_written_again(vars_file: VarsFile) -> None:
     vars_file.run(SECRETS)
     vars_file.run({**SECRETS, "openai_api_key": "sk-third-secret"})
     before = vars_file.text().splitlines()

@@ -4,25 +4,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import io
+import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import FileError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import (
     MASK,
-    give_up,
+    Module,
+    ending,
     masked,
     occurring,
-    succeed,
     worth_masking,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import connection_spec
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import known_options, spelling_problem
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import spec_of, spelling_problem
+
+from tests.support.modules import module_arguments
 
 CANARY = "canary-misspelt-Qz7"
+# Ansible's class has no types.
+MODULE: Any = Module
 MODULES = sorted(path.stem for path in (Path(__file__).parents[3] / "plugins" / "modules").glob("*.py"))
 
 
@@ -70,27 +78,71 @@ def test_secret_options_are_masked_by_their_name() -> None:
     }
 
 
-class Ended(Exception):
-    pass
-
-
-def test_both_ends_of_a_module_mask() -> None:
-    def end(**_result: Any) -> None:
-        raise Ended
-
-    finishing: list[Callable[[AnsibleModule], object]] = [succeed, lambda one: give_up(one, "failed")]
-    for finish in finishing:
-        made = SimpleNamespace(
-            params={"token": "root", "name": "root-key"},
-            argument_spec=connection_spec(),
-            no_log_values={"root", "s.a-long-token"},
-            exit_json=end,
-            fail_json=end,
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"name": "root-key"}, "missing required arguments: age"),
+        ({"name": "root-key", "age": "1 day"}, "argument 'age' is of type str and we were unable to convert to int"),
+        ({"name": "root-key", "age": 1, "kind": "root"}, "value of kind must be one of: file, kv, got: root"),
+        ({"name": "root-key", "age": 1, "secrets": "1"}, "argument 'secrets' is of type str"),
+    ],
+)
+def test_options_that_ansible_refuses_are_masked_as_others(given: dict[str, Any], said: str) -> None:
+    """Ansible itself ends the module then, before any code of ours runs."""
+    given = {"token": "root", "secrets": {"a": "1", "b": "file", "c": CANARY}, **given}
+    printed = io.StringIO()
+    with module_arguments(given), contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
+        MODULE(
+            argument_spec={
+                "token": {"no_log": True},
+                "secrets": {"type": "dict", "no_log": True},
+                "name": {},
+                "age": {"type": "int", "required": True},
+                "kind": {"choices": ["file", "kv"]},
+            }
         )
-        with pytest.raises(Ended):
-            finish(cast("AnsibleModule", made))
-        assert made.params == {"token": MASK, "name": "root-key"}
-        assert made.no_log_values == {"s.a-long-token"}
+    result = json.loads(printed.getvalue())
+    assert result["msg"].startswith(said)
+    assert CANARY not in printed.getvalue()
+    if "invocation" in result:
+        shown = result["invocation"]["module_args"]
+        assert (shown["token"], shown["secrets"], shown["name"]) == (MASK, MASK, "root-key")
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_result_is_masked(failed: bool) -> None:
+    printed = io.StringIO()
+    given = {"token": "root", "other": CANARY, "name": "root-key"}
+    with module_arguments(given):
+        made = MODULE(argument_spec={"token": {"no_log": True}, "other": {"no_log": True}, "name": {}})
+        end = made.fail_json if failed else made.exit_json
+        with contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
+            end(msg=f"root {CANARY}")
+    assert json.loads(printed.getvalue())["msg"] == "root ********"
+    assert made.params == {"token": MASK, "other": MASK, "name": "root-key"}
+
+
+def test_a_module_ends_outside_of_handlers_so_that_ansible_adds_no_traceback() -> None:
+    ended: list[tuple[dict[str, Any], Any]] = []
+    module = cast(
+        "AnsibleModule",
+        SimpleNamespace(
+            params={},
+            argument_spec={},
+            no_log_values=set(),
+            fail_json=lambda msg, **result: ended.append(({"msg": msg, **result}, sys.exc_info()[1])),
+        ),
+    )
+
+    @ending
+    def run(_module: AnsibleModule) -> None:
+        try:
+            Path(f"/nonexistent/{CANARY}").stat()
+        except OSError:
+            raise FileError("It cannot be read.", changed=True) from None
+
+    run(module)
+    assert ended == [({"msg": "It cannot be read.", "changed": True}, None)]
 
 
 # Misspelt options
@@ -98,8 +150,10 @@ def test_both_ends_of_a_module_mask() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_options_of_each_module_are_known(module: str) -> None:
-    assert {"url", "cacert"} <= known_options(module)
-    assert spelling_problem(module, dict.fromkeys([*known_options(module), "_ansible_verbosity"])) == ""
+    spec = spec_of(module)
+    names = {*spec, *(alias for option in spec.values() for alias in option.get("aliases", ()))}
+    assert {"url", "cacert"} <= names
+    assert spelling_problem(module, dict.fromkeys([*names, "_ansible_verbosity"])) == ""
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ import signal
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from multiprocessing.pool import ThreadPool
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection import limits
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways import limits
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import Proxies
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -39,13 +40,19 @@ Send = Callable[[bytes], None]
 
 
 @contextlib.contextmanager
-def server(behave: Callable[[Send], None]) -> Iterator[str]:
-    """A server that answers every request by ``behave``, until the client goes away."""
+def server(behave: Callable[[Send], None], seen: list[bytes] | None = None) -> Iterator[str]:
+    """A server that answers every request by ``behave``, until the client goes away.
+
+    Args:
+        seen: gets the requests.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer(connection: socket.socket) -> None:
             with connection, contextlib.suppress(OSError):
-                connection.recv(65536)
+                request = connection.recv(65536)
+                if seen is not None:
+                    seen.append(request)
                 behave(connection.sendall)
 
         def serve() -> None:
@@ -137,6 +144,26 @@ def test_an_answer_without_end_is_not_read_to_the_end(monkeypatch: pytest.Monkey
     with server(endless) as url, pytest.raises(ServerUnreachable, match="is too large"):
         Client(Connection(url=url, timeout=20), print).request("GET", "a")
     assert sum(sent) < 20_000_000
+
+
+def compressed(size: int) -> bytes:
+    stream = zlib.compressobj(9, wbits=31)
+    parts = [stream.compress(b'{"data": {"a": "'), *(stream.compress(b"a" * 1_000_000) for _ in range(size))]
+    return b"".join([*parts, stream.compress(b'"}}'), stream.flush()])
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["hvac", "Python alone"])
+def test_an_answer_that_is_compressed_is_refused_as_it_was_sent(plain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = compressed(1)
+    head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(content)
+    # The first byte more than was sent would be one that is decompressed.
+    monkeypatch.setattr(limits, "MAX_RESPONSE", len(content))
+    sent: list[bytes] = []
+    with server(lambda send: send(head + content), seen=sent) as url:
+        client = Client(Connection(url=url, timeout=20), print, plain=plain)
+        with pytest.raises(ServerUnreachable, match=r"is compressed \(gzip\), which mlkeys does not accept"):
+            client.request("GET", "a")
+    assert b"\r\naccept-encoding: identity\r\n" in sent[0].lower()
 
 
 @pytest.mark.parametrize("behave", DRIPPING.values(), ids=DRIPPING)

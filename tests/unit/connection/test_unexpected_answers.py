@@ -14,11 +14,16 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._access.api import 
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle import reconcile_approle
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.policy import reconcile_policy
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.secret_id import reconcile_secret_id
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection import auth
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import auth, messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import transport as transport_module
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import Response
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Reply, _reply
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError, UnexpectedAnswer
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import reasons_in
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    ServerError,
+    TransitError,
+    UnexpectedAnswer,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.reasons import reasons_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import Request, Transport
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
@@ -185,3 +190,42 @@ def test_any_body_gives_a_reply_or_an_error(content: dict[str, Any], status: int
 )
 def test_what_a_gateway_says_in_place_of_a_list_is_a_reason(errors: object, reasons: list[str]) -> None:
     assert reasons_in(errors) == reasons
+
+
+@pytest.mark.parametrize("errors", [["x" * 9000], ["x" * 1_000_000], ["x" * 400] * 1_000_000, "x" * 9000], ids=len)
+@pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 503])
+def test_what_a_server_says_is_short_in_a_message(errors: object, status: int) -> None:
+    transport = Transport(Connection("http://127.0.0.1:1"), "")
+    content = {"errors": errors, "data": {"batch_results": [{"error": errors}]}}
+    failure = transport._refusal(Request("GET", "transit/keys/k"), Response(status, {}, b""), content)
+    assert isinstance(failure.error, ServerError)
+    shown = [failure.error.message, *failure.error.reasons, *failure.error.item_errors]
+    assert max(map(len, shown)) < 1600
+
+
+def test_errors_of_single_items_and_warnings_are_short() -> None:
+    content = {"data": {"batch_results": [{"error": "x" * 9000}, {"ciphertext": "a"}]}, "warnings": ["x" * 9000]}
+    transport = Transport(Connection("http://127.0.0.1:1"), "")
+    found, _failure = transport._read(Request("POST", "a", {}), Response(200, {}, json.dumps(content).encode()))
+    reply = _reply(found, "a")
+    assert [len(result.get("error", "")) for result in reply.mappings("batch_results", 2)] == [1000, 0]
+    assert [len(warning) for warning in reply.warnings] == [1000]
+
+
+@pytest.mark.parametrize("header", ["Content-Type", "Content-Encoding", "Location"])
+def test_headers_of_a_server_are_short_in_a_message(header: str) -> None:
+    response = Response(200, {header: "x" * 60_000}, b"no JSON")
+    shown = {
+        "Content-Type": lambda: transport_module._foreign("http://a", response).message,
+        "Content-Encoding": lambda: transport_module._foreign("http://a", response).message,
+        "Location": lambda: messages.redirected("http://a", response.headers["Location"]),
+    }[header]()
+    assert "x" * 100 in shown
+    assert len(shown) < 600
+
+
+def test_no_part_of_what_was_sent_stays_where_a_text_is_cut() -> None:
+    secret = "s" * 900
+    [shown] = reasons_in([f"{'x' * 500}{secret}"], {"plaintext": secret})
+    assert shown == "x" * 500 + "***"
+    assert reasons_in([f"{'x' * 9800}{secret}"], {"plaintext": secret}) == ["a text of 10700 characters"]

@@ -86,7 +86,7 @@ def test_a_service_that_is_down_is_named_and_keeps_the_floor_and_all_versions(li
         assert f"these services are not up: one: gw ({reason}). " in blocking
         assert f"Services are not up: one: gw ({reason})." in result["summary"]
         assert not result["clean"]
-    # Whoever stopped it on purpose can say so, and keeps the versions.
+    # Anyone who stopped it on purpose can say so, and keeps the versions.
     result = made(lines, accept_unread=["one:/etc/mlkeys/gw"])
     assert (result["blocking"], result["accepted"], result["clean"]) == ([], ["one:/etc/mlkeys/gw"], False)
 

@@ -139,19 +139,21 @@ def test_a_port_accepts_connections(service: Service) -> None:
 
 
 def test_a_command_ends_well(service: Service) -> None:
-    assert service.check(command=["/bin/sh", "-c", "exit 0"]) == ""
+    assert service.check(timeout=30, command=["/bin/sh", "-c", "exit 0"]) == ""
     # An attempt that the end of the time cuts says less than one before it.
     said = service.check(timeout=5, command=["/bin/sh", "-c", "exit 7"])
     assert said.startswith("It is not ready after 5 seconds: /bin/sh ended with status 7.\n")
 
 
 def test_a_command_ends_with_the_time_and_with_the_program(service: Service) -> None:
-    command = ["/bin/sh", "-c", "sleep 47.11 & sleep 47.11"]
+    # No other run of this test has these seconds.
+    seconds = f"47.{os.getpid()}"
+    command = ["/bin/sh", "-c", f"sleep {seconds} & sleep {seconds}"]
     assert service.check(command=command).startswith("It is not ready after 1 seconds: /bin/sh does not end.\n")
     service.behaves(f'test "$1" != pid || test -e {service.folder}/ended || echo 42; touch {service.folder}/seen')
-    ends = f"sleep 0.2; touch {service.folder}/ended; sleep 47.11"
+    ends = f"sleep 0.2; touch {service.folder}/ended; sleep {seconds}"
     assert service.check(timeout=30, command=["/bin/sh", "-c", ends]).startswith("Its program ended before it was")
-    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"47.11" in content(path)]
+    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if seconds.encode() in content(path)]
     assert left == []
 
 

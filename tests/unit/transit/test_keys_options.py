@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.modules import vault_transit_keys
 
 from tests.support.collection import ROOT
@@ -23,7 +23,7 @@ class _Specified(Exception):
 
 def specified_entry() -> dict[str, Any]:
     made = mock.Mock(side_effect=_Specified)
-    with mock.patch.object(vault_transit_keys, "AnsibleModule", made), pytest.raises(_Specified):
+    with mock.patch.object(vault_transit_keys, "Module", made), pytest.raises(_Specified):
         vault_transit_keys.main()
     options: dict[str, Any] = made.call_args.kwargs["argument_spec"]["keys"]["options"]
     return options

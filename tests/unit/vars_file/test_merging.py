@@ -100,8 +100,8 @@ def test_entries_without_proof_of_the_same_value_are_different() -> None:
     assert merge(*files).conflicts == ["a"]
 
 
-def test_a_fingerprint_of_another_ciphertext_is_not_bound_anew() -> None:
-    """Whoever writes the file next has to notice it."""
+def test_a_fingerprint_of_another_ciphertext_is_not_bound_again() -> None:
+    """Anyone who writes the file next has to notice it."""
     base = VarsFile("k", "t", "transit", "ml", "", {})
     misbound = Entry("a", "vault:v1:x", "vault:v1:fp", digest("vault:v1:other"))
     edits = merge(base, base, VarsFile("k", "t", "transit", "ml", "", {"a": misbound})).edits

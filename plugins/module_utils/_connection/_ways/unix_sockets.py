@@ -12,7 +12,11 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import Watch, watched_pool
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import (
+    Watch,
+    decompressing_nothing,
+    watched_pool,
+)
 
 SCHEME = "http+unix://"
 
@@ -51,7 +55,7 @@ def socket_adapter(watch: Watch) -> Any:
     import requests
     import urllib3
 
-    adapter: Any = requests.adapters.HTTPAdapter()
+    adapter: Any = decompressing_nothing(requests.adapters.HTTPAdapter())
     pool = watched_pool(_pool(urllib3.connectionpool.HTTPConnectionPool), watch, lambda _made: None)
     scheme = SCHEME.partition(":")[0]
     adapter.poolmanager.pool_classes_by_scheme = {scheme: pool}

@@ -82,7 +82,7 @@ def _complete_signal(_context: click.Context, _parameter: click.Parameter, begin
     "--env-name",
     default="{NAME}",
     metavar="TEMPLATE",
-    help="How to name variables, with {name}, or {NAME} for capitals. Default: {NAME}.",
+    help="How to name variables, with {name}, or {NAME} for upper case. Default: {NAME}.",
 )
 @click.option(
     "--env",
@@ -104,9 +104,9 @@ def _complete_signal(_context: click.Context, _parameter: click.Parameter, begin
     is_flag=True,
     default=True,
     flag_value=False,
-    help="Start with a clean environment, of which --keep-login keeps the login and its connection.",
+    help="Start with an empty environment. With --keep-login, the login and its connection are kept.",
 )
-@click.option("--keep-login", is_flag=True, help="Let COMMAND have the token or login of the environment.")
+@click.option("--keep-login", is_flag=True, help="Pass the token or login of the environment to COMMAND.")
 @click.option("--watch", is_flag=True, help="Start COMMAND again when a file changes.")
 @click.option(
     "--signal",
@@ -143,10 +143,10 @@ def command(
     """Run COMMAND with secrets in its environment.
 
     Each secret of the encrypted vars files (*.transit.yml) becomes a variable: openai_api_key becomes OPENAI_API_KEY,
-    and of nested data providers.openai.api_key becomes PROVIDERS_OPENAI_API_KEY.
-    They are decrypted with one request for each key. Then COMMAND replaces mlkeys: it has the same process ID, signals
-    and terminal, and its exit status is that of this command. Nothing is written to a disk, and no other process holds
-    the secrets. Core dumps are turned off.
+    and in nested data, providers.openai.api_key becomes PROVIDERS_OPENAI_API_KEY. They are decrypted with one request
+    for each key. Then COMMAND replaces mlkeys: it has the same process ID, signals and terminal, and its exit status
+    becomes that of mlkeys. Nothing is written to disk, and no other process holds the secrets. Core dumps are turned
+    off.
 
     COMMAND does not get the token and the credentials of the environment, unless you add --keep-login. A token that
     a login created is revoked before COMMAND starts.
@@ -183,7 +183,7 @@ def command(
 
 
 def _watch(files: Sequence[Path], argv: Sequence[str], options: Options, number: int | None, stop_timeout: int) -> int:
-    # Whoever only runs a program need not wait for its import.
+    # Commands that only run a program need not wait for its import.
     from mlkeys._commands.secrets.watching import Watched, watch_files
 
     return watch_files(Watched(files, argv, options, number, stop_timeout), login_variables)
@@ -234,7 +234,7 @@ def _prepared(paths: Sequence[Path], options: Options) -> Prepared:
     collection.load_reading()
     with ExitStack() as stack:
         connect = cache(lambda: stack.enter_context(collection.connected_to_read()))
-        # Whoever names a file wants its secret.
+        # A file that was named is expected to have its secret.
         wanted = [*options["names"], *as_files] if options["names"] else []
         secrets = only(stored_secrets(connect, paths), wanted)
         check_known([*given, *as_files], [secret.name for secret in secrets])
@@ -261,13 +261,13 @@ def _file_variables(prepared: Prepared, options: Options, shared: Mapping[str, i
 
 
 def _warn_about_sealed(values: Mapping[str, bytes]) -> None:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
 
     sealed = [name for name, value in values.items() if ciphertext_version(os.fsdecode(value).strip()) is not None]
     if sealed:
         notice(
             f"Warning: {', '.join(sealed)}: what it decrypts to is a ciphertext, so it was encrypted twice. Set the "
-            "plaintext anew with 'mlkeys set'."
+            "plaintext again with 'mlkeys set'."
         )
 
 

@@ -153,7 +153,7 @@ class _Watcher:
             is_settled, last = now == last, now
             if not is_settled or self._child.is_asked_to_end:
                 continue
-            # A file that was written again as it was, by a checkout for instance, is not a change.
+            # A file that was written again as it was, by a checkout for example, is not a change.
             if now == self._used or _contents(now) == self._contents:
                 self._said, self._used = "", now
             elif now != tried or time.monotonic() > retry:

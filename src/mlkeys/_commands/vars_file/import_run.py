@@ -291,7 +291,7 @@ _LOCKED = re.compile(r"-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRY
 
 
 def _about_texts(texts: Mapping[str, str]) -> str:
-    """What may surprise whoever uses the values."""
+    """What may surprise anyone who uses the values."""
     # A key in PEM always ends with one.
     ending = [name for name, text in texts.items() if text.endswith("\n") and not text.startswith("-----BEGIN ")]
     of_windows = any(texts[name].endswith("\r\n") for name in ending)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import click
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection, replacing
+from mlkeys._system.git import run_git
 
 # Metadata that merge with the entries, or that both sides have in common.
 _MERGED = ("format", "backend", "key", "fingerprint_key", "hmac", "before")
@@ -50,7 +50,8 @@ def command(base: Path, ours: Path, theirs: Path, name: str) -> None:
             replacing.replace(ours, text, texts[1])
             return
     labels = [word for label in ("ours", "base", "theirs") for word in ("-L", label)]
-    done = subprocess.run(["git", "merge-file", *labels, str(ours), str(base), str(theirs)], check=False)  # noqa: S607
+    done = run_git(Path(), "merge-file", *labels, *(str(path.absolute()) for path in (ours, base, theirs)))
+    click.echo(done.stderr.decode(errors="replace"), err=True, nl=False)
     sys.exit(min(done.returncode, 1))
 
 
@@ -82,7 +83,7 @@ def _merged(texts: Sequence[str], name: str) -> str | None:
 
 def _other_metadata(text: str, name: str) -> dict[str, object]:
     """What a file says of itself that does not belong to its entries or its keys, such as ``unencrypted``."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
+    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
 
     metadata = content_of(text, name).get(METADATA, {})
