@@ -215,7 +215,7 @@ def test_a_program_under_systemd_says_itself_that_it_is_ready(service: Service, 
     ("more", "limit"),
     [({"type": "notify"}, "90"), ({"type": "notify", "timeout": 120}, "130"), ({"type": ""}, "infinity")],
 )
-def test_a_notification_is_not_awaited_for_ever(more: dict[str, Any], limit: str) -> None:
+def test_a_notification_is_not_awaited_forever(more: dict[str, Any], limit: str) -> None:
     """What decrypts may wait for the server, and asks for more time."""
     unit = (TEMPLATE.parent / "unit.j2").read_text(encoding="utf-8")
     part = unit[unit.index("{% if vault_transit_host_service.type == 'notify' %}") :].partition("RuntimeDirectory=")[0]
