@@ -73,6 +73,7 @@ class Edits:
     Attributes:
         ciphertexts: by name, in the order in which new ones are added.
         fingerprints: by name.
+        origins: of entries whose ciphertext is another one, and whose value is not, by name.
     """
 
     backend: str
@@ -82,6 +83,7 @@ class Edits:
     fingerprints: Mapping[str, str] = field(repr=False)
     removed: Sequence[str] = ()
     format: int = FLAT
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 def decide(
@@ -217,7 +219,11 @@ def _settings(edits: Edits) -> dict[str, Any]:
 
 
 def _blocks(entries: Mapping[str, Entry], edits: Edits) -> dict[str, Mapping[str, str]]:
-    replaced = {name: digest(entries[name].ciphertext) for name in edits.ciphertexts if name in entries}
+    replaced = {
+        name: f"{digest(entries[name].ciphertext)} {edits.origins.get(name, '')}".rstrip()
+        for name in edits.ciphertexts
+        if name in entries
+    }
     return {"hmac": edits.fingerprints, "before": replaced}
 
 

@@ -20,7 +20,7 @@ The digest of the ciphertext follows it. A merge may take the ciphertext of one 
 which then says nothing about that ciphertext. A fingerprint without a digest is one of an older version.
 Each entry is encrypted with its name as context: with a derived key it decrypts under that name only.
 If a ciphertext replaced another one, ``before`` keeps the digest of that one, so that a rotation can replace copies of
-it in other files.
+it in other files. If it has the same value, the digest of the first ciphertext with that value follows.
 
 A document in a KV engine may have the same content. A file then only points there::
 
@@ -82,7 +82,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
     leaf_problem,
     nested,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, may_be_json
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, TypeUnknown, may_be_json
 
 # Of files with texts alone, and of those with nested data.
 FLAT = 1
@@ -103,6 +103,7 @@ class Entry:
         fingerprint: empty if the file has none.
         bound_to: digest of the ciphertext that the fingerprint is for, empty if it does not say.
         before: digest of the ciphertext that this one replaced, empty if there was none.
+        first: digest of the first ciphertext with the same value, empty if that is this one.
         is_json: whether the value is encrypted as JSON, since it is not a text.
         has_type: whether it need not be text, as in files of format 2.
     """
@@ -114,6 +115,7 @@ class Entry:
     before: str = ""
     is_json: bool = False
     has_type: bool = False
+    first: str = ""
 
     @property
     def stored_fingerprint(self) -> str:
@@ -126,6 +128,11 @@ class Entry:
         # At first, the digest was for the ciphertext alone.
         known = (_mark(self.ciphertext, is_json=self.is_json), digest(self.ciphertext))
         return bool(self.bound_to) and self.bound_to not in known
+
+    @property
+    def origin(self) -> str:
+        """Identifies the value while its ciphertext is only rewrapped, which the fingerprint shows."""
+        return self.first if self.first and self.bound_to and not self.is_misbound else digest(self.ciphertext)
 
     @property
     def version(self) -> int:
@@ -142,19 +149,6 @@ class Entry:
                 raise TypeUnknown
             return content
         return Json(content) if self.is_json else content
-
-
-class TypeUnknown(ValueError):
-    """A value may be a text or not, and the fingerprint that would say so is missing, or of another ciphertext.
-
-    Attributes:
-        why: the same, as a part of a sentence.
-    """
-
-    why = (
-        "its type is not known, because its fingerprint in hmac is missing or that of another value, as after a merge. "
-        "Write its value again, with 'mlkeys set' or vault_transit_vars"
-    )
 
 
 @dataclass(frozen=True)
@@ -278,8 +272,8 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
     leaves = leaves if kind == FLAT else _leaves(leaves, path)
     secrets = {name: value for name, value in leaves.items() if _is_entry(name, value, kind)}
     is_open = _is_open(metadata, path) if kind == NESTED else _nothing
-    before = metadata.get("before", {})
-    before = before if isinstance(before, dict) else {}
+    befores = metadata.get("before", {})
+    before = {name: str(value).split() for name, value in befores.items()} if isinstance(befores, dict) else {}
     others = {name: value for name, value in leaves.items() if name not in secrets}
     return VarsFile(
         path,
@@ -321,9 +315,9 @@ def _is_open(metadata: Mapping[str, Any], path: str) -> Callable[[str, Any], boo
     )
 
 
-def _entry(name: str, ciphertext: str, hmacs: Mapping[str, str], before: Mapping[str, Any], kind: int) -> Entry:
-    fingerprint, bound_to, is_json = _fingerprint(hmacs.get(name, ""))
-    return Entry(name, ciphertext.strip(), fingerprint, bound_to, str(before.get(name, "")), is_json, kind == NESTED)
+def _entry(name: str, ciphertext: str, hmacs: Mapping[str, str], before: Mapping[str, list[str]], kind: int) -> Entry:
+    mark, (old, first, *_) = _fingerprint(hmacs.get(name, "")), (*before.get(name, []), "", "")
+    return Entry(name, ciphertext.strip(), mark[0], mark[1], old, mark[2], has_type=kind == NESTED, first=first)
 
 
 def _fingerprint(stored: str) -> tuple[str, str, bool]:

@@ -22,7 +22,7 @@ _BLOCKS = ("before", "hmac")
 
 _COMMENT = r"(?: *| +#.*)"
 _NAME = r"([A-Za-z_][A-Za-z0-9_]*)"
-_SEALED = r"vault:v[0-9]+:[A-Za-z0-9+/=]+(?: sha256:[0-9a-f]+)?|sha256:[0-9a-f]+"
+_SEALED = r"vault:v[0-9]+:[A-Za-z0-9+/=]+(?: sha256:[0-9a-f]+)?|sha256:[0-9a-f]+(?: sha256:[0-9a-f]+)?"
 _NOTHING = re.compile(r" *(?:#.*)?")
 _BEGIN = re.compile(rf"---{_COMMENT}")
 # Indent, name, what is before the value (a quote, if any), the value, what is after it.

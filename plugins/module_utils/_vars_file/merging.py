@@ -52,7 +52,9 @@ def merge(base: VarsFile, ours: VarsFile, theirs: VarsFile) -> Merged:
     of_both = dict.fromkeys([*of_ours, *ciphertexts])
     conflicts += [name for name in clashes(of_both) if name not in conflicts]
     kind = max(ours.format, theirs.format)
-    edits = Edits(ours.backend, ours.key, ours.fingerprint_key or ours.key, ciphertexts, fingerprints, removed, kind)
+    keys = (ours.backend, ours.key, ours.fingerprint_key or ours.key)
+    origins = {name: theirs.entries[name].origin for name in ciphertexts if theirs.entries[name].first}
+    edits = Edits(*keys, ciphertexts, fingerprints, removed, kind, origins)
     return Merged(edits, conflicts)
 
 

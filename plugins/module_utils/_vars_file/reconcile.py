@@ -174,6 +174,7 @@ def _edits(plan: VarsPlan, ciphertexts: Mapping[str, str]) -> Edits:
         fingerprints=_bound_fingerprints(plan, ciphertexts),
         removed=[change.name for change in plan.changes if change.action == REMOVED],
         format=plan.file.format,
+        origins={one.name: plan.file.entries[one.name].origin for one in plan.changes if one.action == REWRAPPED},
     )
 
 

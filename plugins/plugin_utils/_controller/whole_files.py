@@ -16,14 +16,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch impo
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import with_server
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,
-    TypeUnknown,
     VarsFile,
     assembled,
     plain_names_problem,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import chosen
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import TypeUnknown, decoded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template
 
 

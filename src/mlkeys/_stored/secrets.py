@@ -266,7 +266,7 @@ def _decrypted(client: Client, backend: str, key: str, entries: Sequence[Entry])
 
 def _opened(entry: Entry, content: bytes) -> bytes | str:
     """The plaintext of an entry, or the reason why its type is not known."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import TypeUnknown
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import TypeUnknown
 
     try:
         return _in_json(entry.opened(content))

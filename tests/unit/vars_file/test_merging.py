@@ -130,3 +130,15 @@ def test_git_alone_merges_what_two_people_add(kind: int, tmp_path: Path) -> None
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert done.stdout == added(texts["theirs"], "mistral") == added(texts["ours"], "cohere")
+
+
+def test_a_value_keeps_its_origin_with_the_ciphertext_of_the_other_side() -> None:
+    first, second, third = (f"vault:v{version}:x" for version in (1, 2, 3))
+    base = VarsFile("p", "text", "transit", "ml", "", {"a": Entry("a", first, "vault:v1:x", digest(first))})
+    rewrapped = Entry("a", third, "vault:v1:x", digest(third), before=digest(second), first=digest(first))
+    renewed = Entry("a", third, "vault:v1:y", digest(third), before=digest(second))
+    for theirs, origins in ((rewrapped, {"a": digest(first)}), (renewed, {})):
+        assert merge(base, base, VarsFile("p", "text", "transit", "ml", "", {"a": theirs})).edits.origins == origins
+    assert rewrapped.origin == digest(first)
+    # Not that of another ciphertext, which somebody has written beside the marks of this one.
+    assert Entry("a", second, "vault:v1:x", digest(third), first=digest(first)).origin == digest(second)

@@ -20,7 +20,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     FLAT,
     NESTED,
-    TypeUnknown,
     fingerprint_input,
     parse,
 )
@@ -37,7 +36,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import fitted
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import vars_request
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded, encoded, is_same
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import (
+    TypeUnknown,
+    decoded,
+    encoded,
+    is_same,
+)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
