@@ -122,8 +122,9 @@ _QUOTES: dict[str, tuple[_Quotes, ...]] = {
     "shell": (_Quotes("'", (("'", "'\\''"),)),),
 }
 
-# Needs no quotes in any reader: docker's "--env-file" takes everything after the "=" as the value, quotes too.
-_BARE_VALUE = "[A-Za-z0-9_./:@%+,=-]*"
+# Needs no quotes in any reader: docker's "--env-file" takes everything after the "=" as the value, quotes too. But zsh
+# replaces "=ls" by the path of ls, at the beginning and after a ":". Also a regular expression of Go.
+_BARE_VALUE = "(?:[A-Za-z0-9_./@%+,-]=*|:)*"
 _BARE_SHAPES = ("dotenv", "environment_file")
 
 # Docker reads no longer lines.

@@ -39,6 +39,9 @@ class Secret:
     def prompt(question: str) -> PromptSecret:
         """Ask on the terminal, without echo, at every deployment.
 
+        The answer is one line of less than 4,095 bytes, where a terminal cuts it. Use `Secret.file` for longer values,
+        and for those of several lines.
+
         Args:
             question: the prompt.
         """

@@ -57,6 +57,15 @@ class FileProblem:
     problem: str
 
 
+#: The environment variable that names files, and folders of them, for programs.
+FILES_VARIABLE = "MLKEYS_FILES"
+
+
+def names_of_files(value: str) -> list[str]:
+    """The files that a value of this variable names, separated by colons. An empty part stands for nothing."""
+    return [name for name in value.split(os.pathsep) if name]
+
+
 def chosen_files(named: Sequence[Path]) -> list[Path]:
     """The encrypted vars files that were named, those in folders that were named, or those of the current folder.
 
