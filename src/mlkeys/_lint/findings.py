@@ -75,7 +75,7 @@ FINGERPRINT = Rule(
     "fingerprint",
     WARNING,
     "An entry without a valid fingerprint, so that changes of its value are not noticed.",
-    "Write its value again, with vault_transit_vars or mlkeys import.",
+    "Write its value again, with mlkeys set or vault_transit_vars.",
 )
 MIXED_VERSIONS = Rule(
     "MLK204",
