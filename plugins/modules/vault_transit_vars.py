@@ -97,6 +97,8 @@ options:
   purge:
     description:
       - Remove entries that are not named in O(secrets).
+      - If neither O(secrets) nor O(keep) names one, the module fails, because all would go. To remove all, also set
+        O(keep=[]).
     type: bool
     default: false
   keep:
@@ -105,7 +107,6 @@ options:
         warn. Of nested data, also what is around entries, such as C(providers).
     type: list
     elements: str
-    default: []
   leave:
     description:
       - Names of entries that stay as they are, also if they are behind O(key_version). Those that are among O(secrets)
@@ -289,7 +290,7 @@ def argument_spec() -> Spec:
         "store_empty": {"type": "list", "elements": "str", "default": []},
         "allow_ciphertext": {"type": "bool", "default": False},
         "purge": {"type": "bool", "default": False},
-        "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
+        "keep": {"type": "list", "elements": "str", "no_log": False},
         "leave": {"type": "list", "elements": "str", "default": []},
         "key_version": {"type": "int", "default": 0, "no_log": False},
         "fingerprint_key": {"type": "str", "no_log": False},

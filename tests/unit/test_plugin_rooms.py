@@ -63,6 +63,8 @@ OUTSIDE: dict[str, set[str]] = {
     # The controller has both.
     "plugin_utils": {"ansible", "yaml"},
     "plugin_utils/_fleet": {"jinja2"},
+    # It knows what is undefined.
+    "plugin_utils/_controller/vars_files": {"jinja2"},
     # It reads variables of the template.
     "filter/decrypt_vars": {"jinja2"},
     **{name: {"ansible"} for name in ("modules", "action", "callback", "filter", "lookup", "test", "vars")},

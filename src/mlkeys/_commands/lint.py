@@ -130,7 +130,7 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     _check_usage(options)
     tree = Worktree(paths, options["exclude"], ignored=IGNORED_FOLDERS)
     try:
-        checked, found = _checked(tree, options)
+        checked, found = _checked(tree, paths, options)
     except MlkeysError as problem:
         if output == "json":
             show_json(refusal(problem))
@@ -153,7 +153,7 @@ def _check_usage(options: Options) -> None:
         raise click.UsageError("--fix changes files: use it without --staged, --history and --update-baseline.")
 
 
-def _checked(tree: Worktree, options: Options) -> tuple[_Checked, list[Finding]]:
+def _checked(tree: Worktree, paths: Sequence[Path], options: Options) -> tuple[_Checked, list[Finding]]:
     """The checked files, and the findings that are not known.
 
     Raises:
@@ -169,7 +169,7 @@ def _checked(tree: Worktree, options: Options) -> tuple[_Checked, list[Finding]]
         _add_declared(checked, tree, patterns)
     checked.at_ciphertexts(server=options["server"])
     if not (options["history"] or options["staged"]):
-        checked.at_settings()
+        checked.at_settings(paths)
     found = in_order(checked.found)
     if options["baseline"] is not None:
         found = _unknown(found, options["baseline"], update=options["update_baseline"])
@@ -218,6 +218,7 @@ class _Checked:
         self.with_ciphertexts: list[Looked] = []
         self.documents: list[Document] = []
         self.managed: list[str] = []
+        self.decrypts = False
 
     def add(self, one: Scanned) -> None:
         if one.skipped is not None:
@@ -226,6 +227,7 @@ class _Checked:
             return
         self.files += 1
         self.found += one.findings
+        self.decrypts |= one.decrypts
         if one.file is not None:
             self.with_ciphertexts.append(one.file)
 
@@ -251,12 +253,18 @@ class _Checked:
             if file.path not in managed or file.path in others:
                 self.found += loose_ciphertexts(file.text, file.path)
 
-    def at_settings(self) -> None:
-        """Check whether Ansible decrypts the encrypted vars files that it reads."""
+    def at_settings(self, paths: Sequence[Path]) -> None:
+        """Check whether Ansible decrypts the encrypted vars files that it reads.
+
+        Args:
+            paths: what was checked. Only of a whole project it is known that nothing else decrypts them.
+        """
         found = configurations(self.managed)
         for one in found.unread:
             self.add(Scanned(skipped=one))
-        self.found += enabled.findings(found.texts, found.files)
+        whole = [] if self.decrypts else [path.resolve() for path in paths or (Path(),)]
+        unused = {path for path in found.texts if Path(path).resolve().parent in whole}
+        self.found += enabled.findings(found.texts, found.files, unused)
 
 
 def _patterns(files: Sequence[Path]) -> Patterns:

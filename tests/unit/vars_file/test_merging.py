@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,37 @@ def test_sides_can_be_swapped(base: State | None, ours: State | None, theirs: St
 def test_a_side_that_changed_nothing_yields(base: State | None, theirs: State | None) -> None:
     found = outcome(base, base, theirs)
     assert (found and found[0]) == (theirs and theirs[0])
+
+
+def mixed(states: Mapping[str, State | str | None]) -> VarsFile:
+    """A file with texts for the values that it leaves without encryption."""
+    plain = {name: state for name, state in states.items() if isinstance(state, str)}
+    sealed = file({name: state for name, state in states.items() if not isinstance(state, str)})
+    return replace(sealed, open=plain, format=NESTED)
+
+
+def value_of(state: State | str | None) -> object:
+    """What two states have in common that mean the same. Another encryption of the same value changes nothing."""
+    return state[0:1] if isinstance(state, tuple) else state
+
+
+MIXED = STATES | st.sampled_from(["x", "y", "z"])
+
+
+@given(MIXED, MIXED, MIXED)
+def test_a_value_that_both_sides_changed_is_a_conflict_also_without_encryption(
+    base: State | str | None, ours: State | str | None, theirs: State | str | None
+) -> None:
+    sides = [mixed({"a": state, "b": ("x", 1)}) for state in (base, ours, theirs)]
+    before, mine, yours = map(value_of, (base, ours, theirs))
+    assert merge(*sides).conflicts == (["a"] if mine != yours and before not in (mine, yours) else [])
+
+
+def test_data_around_a_value_without_encryption_is_a_conflict() -> None:
+    base = mixed({"b": ("x", 1)})
+    ours, theirs = mixed({"b": ("x", 1), "a": "eu"}), mixed({"b": ("x", 1), "a.b": ("y", 1)})
+    assert merge(base, ours, theirs).conflicts
+    assert merge(base, theirs, ours).conflicts
 
 
 def test_entries_without_proof_of_the_same_value_are_different() -> None:

@@ -377,3 +377,12 @@ def test_a_value_with_a_ciphertext_in_it_is_not_encrypted_unless_it_is_meant_to_
         vars_request({**OPTIONS, "secrets": given}, "")
     assert WHOLE not in caught.value.message
     assert vars_request({**OPTIONS, "secrets": given, "allow_ciphertext": True}, "").secrets
+
+
+def test_everything_goes_only_if_that_is_said() -> None:
+    """Secrets that somebody drops from a task, since the repository is the source, must not take the file along."""
+    purging = {**OPTIONS, "secrets": {}, "purge": True}
+    with pytest.raises(InvalidOption, match="purge would remove every entry, because neither secrets nor keep"):
+        vars_request({**purging, "keep": None}, "")
+    assert vars_request({**purging, "keep": []}, "").purge
+    assert vars_request({**purging, "keep": None, "secrets": {"a": None}}, "").ungiven == {"a"}
