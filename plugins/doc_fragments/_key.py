@@ -40,7 +40,7 @@ options:
     default: false
   rotate_older_than:
     description:
-      - Rotate the key when its latest version is at least this old, for instance V(90d), V(720h) or V(3600) seconds.
+      - Rotate the key when its latest version is at least this old, for example V(90d), V(720h) or V(3600) seconds.
       - V(0) rotates the key in every run, so the module is not idempotent then.
       - The module never repeats a rotation blindly. When the answer is lost, it reads the key to learn whether the
         server has rotated it.
@@ -88,7 +88,7 @@ options:
         type: str
       origin:
         description:
-          - Where O(import.content) comes from, for instance the name of a file. Errors show it if O(import.content) is
+          - Where O(import.content) comes from, for example the name of a file. Errors show it if O(import.content) is
             empty and the version does not exist.
         type: str
       encoding:
@@ -153,7 +153,7 @@ options:
         default: false
   type:
     description:
-      - The kind of key, for instance V(aes256-gcm96), V(chacha20-poly1305), V(rsa-4096), V(ed25519) or V(hmac).
+      - The kind of key, for example V(aes256-gcm96), V(chacha20-poly1305), V(rsa-4096), V(ed25519) or V(hmac).
       - The server decides which types it supports. Its default is V(aes256-gcm96).
       - It can only be set when the key is created.
     type: str
@@ -176,18 +176,18 @@ options:
   exportable:
     description:
       - Whether the key material may be exported. It can be turned on, never off again.
-      - B(This cannot be undone.) From then on, whoever may export the key has the key itself, whatever policies say
-        later. The module warns when it turns this on.
+      - B(This cannot be undone.) From then on, anyone who can export the key has the key itself, even if policies
+        change later. The module warns when it turns this on.
     type: bool
   allow_plaintext_backup:
     description:
       - Whether the key may be backed up in plaintext. It can be turned on, never off again.
-      - B(This cannot be undone.) From then on, whoever may back up the key has the key itself, if it is exportable as
-        well. The module warns when it turns this on.
+      - B(This cannot be undone.) From then on, anyone who can back up the key has the key itself, if it is also
+        exportable. The module warns when it turns this on.
     type: bool
   auto_rotate_period:
     description:
-      - The server rotates the key after this time, for instance V(90d), V(720h) or V(2592000) seconds.
+      - The server rotates the key after this time, for example V(90d), V(720h) or V(2592000) seconds.
       - V(0) turns this off. Any other value must be at least one hour.
     type: str
   deletion_allowed:

@@ -35,8 +35,11 @@ options:
 notes:
   - The connection and the login are those of the lookup P(mlkeys.transit.vault_transit_vars#lookup). They are read from
     variables, the environment and C(ansible.cfg), and their options are also options of the filter.
-  - Each file sets C(_transit), so load only one at a time without a name. If you load several files of nested data,
-    load each with O(ansible.builtin.include_vars#module:name).
+  - Each file sets C(_transit), and the one that Ansible loads last wins. So of C(vars_files), C(-e @FILE) and C(vars)
+    of a role, use the filter for one file only. Read several with the lookup
+    P(mlkeys.transit.vault_transit_vars#lookup), or load each with O(ansible.builtin.include_vars#module:file) and
+    O(ansible.builtin.include_vars#module:name). Files of one O(ansible.builtin.include_vars#module:dir) share a name,
+    and so C(_transit).
   - Ansible evaluates a variable each time that it is used, and so a filter in it. Each secret is decrypted as often as
     by the lookup P(mlkeys.transit.vault_transit_vars#lookup), which is once in a run if the vars plugin is enabled.
   - No module loads plaintext into variables. Ansible would store its result as facts, also in a fact cache on a disk.

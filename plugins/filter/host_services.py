@@ -162,28 +162,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.host import Host
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import described
 
-_DEFAULTS: dict[str, Any] = {
-    "backend": "transit",
-    "key": "",
-    "approle": "",
-    "approle_path": "approle",
-    "url": "",
-    "ca_cert": "",
-    "namespace": "",
-    "secret_id_kept": True,
-    "predicted": False,
-    "ca_path": "",
-    "client_cert": "",
-    "client_key": "",
-    "tls_server_name": "",
-    "auth_method": "approle",
-    "auth_path": "",
-    "auth_role": "",
-    "auth_namespace": "",
-    "auth_config": {},
-    "agent_environment": {},
-}
-
+_DEFAULTS: dict[str, Any] = vars(Host())
 
 _KINDS: dict[type, Callable[[Any], Any]] = {bool: boolean, str: str, dict: decrypted}
 

@@ -84,7 +84,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable i
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import PROOF, account
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.scope import Scope
 
-# Whoever names a file on a host must not write to the terminal of whoever runs this. Paths stay as they are.
+# Anyone who names a file on a host must not write to the terminal of anyone who runs this. Paths stay as they are.
 _SENTENCES = ("refused", "blocking", "summary")
 
 

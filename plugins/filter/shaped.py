@@ -38,8 +38,8 @@ options:
       - yaml
   allow_ciphertext:
     description:
-      - Whether the result may hold ciphertext (C(vault:vN:...)). Otherwise the filter fails, because a variable that
-        was not decrypted would replace a good key.
+      - Whether the result may hold ciphertext (C(vault:vN:...)), also encoded for a URL or in base64. Otherwise the
+        filter fails, because a variable that was not decrypted would replace a good key.
       - Set it for programs that decrypt themselves.
     type: bool
     default: false

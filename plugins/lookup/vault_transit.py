@@ -351,7 +351,7 @@ _raw:
 from typing import Any
 
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.operations import look_up
+from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.look_up import look_up
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.request import OWN_OPTIONS
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
     connection_options,

@@ -55,7 +55,7 @@ options:
     elements: str
   token_ttl:
     description:
-      - How long a token lives, for instance V(1h) or V(3600). V(0) means the server's default.
+      - How long a token lives, for example V(1h) or V(3600). V(0) means the server's default.
     type: str
   token_max_ttl:
     description:
@@ -200,7 +200,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import attribute_spec, run
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import APPROLE_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.approle import APPROLE_ATTRIBUTES
 
 
 def argument_spec() -> Spec:

@@ -47,7 +47,7 @@ options:
     type: str
   default_lease_ttl:
     description:
-      - Default lease, for instance V(720h), V(30d) or V(3600) seconds. V(0) or V(system) means the server's default.
+      - Default lease, for example V(720h), V(30d) or V(3600) seconds. V(0) or V(system) means the server's default.
     type: str
   max_lease_ttl:
     description:
@@ -186,7 +186,7 @@ refused:
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import Module
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import attribute_spec, run
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import MOUNT_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.mount import MOUNT_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import reconcile_backend
 
 

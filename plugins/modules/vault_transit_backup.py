@@ -82,7 +82,7 @@ attributes:
     details:
       - Except with O(force).
 notes:
-  - The token needs C(read) on C(transit/keys/NAME) and on C(transit/backup/NAME). With the latter, whoever
+  - The token needs C(read) on C(transit/keys/NAME) and on C(transit/backup/NAME). With the latter, anyone who
     has the token has the key. V(backup) of O(mlkeys.transit.vault_transit_policy#module:grants[].allow) grants both,
     and the right to restore.
   - Encryption does not show who wrote a file. Keep it where nobody else can replace it.

@@ -31,8 +31,8 @@ options:
     required: true
   allow_ciphertext:
     description:
-      - Whether O(content) may hold ciphertext (C(vault:vN:...)). Otherwise the module fails before it writes anything,
-        because a variable that was not decrypted would replace a good key.
+      - Whether O(content) may hold ciphertext (C(vault:vN:...)), also encoded for a URL or in base64. Otherwise the
+        module fails before it writes anything, because a variable that was not decrypted would replace a good key.
       - Set it for programs that decrypt themselves.
     type: bool
     default: false

@@ -12,9 +12,9 @@ short_description: Export the secret material of a key of the Transit secrets en
 description:
   - Writes the secret material of one version of a key of the Transit engine of HashiCorp Vault or OpenBao to a file, in
     plaintext.
-  - Whoever reads the file has the key, and can do all that the server does with it, whatever policies say. Use it only
-    where a program must have the key itself. To keep a key, use M(mlkeys.transit.vault_transit_backup), which encrypts
-    it.
+  - Anyone who reads the file has the key, and can use it without the server and its policies. Use this module only
+    where a program must have the key itself. To keep a copy of a key, use M(mlkeys.transit.vault_transit_backup), which
+    encrypts it.
   - The material is in the file alone. It never gets into an argument, a log, a diff, another file or a result.
   - For public keys, use M(mlkeys.transit.vault_transit_key_info).
 author:
@@ -95,7 +95,7 @@ attributes:
     support: full
 notes:
   - The token needs C(read) on C(transit/keys/NAME) and on C(transit/export/KEY_TYPE/NAME/VERSION). With the latter,
-    whoever has the token has the key.
+    anyone who has the token has the key.
   - The server records each export in its audit log, also that of a run that changes nothing.
 seealso:
   - module: mlkeys.transit.vault_transit_backup

@@ -94,7 +94,7 @@ options:
         elements: str
   keep_grants:
     description:
-      - Whether what the policy grants already stays granted, also with O(state=absent). Set it while the users of the
+      - Whether the policy keeps its present grants, even with O(state=absent). Set it while the users of the
         policy change over to what O(grants) names, and apply the task without it when they have.
       - RV(grants_kept) says whether the policy grants more than O(grants).
     type: bool

@@ -46,14 +46,14 @@ options:
     type: str
   renew_before:
     description:
-      - Create a new secret ID when the current one expires within this time, for instance V(7d). It must be shorter
+      - Create a new secret ID when the current one expires within this time, for example V(7d). It must be shorter
         than a secret ID lives, or each run would create another one. The module fails in that case, as far as the token
         may read the role.
     type: str
     default: "0"
   max_age:
     description:
-      - Create a new secret ID when the current one is older than this, for instance V(30d). With V(0), at any age the
+      - Create a new secret ID when the current one is older than this, for example V(30d). With V(0), at any age the
         current one stays.
     type: str
     default: "0"

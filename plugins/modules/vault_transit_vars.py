@@ -20,7 +20,7 @@ description:
     under another name does not decrypt. Under other keys the server ignores the context.
   - Each operation sends all secrets in one request, as far as the server's limits allow.
   - The file keeps its comments, order and style, and is replaced in one step. Removing an entry removes only its own
-    lines. JSON is formatted anew.
+    lines. JSON is reformatted.
   - If somebody else changes the file in the meantime, it is left as it is, and the module fails.
 author:
   - mlkeys contributors (@mlkeys)
@@ -83,7 +83,7 @@ options:
   store_empty:
     description:
       - Names of secrets whose empty text, V(null), or empty dictionary or list is a value to store. Of nested data,
-        also what is around secrets, such as C(providers).
+        also the data around secrets, such as C(providers).
       - The names must be among O(secrets). The file must be of format 2, which a new file then is.
     type: list
     elements: str
@@ -97,6 +97,8 @@ options:
   purge:
     description:
       - Remove entries that are not named in O(secrets).
+      - If neither O(secrets) nor O(keep) names one, the module fails, because all would go. To remove all, also set
+        O(keep=[]).
     type: bool
     default: false
   keep:
@@ -105,7 +107,6 @@ options:
         warn. Of nested data, also what is around entries, such as C(providers).
     type: list
     elements: str
-    default: []
   leave:
     description:
       - Names of entries that stay as they are, also if they are behind O(key_version). Those that are among O(secrets)
@@ -233,7 +234,7 @@ entries:
       returned: always
     action:
       description:
-        - V(kept), V(added), V(updated) (encrypted anew), V(rewrapped), V(refreshed) (fingerprint only), V(removed).
+        - V(kept), V(added), V(updated) (encrypted again), V(rewrapped), V(refreshed) (fingerprint only), V(removed).
       type: str
       returned: always
     reason:
@@ -289,7 +290,7 @@ def argument_spec() -> Spec:
         "store_empty": {"type": "list", "elements": "str", "default": []},
         "allow_ciphertext": {"type": "bool", "default": False},
         "purge": {"type": "bool", "default": False},
-        "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
+        "keep": {"type": "list", "elements": "str", "no_log": False},
         "leave": {"type": "list", "elements": "str", "default": []},
         "key_version": {"type": "int", "default": 0, "no_log": False},
         "fingerprint_key": {"type": "str", "no_log": False},

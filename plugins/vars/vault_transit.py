@@ -17,8 +17,7 @@ description:
     token there is one request for each name.
   - A file can also point to a document in a KV engine (O(mlkeys.transit.vault_transit_vars#module:store=kv)), which is
     read once per run.
-  - Files of nested data (format 2) become nested variables with the types that the values had. Before ansible-core
-    2.19, a variable is undefined as a whole if one of its leaves does not decrypt.
+  - Files of nested data (format 2) become nested variables with the types that the values had.
   - Lookups and modules share the plugin's login for the whole run.
   - List it after P(ansible.builtin.host_group_vars#vars) in C(vars_plugins_enabled), because that plugin reads the same
     files and returns the ciphertext. The plugin warns if it is listed before. The other plugin also ends the run for
@@ -54,7 +53,8 @@ options:
       - With V(undefined), the variable is undefined, with the reason as a hint. Only what uses it fails, so a run that
         uses no secret needs neither the server nor permission to decrypt. One warning for each file names the reason,
         and how many variables it is for.
-        Tests and filters such as C(is defined) and C(default) take the variable as undefined, too.
+        Tests and filters such as C(is defined) and C(default) take the variable as undefined, too. Before ansible-core
+        2.19, they fail for another variable whose template uses it.
       - V(error) ends the run. V(warn) warns and returns the ciphertext. V(ciphertext) returns the ciphertext silently.
       - A file that is not a valid encrypted vars file ends the run with V(undefined), too.
     type: str
@@ -138,8 +138,8 @@ notes:
     of a play. So one run can use several servers and namespaces.
   - With O(stage=inventory), set P(ansible.builtin.host_group_vars#vars) to the same stage. Otherwise it returns the
     ciphertext again for every task.
-  - Whoever runs tasks can print variables, for instance with C(ansible all -m debug -a var=hostvars). O(decrypt=never)
-    prevents it for a run that needs no secrets.
+  - Anyone who runs tasks can print variables, for example with C(ansible all -m debug -a var=hostvars). Set
+    O(decrypt=never) for runs that need no secrets.
 seealso:
   - module: mlkeys.transit.vault_transit_vars
 """
@@ -180,7 +180,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_plugins
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import VARS_FILE_SUFFIXES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import below
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import plain_names_problem
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.conflicts import conflicts

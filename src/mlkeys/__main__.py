@@ -10,7 +10,7 @@ import signal
 def main() -> None:
     """Run the command. Ctrl-C ends it without a traceback, also while it is still being imported."""
     before = signal.getsignal(signal.SIGINT)
-    # Whoever started it may have it ignored.
+    # The process that started it may ignore it.
     if before is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from mlkeys._cli import main as command  # noqa: PLC0415

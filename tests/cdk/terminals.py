@@ -12,7 +12,7 @@ import select
 import subprocess
 import termios
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 _PATIENCE = 30.0
@@ -37,6 +37,13 @@ class Terminal:
             assert time.monotonic() < deadline, f"{words!r} was not shown, but:\n{self.shown}"
             self._read()
 
+    def wait_until(self, happened: Callable[[], bool]) -> None:
+        """Wait until something is so that the terminal does not show."""
+        deadline = time.monotonic() + _PATIENCE
+        while not happened():
+            assert time.monotonic() < deadline, f"It does not happen. Shown was:\n{self.shown}"
+            self._read()
+
     def wait(self) -> int:
         """Wait until the program ends; its exit status."""
         deadline = time.monotonic() + _PATIENCE
@@ -57,6 +64,13 @@ class Terminal:
             self.shown += text
             return text != ""
         return False
+
+
+def state_of(pid: int) -> str:
+    """The state of a process as the kernel writes it, such as T for a stopped one; empty once it has ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0].replace("Z", "")
+    return ""
 
 
 @contextlib.contextmanager

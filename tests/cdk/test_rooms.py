@@ -56,7 +56,7 @@ EDGE_FILES = {
         "_import/ansible_vault",
         "_import/sops_source",
     ),
-    *("_shared/folders", "_shared/reading", "_shared/replacing"),
+    *(f"_shared/_files/{name}" for name in ("folders", "locks", "reading", "replacing")),
 }
 TALKING = {"ansible", "click", "datetime", "hvac", "http", "io", "pathlib", "random", "secrets", "shutil", "socket",
            "subprocess", "tempfile", "time", "urllib", "uuid"}  # fmt: skip
@@ -67,6 +67,7 @@ EXCEPTIONS = {
     ("_testing/project", "pathlib"),
     ("_import/dotenv_source", "io"),
     ("_lint/reports", "urllib"),
+    ("_shared/kept_sealed", "urllib"),
 }
 #: The only files that import Ansible, besides the commands that need its collection.
 ANSIBLE = {"_import/ansible_vault", "_system/collection"}

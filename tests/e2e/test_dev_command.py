@@ -123,16 +123,26 @@ def test_the_exit_status_is_the_commands_and_the_server_is_gone(state: Path, scr
     assert sorted(path.name for path in state.iterdir()) == ["config.hcl", "lock", "server.log"]
 
 
-def test_a_command_that_does_not_exist_is_named_and_leaves_no_server(state: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "status", "problem"),
+    [
+        ("no-such-program", 127, "no-such-program: command not found"),
+        ("/etc/passwd", 126, "/etc/passwd: Permission denied"),
+        ("", 127, "The command is empty"),
+    ],
+)
+def test_a_command_that_cannot_be_run_has_the_status_of_a_shell_and_leaves_no_server(
+    state: Path, name: str, status: int, problem: str
+) -> None:
     done = subprocess.run(
-        [*MLKEYS, "dev", "--state", str(state), "--", "no-such-program"],
+        [*MLKEYS, "dev", "--state", str(state), "--", name],
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    assert done.returncode == 1
-    assert done.stderr == "Error: no-such-program cannot be run: No such file or directory.\n"
+    assert done.returncode == status
+    assert done.stderr == f"Error: {problem}.\n"
     assert not stop_detached(state)
 
 

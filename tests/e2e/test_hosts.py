@@ -54,9 +54,9 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
     assert not touched.exists()
     assert changed(again) == {"localhost": 0, "one": 0, "two": 0}
     assert sent(done.stdout) >= {
-        "Record what will be on the host",
+        "Record the planned state",
         "Write its files",
-        "Record what it was started with",
+        "Write its start record",
     }
     assert sent(again.stdout) == set()
 
@@ -277,6 +277,15 @@ def test_a_unit_of_somebody_else_is_left_alone_and_a_missing_program_is_named_an
         assert program.startswith("/opt/mlkeys/")
         assert "OpenBao" in two.run(program, "version").stdout
         assert changed(site.play(services, **install)) == {"two": 0}
+        # One that has ended since then is started, and named.
+        two.run("sh", "-c", "pkill -KILL -u foreign; until test -e /run/mlkeys/foreign.ended; do sleep 0.1; done")
+        ended = site.play(services, status=2, **install)
+        said = one_line(ended.stdout)
+        assert re.search(
+            r"foreign has ended by itself with status 137\. It was started at 20[0-9-]{8} [0-9:]{8} ", said
+        )
+        assert "To see its log on two: tail -n 20 /var/log/mlkeys/foreign.log What had ended runs again." in said
+        assert site.got("two", "foreign") == [SHA["openai_api_key"]] * 2
     site.play([{"name": "foreign", "state": "absent"}], playbook="hosts")
     assert "ExecStart=/bin/true" in one.run("cat", UNIT).stdout
     # With the last service.
@@ -285,7 +294,9 @@ def test_a_unit_of_somebody_else_is_left_alone_and_a_missing_program_is_named_an
 
 
 def test_new_secrets_and_rotations_restart_only_the_services_that_they_concern(site: Site) -> None:
-    services = [service("turned"), service("left", environment={"KEY": "hf_token"})]
+    # The journal keeps the names of all tests.
+    written = service("written", mode="plaintext", environment={"KEY": "hf_token"})
+    services = [service("turned"), service("left", environment={"KEY": "hf_token"}), written]
     secrets = dict(SECRETS)
     site.play(services)
 
@@ -293,7 +304,8 @@ def test_new_secrets_and_rotations_restart_only_the_services_that_they_concern(s
     site.play(services, vault_transit_vars_files=site.vars_files(secrets))
     for name in HOSTS:
         assert site.got(name, "turned") == [SHA["openai_api_key"]]
-        assert site.got(name, "left") == [SHA["hf_token"], sha256(secrets["hf_token"])]
+        for restarted in ("left", "written"):
+            assert site.got(name, restarted) == [SHA["hf_token"], sha256(secrets["hf_token"])]
 
     # A rotation changes the ciphertexts alone.
     rotation: dict[str, Any] = {"vault_transit_rotate_key": "ml", "vault_transit_rotate_older_than": 0}
@@ -304,23 +316,22 @@ def test_new_secrets_and_rotations_restart_only_the_services_that_they_concern(s
         assert (len(site.got(name, "turned")), len(site.got(name, "left"))) == (1, 2)
     assert site.bao.done("GET", "transit/keys/ml")["data"]["min_decryption_version"] == 2
 
+    # The next run does nothing for new ciphertexts. It does what an earlier one left out, although no file differs.
+    site.hosts["two"].run("sh", "-c", "echo other > /etc/mlkeys/left/started")
+    last = site.play(services, vault_transit_vars_files=site.vars_files(secrets))
+    assert changed(last) == {"localhost": 0, "one": 0, "two": 2}
+    assert [len(site.got(name, "left")) for name in HOSTS] == [2, 3]
+    assert [(len(site.got(name, "turned")), len(site.got(name, "written"))) for name in HOSTS] == [(1, 2)] * 2
+    # A restart by the role counts no earlier attempts, and so waits for none.
+    assert site.hosts["two"].run("cut", "-d", " ", "-f", "1", "/run/mlkeys/left/attempts").stdout.strip() == "1"
+
     # Unless it brings a new secret.
     leaked = {"openai_api_key": "sk-hosts-canary-Wq9"}
     secrets |= leaked
     site.play(services, playbook="rotate", vault_transit_rotate_secrets=leaked, **rotation)
     for name in HOSTS:
         assert site.got(name, "turned") == [SHA["openai_api_key"], sha256(secrets["openai_api_key"])]
-
-    # The next run does what an earlier one left out, although no file differs any more.
-    starts = {name: len(site.got(name, "left")) for name in HOSTS}
-    site.hosts["two"].run("sh", "-c", "echo other > /etc/mlkeys/left/started")
-    last = site.play(services, vault_transit_vars_files=site.vars_files(secrets))
-    assert changed(last) == {"localhost": 0, "one": 0, "two": 2}
-    assert [len(site.got(name, "left")) for name in HOSTS] == [starts["one"], starts["two"] + 1]
-    assert [len(site.got(name, "turned")) for name in HOSTS] == [2, 2]
-    # A restart by the role counts no earlier attempts, and so waits for none.
-    for name in HOSTS:
-        assert site.hosts[name].run("cut", "-d", " ", "-f", "1", "/run/mlkeys/left/attempts").stdout.strip() == "1"
+    assert [len(site.got(name, "left")) for name in HOSTS] == [2, 3]
 
 
 def sha256(text: str) -> str:

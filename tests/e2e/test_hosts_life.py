@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,6 +142,15 @@ ROLLING = """
 """
 
 
+# Ends a run before it does something about a release that does not come up.
+KILLING = {
+    "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
+    "ANSIBLE_CALLBACKS_ENABLED": "killing",
+    "PYTHONPATH": str(Path(__file__).parents[2]),
+    "KILL_AFTER": "mlkeys.transit.vault_transit_host : Wait until it is up",
+}
+
+
 def test_a_rolling_update_stops_at_the_first_bad_host_which_goes_back_to_its_last_release(site: Site) -> None:
     (site.folder / "rolling.yml").write_text(ROLLING, encoding="utf-8")
     good = service("rolled", files=[{"dest": "/etc/rolled.json", "shape": "json", "content": {"release": 1}}])
@@ -172,9 +182,17 @@ def test_a_rolling_update_stops_at_the_first_bad_host_which_goes_back_to_its_las
     until(functools.partial(is_another, site, "two", "rolled", before))
     assert site.got("two", "rolled")[-1] == SHA["openai_api_key"]
     assert granted(site) == {"openai_api_key", "hf_token"}
+    # A run that is interrupted before it knows how that ends leaves its way back to the next one.
+    stuck = service("rolled", goes_on_as="sleep 3601", ready={"port": 39999}, files=bad["files"])
+    late: dict[str, Any] = {"limit": "two", "playbook": "rolling", "vault_transit_host_start_timeout": 2}
+    site.play([stuck], status=-9, env=KILLING, **late, **options)
+    assert processes(site, "two", "rolled") == []
+    done = site.play([stuck], status=2, **late, **options).stdout
+    assert "rolled is not up. It runs its last release again. It is not ready after 2 sec" in " ".join(done.split())
+    assert len(processes(site, "two", "rolled")) == 1
+    assert site.hosts["two"].run("ls", "/etc/new.json", check=False).returncode != 0
     # A bad one without a way back, after which the description is as it was: each host runs what is described again.
-    stuck = service("rolled", goes_on_as="sleep 3601", ready={"port": 39999})
-    site.play([stuck], limit="two", playbook="rolling", status=2, vault_transit_host_start_timeout=2)
+    site.play([stuck], status=2, **late)
     assert processes(site, "two", "rolled") == []
     site.play([good], limit="two", playbook="rolling")
     assert len(processes(site, "two", "rolled")) == 1

@@ -40,15 +40,15 @@ def test_all_is_rewrapped_the_floor_raised_and_a_second_run_changes_nothing(flee
 
 TASKS = [
     "Read the key",
-    "Check the encrypted vars files",
-    "Find the ciphertexts",
+    "Check encrypted vars files",
+    "Find ciphertexts",
     "Rotate the key",
     "Read the target version",
-    "Rewrap the encrypted vars files",
-    "Rewrap",
+    "Rewrap encrypted vars files",
+    "Rewrap ciphertexts",
     "Search again",
     "Raise the floor",
-    "Trim the older versions",
+    "Trim older versions",
 ]
 
 
@@ -86,7 +86,7 @@ def test_a_leaked_key_is_replaced_everywhere_in_the_same_run(fleet: Fleet) -> No
     secrets = {"openai_api_key": "{{ lookup('ansible.builtin.env', 'NEW_KEY') }}"}
     environment = {"NEW_KEY": new["openai_api_key"]}
     fleet.run(
-        env={**environment, "KILL_AFTER": "Rewrap the encrypted vars files"},
+        env={**environment, "KILL_AFTER": "Rewrap encrypted vars files"},
         status=-9,
         vault_transit_rotate_secrets=secrets,
     )
@@ -137,7 +137,7 @@ def test_hosts_go_one_after_the_other_where_that_is_asked_for(fleet: Fleet) -> N
     shown = fleet.run(vault_transit_rotate_serial=1, vault_transit_rotate_older_than=meanwhile)
     assert rotations(ledger) == 1
     # The controller is a host like the others.
-    assert shown.count("TASK [Rewrap]") == 1 + len(HOSTS)
+    assert shown.count("TASK [Rewrap ciphertexts]") == 1 + len(HOSTS)
     fleet.check_rotated()
     assert fleet.key() == DONE
 
@@ -169,10 +169,10 @@ def test_a_backup_is_kept_before_and_after_and_brings_everything_back(fleet: Fle
     path = fleet.folder / "backups" / f"{fleet.mount}_{KEY}.backup"
     fleet.run("--check", **backed_up(fleet))
     assert not path.exists()
-    fleet.run(env={"KILL_AFTER": "Keep a backup of the key"}, status=-9, **backed_up(fleet))
+    fleet.run(env={"KILL_AFTER": "Back up the key"}, status=-9, **backed_up(fleet))
     assert "\nlatest_version: 1\n" in path.read_text(encoding="utf-8")
     assert fleet.key()["latest_version"] == 1
-    fleet.run(env={"KILL_AFTER": "Keep a backup of the new version"}, status=-9, **backed_up(fleet))
+    fleet.run(env={"KILL_AFTER": "Back up the new version"}, status=-9, **backed_up(fleet))
     assert "\nlatest_version: 2\n" in path.read_text(encoding="utf-8")
     fleet.run(**backed_up(fleet))
     assert fleet.key() == DONE

@@ -65,7 +65,7 @@ def test_a_disk_that_cannot_be_written(fleet: Fleet) -> None:
     assert fleet.key() == DONE
 
 
-@pytest.mark.parametrize("task", ["Find the ciphertexts", "Rewrap the encrypted vars files", "Rewrap"])
+@pytest.mark.parametrize("task", ["Find ciphertexts", "Rewrap encrypted vars files", "Rewrap ciphertexts"])
 def test_a_host_that_is_lost_half_way(fleet: Fleet, task: str) -> None:
     with fleet.losing("gateway-b", task) as environment:
         shown = fleet.run(env=environment, status=2)

@@ -22,8 +22,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan i
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import adapter, reasons, transport, unwrap
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.durations import parse_duration
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import same_policy
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version, parse_duration
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import name_problems, parse
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import interpreted

@@ -11,7 +11,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import importlib
+import importlib.util
 import json
 import os
 import runpy
@@ -115,7 +115,11 @@ def _forking() -> socket.socket:
 
 def _serve(requests: socket.socket) -> None:
     """Fork for each request, until there are no more. In a fork, return when it is what the program needs."""
+    # Before ansible-core 2.19, nearly all of its modules read its settings.
+    is_new = importlib.util.find_spec("ansible._internal") is not None
     for library in _LIBRARIES.split():
+        if library.startswith("ansible.") and not is_new:
+            continue
         with contextlib.suppress(ImportError):  # releases of Ansible differ
             importlib.import_module(library)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

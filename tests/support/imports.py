@@ -29,7 +29,7 @@ def _absolute(node: ast.ImportFrom, path: Path) -> str:
     if node.level == 0:
         return node.module or ""
     assert node.level == 1, f"{path}: imports are absolute"
-    assert path.parent.name == "_shared", f"{path}: imports are absolute"
+    assert "_shared" in path.parts, f"{path}: imports are absolute"
     parts = path.parent.parts
     top = len(parts) - 1 - parts[::-1].index("src" if "src" in parts else "plugins")
     package = parts[top + 1 :] if "src" in parts else ("ansible_collections", "mlkeys", "transit", *parts[top:])

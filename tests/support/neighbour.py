@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ANOTHER = 12345
-# Whoever is another user from the start cannot read this checkout.
+# Anyone who is another user from the start cannot read this checkout.
 AS_ANOTHER = f"os.setgroups([]); os.setgid({ANOTHER}); os.setuid({ANOTHER})"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
 

@@ -63,14 +63,17 @@ def read_dotenv(text: str) -> dict[str, str | None]:
         return dict(dotenv.dotenv_values(path))
 
 
-def read_by_shell(text: str) -> dict[str, str]:
+_OF_SHELLS = (b"PATH", b"PWD", b"OLDPWD", b"SHLVL", b"_", b"HOME", b"LOGNAME")
+
+
+def read_by_shell(text: str, *shell: str) -> dict[str, str]:
     """The environment of a shell that has read the file."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "file").write_bytes(text.encode())
-        script = ["/bin/sh", "-c", "set -a; . ./file; exec env -0"]
+        script = [*(shell or ["/bin/sh"]), "-c", "set -a; . ./file; exec env -0"]
         done = subprocess.run(script, cwd=folder, env={"PATH": os.environ["PATH"]}, capture_output=True, check=True)
     pairs = (pair.split(b"=", 1) for pair in done.stdout.split(b"\0") if pair)
-    return {name.decode(): value.decode() for name, value in pairs if name not in (b"PATH", b"PWD")}
+    return {name.decode(): value.decode() for name, value in pairs if name not in _OF_SHELLS}
 
 
 def read_by_rules_of_systemd(text: str) -> dict[str, str]:

@@ -17,13 +17,13 @@ from ansible.utils.plugin_docs import get_docstring
 from ansible_collections.mlkeys.transit.plugins.doc_fragments import _attributes, _auth, _connection, _key
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.attribute import (
     AT_CREATION,
-    KEY_ATTRIBUTES,
-    MOUNT_ATTRIBUTES,
     ON_ONLY,
     Attribute,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.mount import MOUNT_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend_plan import mount_state
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_plan import key_state
 

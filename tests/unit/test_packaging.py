@@ -14,9 +14,7 @@ import pytest
 import yaml
 
 from mlkeys._commands import COMMANDS
-from tests.cdk.test_rooms import ROOMS as ROOMS_OF_THE_PACKAGE
 from tests.support.collection import ROOT
-from tests.unit.test_plugin_rooms import ROOMS as ROOMS_OF_THE_PLUGINS
 
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 PLUGIN_MARKUP = re.compile(r"\b(?:[BCEILMOPRUV]|RV)\(")
@@ -129,29 +127,3 @@ def test_all_locked_requirements_exist() -> None:
         "sbom",
         "scanners",
     } | tests == set(LOCKED)
-
-
-def section(title: str) -> str:
-    """Return a section of CONTRIBUTING.md, up to the next title of the same level."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    return text.partition(f"\n### {title}\n")[2].partition("\n### ")[0].partition("\n## ")[0]
-
-
-MAPS = {"Collection": ROOMS_OF_THE_PLUGINS, "Package": ROOMS_OF_THE_PACKAGE}
-
-
-@pytest.mark.parametrize("title", MAPS)
-def test_the_map_shows_each_room_and_its_imports(title: str) -> None:
-    _head, *rows = re.findall(r"^\| `([^`]+)` \| .+ \| ([^|]+) \|$", section(title), re.MULTILINE)
-    shown = {room: ", ".join(f"`{name}`" for name in sorted(names)) for room, names in MAPS[title].items()}
-    assert dict(rows) == {room: names or "nothing" for room, names in shown.items()}
-
-
-def test_the_map_names_files_that_exist_and_places_in_them() -> None:
-    row = r"^\| ([^|]+) \| `([\w./-]+)` \| `([^`]+)` \| ([^|]*)\|$"
-    rows = re.findall(row, section("Where changes go"), re.MULTILINE)
-    assert len(rows) == 10
-    for change, start, place, then in rows:
-        assert place in (ROOT / start).read_text(encoding="utf-8"), change
-        paths = re.findall(r"`((?:plugins|src|roles|tests|docs|extensions|meta)/[\w./-]+)`", then)
-        assert [path for path in paths if not (ROOT / path).exists()] == [], change

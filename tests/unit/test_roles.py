@@ -152,11 +152,25 @@ class Recorded(dict[str, Any]):
 def test_the_code_reads_every_option_of_a_service_and_no_other() -> None:
     file = Recorded(dest="/etc/app.json", shape="json", content={})
     service = Recorded(name="app", mode="plaintext", command=["/usr/bin/app"], files=[file])
-    host = Host(
-        "transit", "ml", "web", "approle", "http://127.0.0.1:8200", "", "", secret_id_kept=True, predicted=False
-    )
+    host = Host("http://127.0.0.1:8200", "web", key="ml")
 
     described([service], [], host)
 
     assert service.read == set(SERVICE)
     assert file.read == set(FILE)
+
+
+#: What task names begin with. Add a verb in the imperative where none fits.
+VERB = re.compile(
+    r"(?:Apply|Back|Build|Check|Compare|Configure|Create|Deliver|Deploy|Describe|Destroy|Evaluate|Find|Grant|Hand|Identify|"
+    r"Inspect|Install|List|Load|Lower|Manage|Narrow|Prepare|Raise|Read|Record|Reject|Reload|Remove|Replace|Report|Reset|"
+    r"Restart|Restore|Revoke|Rewrap|Roll|Rotate|Search|Show|Start|Stop|Template|Trim|Wait|Warn|Watch|Write)\b"
+)
+TASK_FILES = [*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "playbooks").rglob("*.yml")]
+_LONGEST = 50
+
+
+@pytest.mark.parametrize("path", sorted(TASK_FILES), ids=lambda path: str(path.relative_to(ROOT)))
+def test_task_names_are_short_imperatives(path: Path) -> None:
+    names = re.findall(r"^\s*- name: (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [name for name in names if not VERB.match(name) or len(name) > _LONGEST] == []

@@ -18,11 +18,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     UnexpectedAnswer,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    APPROLE_ATTRIBUTES,
-    malformed,
-    path_problem,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.approle import APPROLE_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.attribute import malformed
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import path_problem
 
 
 class Policies:

@@ -20,7 +20,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import APPROLE_ATTRIBUTES, is_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.approle import APPROLE_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import is_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import wanted_attributes
 
 

@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State, fixed, refuse
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    APPROLE_ATTRIBUTES,
-    AT_CREATION,
-    Attribute,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.approle import APPROLE_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.attribute import AT_CREATION, Attribute
 
 
 @dataclass(frozen=True)

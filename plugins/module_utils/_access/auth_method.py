@@ -10,10 +10,10 @@ from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.api import AppRoles
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State, refuse
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import disable
 
 # Roles that a message names; there may be many more.
 _SHOWN = 5
@@ -85,19 +85,7 @@ def reconcile_auth_method(client: Client, options: Mapping[str, Any], run: RunCo
 
 def _apply(method: AppRoles, plan: AuthPlan) -> None:
     if plan.after is None:
-        _disable(method)
+        disable(method)
     # Somebody else may have mounted it in the same moment, with another description.
     elif plan.before is not None or not method.enable(plan.after["description"]):
         method.describe(plan.after["description"])
-
-
-def _disable(method: AppRoles) -> None:
-    try:
-        method.disable()
-    except ServerError as error:
-        refused = error
-    else:
-        return
-    # Somebody else may have disabled it in the same moment.
-    if method.mount() is not None:
-        raise refused

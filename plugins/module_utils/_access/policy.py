@@ -19,6 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import mount_problem, name_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import (
     FOR_SECRETS,
     RESERVED,
@@ -30,7 +31,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy impo
     same_policy,
     same_rules,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import mount_problem, name_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 
 _MANAGED = "Managed by "
@@ -66,7 +66,7 @@ class PolicyRequest:
         comment: what stands above the rules.
         manager: who may change it, empty for everybody.
         former: managers from whom it is taken over.
-        keeps: whether what the policy grants already stays granted.
+        keeps: whether the policy keeps its present grants.
     """
 
     name: str

@@ -30,9 +30,9 @@ class SecretIdRequest:
     Attributes:
         path: where the auth method is mounted.
         accessor: of the machine's current secret ID, empty when it has none.
-        renew_before: create another when the current one expires within so many seconds.
+        renew_before: create another when the current one expires within this many seconds.
         check_rights: ask the server first whether the token may create, look up and destroy secret IDs.
-        max_age: create another when the current one is older than so many seconds, 0 for any age.
+        max_age: create another when the current one is older than this many seconds, 0 for any age.
         wrap_ttl: seconds for which the server keeps the secret ID.
         properties: of a new secret ID, as the server takes them.
     """

@@ -104,7 +104,7 @@ def _check_allowed(name: str, actual: Mapping[str, Any]) -> None:
     if missing:
         reason = (
             f"it forbids backups. Set {' and '.join(f'{option}: true' for option in missing)} (vault_transit_key). "
-            "That cannot be undone: from then on, whoever may read its backup or export it has the key itself, for ever"
+            "This cannot be undone: anyone who can read its backup or export it then has the key itself, forever"
         )
         raise ChangeImpossible(f"The key '{name}' cannot be backed up", [reason])
 

@@ -89,7 +89,7 @@ def recipients_from(given: Sequence[Any], keyring: Keyring) -> Recipients:
     if misplaced_secrets(given):
         raise InvalidOption(
             "recipients: one of them is a private key. Use the public key that belongs to it, and consider the private "
-            "key known to whoever can read this."
+            "key known to anyone who can read this."
         )
     lines = [str(text).strip() for text in given]
     names = [_plain(line) for line in lines if line and not line.startswith("#")]

@@ -26,7 +26,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     PermissionDenied,
     ServerError,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Rewrapped, Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
@@ -44,7 +44,7 @@ LEFT = "left for the next run"
 # No key that was tried owns it.
 UNKNOWN = "unknown"
 
-# So many contexts are named.
+# At most this many contexts are named.
 _LISTED = 5
 
 
@@ -276,7 +276,7 @@ def _explained(
 
 
 def _too_new(version: int, latest: int) -> str:
-    return f"version {version} does not exist in this key (latest {latest}): another key, or the key was created anew"
+    return f"version {version} does not exist in this key (latest {latest}): another key, or the key was re-created"
 
 
 def _tried(transit: Transit, one: FoundCiphertext, wanted: Wanted, key: KeyState) -> str:

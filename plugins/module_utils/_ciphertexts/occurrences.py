@@ -190,7 +190,7 @@ _FLOW_HEADER = re.compile(rb"_transit(\\{0,8}\"|'|)%b:%b\{" % (_BLANKS, _BLANKS)
 
 
 class _Flow:
-    """Steps through a mapping in braces, whose quotes stand behind so many backslashes."""
+    """Steps through a mapping in braces, whose quotes stand behind this many backslashes."""
 
     def __init__(self, escapes: int) -> None:
         quote = rb"(\\{%d}\"|'|)" % escapes

@@ -190,7 +190,7 @@ class _Tally:
 
 
 def _copy(source: BinaryIO, target: Digests, count: int | None) -> None:
-    """Copy so many bytes, or all that is left."""
+    """Copy this many bytes, or all that is left."""
     while count is None or count:
         chunk = source.read(_CHUNK if count is None else min(_CHUNK, count))
         if not chunk:
@@ -205,17 +205,12 @@ def _replaced(piece: Piece, found: Occurrence, replacements: Replacements) -> tu
     Raises:
         RewriteError: it would not be read as what it is.
     """
-    problem = ""
-    new = b""
-    forms: list[str] = []
     try:
         new, forms = found.written(replacements)
     except RewriteError:
         raise
     except ValueError:
-        problem = "the alphabet of its base64 cannot be determined"
-    if problem:
-        raise RewriteError(f"line {piece.line}: {problem}")
+        raise RewriteError(f"line {piece.line}: the alphabet of its base64 cannot be determined") from None
     if not forms:
         return new, forms
     if forms == _PLAIN and stands_alone(new, piece.text[piece.end : piece.end + _BEHIND]):

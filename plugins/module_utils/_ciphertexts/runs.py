@@ -151,7 +151,7 @@ class Runs:
             self._lines.append(_Line(line, gap.start(), gap.group()))
             line = gap.end()
         self._lines.append(_Line(line, span[1], b""))
-        # What is cut off has to be read anew when a needle is nearer to it.
+        # What is cut off has to be read again when a needle is nearer to it.
         is_cut = span[1] == end < len(self._text)
         self._until = place + self._reach // 2 if is_cut else span[1]
         if is_cut and len(self._lines) > 1:

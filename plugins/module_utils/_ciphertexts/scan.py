@@ -188,7 +188,7 @@ class _Sparse(io.RawIOBase):
         self._at = self._place = 0
 
     def read(self, size: int = -1) -> bytes:
-        """So many bytes, fewer at the end."""
+        """This many bytes, fewer at the end."""
         parts: list[bytes] = []
         while size > 0:
             part = self._part(size)
@@ -197,7 +197,7 @@ class _Sparse(io.RawIOBase):
             parts.append(part)
             size -= len(part)
             self._place += len(part)
-        # Whoever asks the system how far the file was read learns it.
+        # Anyone who asks the system how far the file was read learns it.
         os.lseek(self._descriptor, self._at, os.SEEK_SET)
         return b"".join(parts)
 

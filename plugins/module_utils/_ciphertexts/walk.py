@@ -30,7 +30,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import scan_file, unread_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import TO_OUTPUT, outputs_of_run
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import HISTORY, is_history
 
 EXCLUDED = "excluded"

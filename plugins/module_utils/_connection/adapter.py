@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import Watch, watched_adapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import (
     SCHEME,
     base_of,
@@ -20,7 +21,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.u
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import Watch, watched_adapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
 

@@ -9,6 +9,7 @@
      +- LibraryMissing        a Python library is not installed
      +- InvalidOption         an option or a file's content is invalid, whatever the server answers
      +- ChangeImpossible      the desired state cannot be reached from the actual one (all reasons at once)
+     +- FileError             a file or folder cannot be read or written as asked
      +- ItemsFailed           some items of a batch failed (each by position and name, never by content)
      +- ServerUnreachable     no response: address, refused, timeout, TLS, proxy
      +- ServerError           an unsuccessful response
@@ -95,6 +96,16 @@ class ChangeImpossible(TransitError):
     def __init__(self, subject: str, reasons: Sequence[str]) -> None:
         super().__init__(f"{subject}: {'; '.join(reasons)}. Nothing was changed.")
         self.reasons = tuple(reasons)
+
+
+class FileError(TransitError):
+    def __init__(self, message: str, *, changed: bool = False) -> None:
+        """
+        Args:
+            changed: whether the run has changed something before.
+        """
+        super().__init__(message)
+        self.changed = changed
 
 
 class ItemsFailed(TransitError):

@@ -25,17 +25,17 @@ from typing import Any, Mapping
 from urllib.parse import unquote, urlencode, urlsplit
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import (
+    TooLarge,
+    content_within,
+    done_within,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import connected, path_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
     Response,
     Unanswered,
     as_lenient_as_the_client,
     authorities_beside,
-)
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
-    TooLarge,
-    content_within,
-    done_within,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
@@ -94,7 +94,7 @@ class PlainAdapter:
         json: Any = None,
         params: Mapping[str, Any] | None = None,
     ) -> Response:
-        """The whole response, within so many seconds.
+        """The whole response, within this many seconds.
 
         Raises:
             Unanswered: there was none.

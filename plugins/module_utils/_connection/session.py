@@ -192,7 +192,7 @@ class Sessions:
             try:
                 self._listener = connection.Listener(family="AF_UNIX", backlog=128)
             except OSError:
-                # No socket can be created, for instance because its path is too long. Each worker logs in for itself.
+                # No socket can be created, for example because its path is too long. Each worker logs in for itself.
                 return
             self._address = str(self._listener.address)
             _start(self._serve, self._listener)

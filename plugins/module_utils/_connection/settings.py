@@ -28,7 +28,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.a
     addresses_of,
     problems_of,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.durations import seconds_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.pace import rate_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import (
     DIRECT,
     Proxies,
@@ -36,8 +36,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.p
     is_of_other_kind,
     proxies_from,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import seconds_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import rate_of
 
 DEFAULT_TIMEOUT = 30
 

@@ -16,6 +16,12 @@ from typing import Any, Iterator, Mapping
 from urllib.parse import quote, unquote
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import (
+    TooLarge,
+    Watch,
+    content_of,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.pace import Pace
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import base_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
     PLAIN,
@@ -44,12 +50,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
-    TooLarge,
-    Watch,
-    content_of,
-)
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import Pace
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.plain import PlainAdapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.reasons import (
     item_errors,
@@ -191,7 +191,7 @@ class Transport:
         target = response.headers.get("Location", "")
         standby = response.status_code in (307, 308)
         if follow and standby and self.members.follow(target):
-            # Once: two servers that each name the other as the active node would redirect for ever.
+            # Once: two servers that each name the other as the active node would redirect forever.
             return self.send(request, follow=False, alone=alone)
         redirected = ServerUnreachable(messages.redirected(here, target))
         redirected.not_applied = alone
@@ -209,7 +209,7 @@ class Transport:
         return of_login if request.login and of_login is not None else inner
 
     def _exchange(self, method: str, path: str, seconds: float, **options: Any) -> Response:
-        """The whole response, within so many seconds.
+        """The whole response, within this many seconds.
 
         Raises:
             Unanswered: there was none.

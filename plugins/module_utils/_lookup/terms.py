@@ -16,7 +16,7 @@ from typing import Any, Mapping, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, first_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import sealed
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item, item_label
 
 # What a signature or a fingerprint is checked against has one of these.
@@ -72,17 +72,6 @@ class TermDefaults:
     key_version: Any = 0
     fields: tuple[str, ...] = ("value", "name", *_SHARED)
     digest: int = 0
-
-
-def items_from(terms: Sequence[Any], defaults: TermDefaults) -> list[Item]:
-    """The terms as items of a batch.
-
-    Raises:
-        InvalidOption: with the first terms that cannot be right.
-    """
-    asked = asked_from(terms, defaults)
-    refuse_problems(asked)
-    return [one.ask for one in asked]
 
 
 def asked_from(terms: Sequence[Any], defaults: TermDefaults) -> list[Asked]:

@@ -15,14 +15,11 @@ import os
 import pwd
 import stat
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, NoReturn, Protocol
+from typing import Any, Callable, Mapping, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import Attributes, File, Folder
-
-
-def _end(module: AnsibleModule, msg: str, *, changed: bool = False) -> NoReturn:
-    module.fail_json(msg, changed=changed)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import Attributes, File, Folder
 
 
 @dataclass(frozen=True)
@@ -56,14 +53,6 @@ class Place(Protocol):
     def label(self) -> str | None: ...
 
 
-class _Refused(Exception):
-    """The options make no sense."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-
-
 def attribute_change(
     module: AnsibleModule,
     file: Place,
@@ -72,17 +61,20 @@ def attribute_change(
     changed: bool = False,
     new: int = stat.S_IFREG | 0o666,
 ) -> AttributeChange:
-    """Compare what the options ask for with what the file has. Ends the module where they make no sense.
+    """Compare what the options ask for with what the file has.
 
     Args:
         changed: whether the run has changed something before.
         new: kind and mode of a new one, of which the process may take bits away.
+
+    Raises:
+        InvalidOption: the options make no sense.
     """
     try:
         return _compared(module, file, options, new)
-    except _Refused as error:
-        refused = error.message
-    _end(module, refused, changed=changed)
+    except InvalidOption as error:
+        error.changed = changed
+        raise
 
 
 def known_accounts(module: AnsibleModule, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -102,7 +94,7 @@ def known_accounts(module: AnsibleModule, options: Mapping[str, Any]) -> tuple[d
 def _compared(module: AnsibleModule, file: Place, options: Mapping[str, Any], new: int) -> AttributeChange:
     asked = module.load_file_common_arguments({**options, "path": file.path})
     if asked.get("attributes") is not None and not file.folder.is_ours:
-        raise _Refused(f"{file.path}: attributes cannot be set in a folder that others may write to.")
+        raise InvalidOption(f"{file.path}: attributes cannot be set in a folder that others may write to.")
     given = Attributes(
         _number(asked["owner"], "user", lambda name: pwd.getpwnam(name).pw_uid),
         _number(asked["group"], "group", lambda name: grp.getgrnam(name).gr_gid),
@@ -147,7 +139,7 @@ def _number(asked: Any, what: str, by_name: Callable[[str], int]) -> int | None:
         return int(asked)
     with contextlib.suppress(KeyError):
         return by_name(str(asked))
-    raise _Refused(f"There is no {what} '{asked}' on this machine.")
+    raise InvalidOption(f"There is no {what} '{asked}' on this machine.")
 
 
 def _mode(module: AnsibleModule, asked: Any, status: os.stat_result | None, new: int) -> int | None:
@@ -158,7 +150,7 @@ def _mode(module: AnsibleModule, asked: Any, status: os.stat_result | None, new:
     except ValueError:
         mode = _symbolic_mode(module, str(asked), status, new)
     if mode != stat.S_IMODE(mode):
-        raise _Refused(f"mode: {asked} holds more than permissions.")
+        raise InvalidOption(f"mode: {asked} holds more than permissions.")
     return mode
 
 
@@ -171,7 +163,7 @@ def _symbolic_mode(module: AnsibleModule, asked: str, status: os.stat_result | N
     with contextlib.suppress(ValueError):
         # Ansible has no public name for it.
         return int(module._symbolic_mode_to_octal(status, asked))  # noqa: SLF001
-    raise _Refused(f"mode: '{asked}' is neither an octal number nor a symbolic mode such as u=rw,g=r.")
+    raise InvalidOption(f"mode: '{asked}' is neither an octal number nor a symbolic mode such as u=rw,g=r.")
 
 
 def _label(module: AnsibleModule, asked: list[str | None], file: Place) -> str | None:

@@ -15,7 +15,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup.reconcile i
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._backup.requests import backup_request, restore_request
 from ansible_collections.mlkeys.transit.plugins.module_utils._backup.sealing import misplaced_secrets
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import FileError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_on_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import ending
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, run
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import open_file, text_of
@@ -64,11 +66,12 @@ def run_backup(module: AnsibleModule) -> None:
     run_on_file(module, backup_request, reconcile_backup)
 
 
+@ending
 def run_restore(module: AnsibleModule) -> None:
     """Make a key out of the file at the option ``path``."""
     with contextlib.ExitStack() as opened:
         file = open_file(module, opened, module.params["path"])
-        text = text_of(module, file)
+        text = text_of(file)
     if text is None:
-        module.fail_json(f"The file {file.path} does not exist.")
+        raise FileError(f"The file {file.path} does not exist.")
     run(module, lambda client, options, context: reconcile_restore(client, restore_request(options, text), context))

@@ -34,20 +34,20 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrit
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import scan_file
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.walk import Places, Walk, walk
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.flushing import Flusher
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import fail
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import ending
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import Obstacles, unwritable
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import cannot_write, reached
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import reached, write_error
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import (
     ChangedMeanwhile,
     File,
     NewFile,
     is_temporary,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
 
 INFO = "vault_transit_ciphertext_info"
 REWRAP = "vault_transit_rewrap"
@@ -56,7 +56,7 @@ REWRAP = "vault_transit_rewrap"
 # allocator of Python no longer finds room for a part where the one before it was: memory grows with each part.
 AT_ONCE = 10000
 
-# A file that others rewrite at the same time is tried again so many times.
+# A file that others rewrite at the same time is tried again this many times.
 _ATTEMPTS = 5
 
 # The states of a ciphertext in results.
@@ -143,19 +143,13 @@ def _end(module: AnsibleModule, **result: Any) -> None:
     module.exit_json(invocation={"module_args": given}, **result)
 
 
+@ending
 def run_search(module: AnsibleModule) -> None:
     """Report the ciphertexts in files, a part of them at a time."""
-    failure: TransitError | None = None
-    found: dict[str, Any] = {}
-    try:
-        # Ansible's folder for this run, which holds the arguments. The public attribute makes one if there is none.
-        own = getattr(module, "_tmpdir", None)
-        places = _walked(module.params, [own] if own else [])
-        found = _part(places, json.loads(module.params["after"] or "{}"), module.params["max_bytes"])
-    except TransitError as error:
-        failure = error
-    if failure is not None:
-        fail(module, failure)
+    # Ansible's folder for this run, which holds the arguments. The public attribute makes one if there is none.
+    own = getattr(module, "_tmpdir", None)
+    places = _walked(module.params, [own] if own else [])
+    found = _part(places, json.loads(module.params["after"] or "{}"), module.params["max_bytes"])
     _end(module, changed=False, **found)
 
 
@@ -282,6 +276,7 @@ def _rows(found: Sequence[Any], digests: Mapping[str, str], unread: Sequence[Unr
     }
 
 
+@ending
 def run_replacing(module: AnsibleModule) -> None:
     """Replace ciphertexts by others in the files at the option ``paths``. Each file is replaced in one step.
 
@@ -312,18 +307,15 @@ def run_replacing(module: AnsibleModule) -> None:
             if done.end is not None:
                 place = done.end if done.total and not module.check_mode else Bookmark.from_result(part["end"])
                 moved[path] = {"path": path, "bookmark": place.as_result(), "state": _state(path)}
-        _flush(module, flusher)
+        _flush(flusher)
     _end(module, changed=bool(replaced), replaced=replaced, problems=problems, moved=json.dumps(moved))
 
 
-def _flush(module: AnsibleModule, flusher: Flusher) -> None:
+def _flush(flusher: Flusher) -> None:
     try:
         flusher.flush()
     except OSError as error:
-        problem = error
-    else:
-        return
-    cannot_write(module, str(problem.filename), problem, changed=True)
+        raise write_error(str(error.filename), error, changed=True) from None
 
 
 def _replaced(path: str, texts: Replacements, part: Mapping[str, Any], flusher: Flusher, *, dry_run: bool) -> Rewritten:

@@ -19,7 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes 
     AttributeChange,
     attribute_change,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import succeed
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import ending, succeed
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import one_diff, outcome_of, run
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import (
     check_change,
@@ -30,7 +30,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing imp
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import replacing
 
 Request = TypeVar("Request")
 
@@ -38,6 +38,7 @@ Request = TypeVar("Request")
 _PATIENCE_SECONDS = 120.0
 
 
+@ending
 def run_on_file(
     module: AnsibleModule,
     request_from: Callable[[Mapping[str, Any], str], Request],
@@ -85,9 +86,9 @@ def _tried(
         except replacing.ChangedMeanwhile:
             if not is_last:
                 return None
-        text = text_of(module, file)
+        text = text_of(file)
         attributes = attribute_change(module, file, module.params)
-        check_change(module, file, attributes)
+        check_change(file, attributes)
         outcome = outcome_of(
             module,
             lambda client, options, context: reconcile(client, request_from(options, text or ""), context),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import Folder, flush_folder
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import Folder, flush_folder
 
 # So many folders are kept open at a time.
 _MOST = 100

@@ -11,7 +11,8 @@ else.
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Iterable, Iterator, Mapping, NoReturn
+import functools
+from typing import Any, Callable, Iterable, Iterator, Mapping, NoReturn, TypeVar, cast
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.warnings import get_deprecation_messages, get_warning_messages
@@ -21,6 +22,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
+
+Run = TypeVar("Run", bound=Callable[..., None])
 
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
@@ -88,8 +91,27 @@ def succeed(module: AnsibleModule, **result: Any) -> NoReturn:
     module.fail_json(msg="Somebody else moved or removed the file as soon as it was written.", changed=True)
 
 
-def fail(module: AnsibleModule, failure: TransitError) -> None:
-    """End the module with the error's message."""
+def ending(run: Run) -> Run:
+    """Make a module's run end the module with the message of the error that it raises.
+
+    To what ends a module in a handler, Ansible adds the traceback of what is handled, from ansible-core 2.19 on with
+    the text of the error. So this one handler is left first.
+    """
+
+    @functools.wraps(run)
+    def ended(module: AnsibleModule, *arguments: Any) -> None:
+        failure: TransitError | None = None
+        try:
+            run(module, *arguments)
+        except TransitError as error:
+            failure = error
+        if failure is not None:
+            _fail(module, failure)
+
+    return cast("Run", ended)
+
+
+def _fail(module: AnsibleModule, failure: TransitError) -> NoReturn:
     if isinstance(failure, LibraryMissing):
         module.fail_json(f"{missing_required_lib(failure.library)}.{failure.remedy}")
     refused: dict[str, Any] = {"refused": True} if isinstance(failure, ChangeImpossible) else {}

@@ -19,9 +19,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes 
     attribute_change,
     known_accounts,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import succeed
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import cannot_write, open_file, put
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import ending, succeed
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import open_file, put, write_error
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders, replacing
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # To reach what is in it, which needs no right to read it.
@@ -47,6 +47,7 @@ class Placed:
         return bool(self.diffs)
 
 
+@ending
 def run_placing(module: AnsibleModule) -> None:
     """Bring each place to its state, in the order of the list."""
     # They are kept out of the machine's log, and are not secret.
@@ -70,7 +71,7 @@ def _file(module: AnsibleModule, item: Item, changed: bool) -> Placed:
     given, unknown = known_accounts(module, item)
     with contextlib.ExitStack() as opened:
         file = open_file(module, opened, path, changed=changed)
-        old = _content(module, file, changed)
+        old = _content(file, changed)
         attributes = attribute_change(module, file, given, changed=changed)
         differs = old != text.encode("utf-8")
         new = text.encode("utf-8") if differs else None
@@ -81,12 +82,11 @@ def _file(module: AnsibleModule, item: Item, changed: bool) -> Placed:
     return Placed(diffs)
 
 
-def _content(module: AnsibleModule, file: replacing.File, changed: bool) -> bytes | None:
+def _content(file: replacing.File, changed: bool) -> bytes | None:
     try:
         return file.read()
     except OSError as error:
-        problem = error
-    return cannot_write(module, file.path, problem, changed=changed)
+        raise write_error(file.path, error, changed=changed) from None
 
 
 def _directory(module: AnsibleModule, item: Item, changed: bool) -> Placed:
@@ -102,7 +102,6 @@ def _one_directory(module: AnsibleModule, item: Item, changed: bool) -> Placed:
     if _is_predicted(module, os.path.dirname(path)):
         return Placed([_states(path, "absent", "directory")])
     given, unknown = known_accounts(module, item)
-    problem = None
     try:
         with _Directory(path, create=not module.check_mode) as found:
             attributes = attribute_change(module, found, given, changed=changed, new=_NEW_FOLDER)
@@ -110,9 +109,7 @@ def _one_directory(module: AnsibleModule, item: Item, changed: bool) -> Placed:
             if not module.check_mode:
                 replacing.give(found.descriptor, attributes.wanted)
     except OSError as error:
-        problem = error
-    if problem is not None:
-        cannot_write(module, path, problem, changed=changed)
+        raise write_error(path, error, changed=changed) from None
     if found.status is None:
         return Placed([_states(path, "absent", "directory")])
     diffs = _attributes(path, attributes, unknown)
@@ -181,7 +178,6 @@ def _link(module: AnsibleModule, item: Item, changed: bool) -> Placed:
     path, target = item["path"], item["target"] or ""
     if _is_predicted(module, os.path.dirname(path)):
         return Placed([_links(path, None, target)])
-    problem, old = None, None
     try:
         with folders.folder_at(os.path.dirname(path)) as folder:
             name = os.path.basename(path)
@@ -189,9 +185,7 @@ def _link(module: AnsibleModule, item: Item, changed: bool) -> Placed:
             if old != target and not module.check_mode:
                 _replace_by_link(folder, name, target)
     except OSError as error:
-        problem = error
-    if problem is not None:
-        cannot_write(module, path, problem, changed=changed)
+        raise write_error(path, error, changed=changed) from None
     return Placed([] if old == target else [_links(path, old, target)])
 
 
@@ -220,7 +214,7 @@ def _replace_by_link(folder: folders.Folder, name: str, target: str) -> None:
 
 
 def _absent(module: AnsibleModule, item: Item, changed: bool) -> Placed:
-    path, problem, kind = item["path"], None, "absent"
+    path, kind = item["path"], "absent"
     try:
         with folders.folder_at(os.path.dirname(path)) as folder:
             name = os.path.basename(path)
@@ -232,9 +226,7 @@ def _absent(module: AnsibleModule, item: Item, changed: bool) -> Placed:
     except FileNotFoundError:
         pass
     except OSError as error:
-        problem = error
-    if problem is not None:
-        cannot_write(module, path, problem, changed=changed)
+        raise write_error(path, error, changed=changed) from None
     return Placed([] if kind == "absent" else [_states(path, kind, "absent")])
 
 

@@ -14,23 +14,21 @@ from typing import Any, Callable, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
-    TransitError,
-)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import connected
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import (
-    fail,
+    ending,
     succeed,
     worth_masking,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.attribute import Attribute
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import WRAPPING_HASHES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import USES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, Attribute
 
 Reconcile = Callable[[Client, Mapping[str, Any], RunContext], Outcome]
 
@@ -108,6 +106,7 @@ def policy_spec() -> Spec:
     }
 
 
+@ending
 def run(module: AnsibleModule, reconcile: Reconcile) -> None:
     """Run ``reconcile`` with the module's options and end the module with its outcome."""
     outcome = outcome_of(module, reconcile, module.params)
@@ -118,29 +117,16 @@ def run(module: AnsibleModule, reconcile: Reconcile) -> None:
 
 
 def outcome_of(module: AnsibleModule, reconcile: Reconcile, options: Mapping[str, Any]) -> Outcome:
-    """The outcome of ``reconcile`` for the options; ends the module when it fails."""
-    outcome, failure = _attempt(module, reconcile, options)
-    # Outside of any except block, so that no traceback with server answers behind it gets into the result.
-    if failure is not None:
-        fail(module, failure)
+    """The outcome of ``reconcile`` for the options."""
+    settings = settings_from(module.params, os.environ)
+    with connected(settings, module.warn) as client:
+        # A token from a file or a login has not passed through the argument spec.
+        module.no_log_values.update(worth_masking([client.token, *settings.auth.secrets]))
+        outcome = reconcile(client, options, RunContext(module.check_mode, time.time()))
+        client.settle()
     for warning in outcome.warnings:
         module.warn(one_line(warning))
     return outcome
-
-
-def _attempt(
-    module: AnsibleModule, reconcile: Reconcile, options: Mapping[str, Any]
-) -> tuple[Outcome, TransitError | None]:
-    try:
-        settings = settings_from(module.params, os.environ)
-        with connected(settings, module.warn) as client:
-            # A token from a file or a login has not passed through the argument spec.
-            module.no_log_values.update(worth_masking([client.token, *settings.auth.secrets]))
-            outcome = reconcile(client, options, RunContext(module.check_mode, time.time()))
-            client.settle()
-            return outcome, None
-    except TransitError as error:
-        return Outcome(changed=False), error
 
 
 def _diff(outcome: Outcome) -> dict[str, Any] | list[dict[str, Any]]:

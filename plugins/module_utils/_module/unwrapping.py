@@ -10,15 +10,16 @@ import os
 from typing import Any, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unwrap import Wrapped, checked_fields
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes import attribute_change
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import fail, succeed, worth_masking
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import cannot_write, open_file
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import ending, succeed, worth_masking
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import open_file, write_error
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import File, NewFile
 
 
+@ending
 def run_unwrapping(module: AnsibleModule) -> None:
     """Put what is wrapped into files.
 
@@ -28,11 +29,9 @@ def run_unwrapping(module: AnsibleModule) -> None:
     with contextlib.ExitStack() as opened:
         files = [open_file(module, opened, place["path"]) for place in places] if not module.check_mode else []
         prepared = [_prepared(module, opened, file, place) for file, place in zip(files, places)]
-        found, failure = _unwrapped(module, places)
-        if failure is not None:
-            fail(module, failure)
+        found = _unwrapped(module, places)
         for new, file, place in zip(prepared, files, places):
-            _place(module, new, file, str(found[place["field"]]))
+            _place(new, file, str(found[place["field"]]))
     succeed(module, changed=True, files=[os.path.realpath(place["path"]) for place in places])
 
 
@@ -40,42 +39,34 @@ def _prepared(module: AnsibleModule, opened: contextlib.ExitStack, file: File, p
     """A file that is still empty and has all else that the one at its place should have."""
     given = {name: value for name, value in place.items() if name in ("owner", "group", "mode")}
     attributes = attribute_change(module, file, {**module.params, **given})
-    new, problem = NewFile(file.folder), None
+    new = NewFile(file.folder)
     try:
         opened.enter_context(new)
         new.take(file, attributes.asked)
     except OSError as error:
-        problem = error
-    if problem is not None:
-        cannot_write(module, file.path, problem)
+        raise write_error(file.path, error) from None
     return new
 
 
-def _place(module: AnsibleModule, new: NewFile, file: File, text: str) -> None:
-    problem = None
+def _place(new: NewFile, file: File, text: str) -> None:
     try:
         new.write(text.encode("utf-8"))
         new.place(file)
     except OSError as error:
-        problem = error
-    if problem is not None:
-        cannot_write(module, file.path, problem, changed=True)
+        raise write_error(file.path, error, changed=True) from None
 
 
-def _unwrapped(module: AnsibleModule, places: list[dict[str, Any]]) -> tuple[Mapping[str, Any], TransitError | None]:
-    """What was wrapped, nothing in check mode; or why there is nothing."""
-    found: Mapping[str, Any] = {}
-    try:
-        connection = settings_from({**module.params, "auth_method": "none"}, os.environ).connection
-        wrapped = Wrapped(connection, module.params["wrapping_token"])
-        _check_origin(wrapped.creation_path(), module.params["creation_path"] or "")
-        if not module.check_mode:
-            found = wrapped.unwrap()
-            module.no_log_values.update(worth_masking(value for value in found.values() if isinstance(value, str)))
-            checked_fields(places, found)
-    except TransitError as error:
-        return {}, error
-    return found, None
+def _unwrapped(module: AnsibleModule, places: list[dict[str, Any]]) -> Mapping[str, Any]:
+    """What was wrapped, nothing in check mode."""
+    connection = settings_from({**module.params, "auth_method": "none"}, os.environ).connection
+    wrapped = Wrapped(connection, module.params["wrapping_token"])
+    _check_origin(wrapped.creation_path(), module.params["creation_path"] or "")
+    if module.check_mode:
+        return {}
+    found = wrapped.unwrap()
+    module.no_log_values.update(worth_masking(value for value in found.values() if isinstance(value, str)))
+    checked_fields(places, found)
+    return found
 
 
 def _check_origin(made_at: str, expected: str) -> None:

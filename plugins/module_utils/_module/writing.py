@@ -11,28 +11,24 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import FileError, InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes import (
     AttributeChange,
     attribute_change,
     known_accounts,
     set_flags,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import succeed
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import ending, succeed
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders, locks, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import File
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import lines_with_ciphertext, refusal
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File
 
 _LOOKS = 50
 
 
-def _end(module: AnsibleModule, msg: str, *, changed: bool = False) -> NoReturn:
-    """Fail. To be called outside of handlers, or Ansible would add their traceback."""
-    module.fail_json(msg, changed=changed)
-
-
+@ending
 def run_writing(module: AnsibleModule) -> None:
     """Put a text into a file, without showing either side of the difference."""
     path = module.params["path"]
@@ -43,7 +39,7 @@ def run_writing(module: AnsibleModule) -> None:
     with contextlib.ExitStack() as opened:
         file = open_file(module, opened, path)
         content = module.params["content"]
-        is_other = text_of(module, file) != content
+        is_other = text_of(file) != content
         given, unknown = known_accounts(module, module.params)
         attributes = attribute_change(module, file, given)
         new = content.encode("utf-8") if is_other else None
@@ -52,29 +48,35 @@ def run_writing(module: AnsibleModule) -> None:
 
 
 def _check_plaintext(module: AnsibleModule) -> None:
-    """End the module if the text holds ciphertext without being asked to."""
+    """
+    Raises:
+        InvalidOption: the text holds ciphertext without being asked to.
+    """
     lines = [] if module.params["allow_ciphertext"] else lines_with_ciphertext(module.params["content"])
     if lines:
         where = "content" if len(module.params["content"].splitlines()) == 1 else f"content, line {lines[0]},"
-        _end(module, f"{module.params['path']} was left as it is: {refusal(where)}")
+        raise InvalidOption(f"{module.params['path']} was left as it is: {refusal(where)}")
 
 
 def open_file(module: AnsibleModule, opened: contextlib.ExitStack, path: str, *, changed: bool = False) -> File:
-    """The file at a path, which need not exist. Ends the module where it cannot be reached safely.
+    """The file at a path, which need not exist.
 
     Args:
         opened: closes it.
         changed: whether the run has changed something before.
+
+    Raises:
+        FileError: it cannot be reached safely.
     """
     try:
         return reached(opened, path, dry_run=module.check_mode)
     except FileNotFoundError:
-        msg = f"The folder {os.path.dirname(os.path.realpath(path))} does not exist. Create it first."
-    except folders.Busy as error:
-        msg = _unwritable(path, error)
+        folder = os.path.dirname(os.path.realpath(path))
+        raise FileError(f"The folder {folder} does not exist. Create it first.", changed=changed) from None
+    except locks.Busy as error:
+        raise write_error(path, error, changed=changed) from None
     except OSError as error:
-        msg = f"{path}: {error.strerror or 'it cannot be read'}."
-    _end(module, msg, changed=changed)
+        raise FileError(f"{path}: {error.strerror or 'it cannot be read'}.", changed=changed) from None
 
 
 def reached(opened: contextlib.ExitStack, path: str, *, dry_run: bool) -> File:
@@ -99,30 +101,33 @@ def _opened(opened: contextlib.ExitStack, place: folders.Folder, name: str) -> F
     return opened.enter_context(File(place, name))
 
 
-def text_of(module: AnsibleModule, file: File) -> str | None:
-    """The file's text, ``None`` if the file does not exist."""
+def text_of(file: File) -> str | None:
+    """The file's text, ``None`` if the file does not exist.
+
+    Raises:
+        FileError: it cannot be read, or is not text.
+    """
     try:
         content = file.read()
         return None if content is None else content.decode("utf-8")
     except OSError as error:
-        problem = error.strerror or "it cannot be read"
+        raise FileError(f"{file.path}: {error.strerror or 'it cannot be read'}.") from None
     except UnicodeDecodeError:
-        problem = "it is not UTF-8 text"
-    _end(module, f"{file.path}: {problem}.")
+        raise FileError(f"{file.path}: it is not UTF-8 text.") from None
 
 
-def check_change(module: AnsibleModule, file: File, attributes: AttributeChange) -> None:
-    """End the module if a file whose content is kept would be given away, and may be another one than is meant."""
+def check_change(file: File, attributes: AttributeChange) -> None:
+    """
+    Raises:
+        FileError: a file whose content is kept would be given away, and may be another one than is meant.
+    """
     wanted = attributes.wanted
     if file.status is None or (wanted.uid is None and wanted.gid is None):
         return
     try:
         file.folder.check_moved(file.status)
     except OSError as error:
-        problem = error
-    else:
-        return
-    cannot_write(module, file.path, problem)
+        raise write_error(file.path, error) from None
 
 
 def put(
@@ -142,20 +147,16 @@ def put(
 
     Raises:
         ChangedMeanwhile: with ``may_retry``, if another run was first.
+        FileError: it cannot be written.
     """
     # A new file's attributes are not a change of their own.
     differs = changed or bool(attributes.after)
-    problem: OSError | None = None
     try:
         _written(file, content, attributes, dry_run=module.check_mode)
-    except replacing.ChangedMeanwhile as error:
-        if may_retry:
-            raise
-        problem = error
     except OSError as error:
-        problem = error
-    if problem is not None:
-        cannot_write(module, file.path, problem, changed=earlier)
+        if may_retry and isinstance(error, replacing.ChangedMeanwhile):
+            raise
+        raise write_error(file.path, error, changed=earlier) from None
     if file.status is None and (content is None or module.check_mode):
         return differs
     return set_flags(module, file, module.params, changed=differs)
@@ -166,12 +167,14 @@ def keep_beside(module: AnsibleModule, file: File, content: bytes, label: str) -
 
     Args:
         label: what its name has in addition.
+
+    Raises:
+        FileError: it cannot be written.
     """
     try:
         return _kept_beside(file, content, label, dry_run=module.check_mode)
     except OSError as error:
-        problem = error
-    _end(module, _unwritable(f"A copy of {file.path}", problem))
+        raise write_error(f"A copy of {file.path}", error) from None
 
 
 def _kept_beside(file: File, content: bytes, label: str, *, dry_run: bool) -> str:
@@ -226,12 +229,16 @@ def _may_be_given(file: File, wanted: replacing.Attributes) -> bool:
     return True
 
 
-def cannot_write(module: AnsibleModule, path: str, error: OSError, *, changed: bool = False) -> NoReturn:
-    """End the module with what stands in the way."""
-    _end(module, _unwritable(path, error), changed=changed)
+def write_error(path: str, error: OSError, *, changed: bool = False) -> FileError:
+    """The error that says why a file or folder cannot be written.
+
+    Args:
+        changed: whether the run has changed something before.
+    """
+    return FileError(_why_unwritable(path, error), changed=changed)
 
 
-def _unwritable(path: str, error: OSError) -> str:
+def _why_unwritable(path: str, error: OSError) -> str:
     if isinstance(error, replacing.ChangedMeanwhile):
         return f"{path} was changed by somebody else meanwhile. It was left as it is. Run again."
     problem = error.strerror or "unknown error"

@@ -73,31 +73,25 @@ class Method:
         required: settings that the agent cannot do without.
         optional: further ones.
         fixed: settings whose defaults do not suit a host that starts its services again and again; each can be set.
-        only_vault: whether OpenBao's agent does not have it.
     """
 
     role: str = "role"
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    only_vault: bool = False
 
 
 METHODS: Mapping[str, Method] = {
     "aws": Method(
         optional=("type", "region", "header_value", "nonce", "credential_poll_interval"),
         fixed={"type": "iam"},
-        only_vault=True,
     ),
     "azure": Method(
         required=("resource",),
         optional=("object_id", "client_id", "scope", "authenticate_from_environment"),
-        only_vault=True,
     ),
     "cert": Method(role="name", optional=("reload",)),
-    "gcp": Method(
-        optional=("type", "credentials", "service_account", "jwt_exp"), fixed={"type": "gce"}, only_vault=True
-    ),
+    "gcp": Method(optional=("type", "credentials", "service_account", "jwt_exp"), fixed={"type": "gce"}),
     # The agent would remove the file after the first login.
     "jwt": Method(
         required=("path",),

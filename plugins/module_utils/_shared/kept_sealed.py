@@ -9,12 +9,24 @@ collection: the Python package ``mlkeys`` carries the same file.
 
 from __future__ import annotations
 
+import binascii
 import re
 from typing import Any, Iterator, Mapping
+from urllib.parse import unquote
 
 # The shortest ciphertext that the server makes has 38 characters behind the version.
 _INSIDE = re.compile(r"vault:v[1-9][0-9]{0,17}:[A-Za-z0-9+/]{16,}")
 _WHOLE = re.compile(r"\s*vault:v[1-9][0-9]{0,17}:[A-Za-z0-9+/]+={0,2}\s*")
+# What is quoted of a ciphertext, or of its base64, for a URL.
+_QUOTED = re.compile(r"%(?:25)*(?:3[Aa]|2[Bb]|2[Ff]|3[Dd])")
+# Base64 that is long enough for one, also in lines, and for URLs.
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{20,}(?:(?:\\n|\s{1,200})[A-Za-z0-9+/_-]{20,})*")
+_BREAK = re.compile(r"\\n|\s")
+_STANDARD = str.maketrans("-_", "+/")
+# Of a ciphertext in base64.
+_SHORTEST = 34
+# A program may encode what is encoded, such as a password in a document in a document.
+_DEEPEST = 3
 
 ADVICE = (
     "A program that reads it cannot use it as a key. Likely causes: vars_plugins_enabled does not list "
@@ -34,7 +46,26 @@ def refusal(what: str) -> str:
 
 
 def holds_ciphertext(text: str) -> bool:
-    return _INSIDE.search(text) is not None or _WHOLE.fullmatch(text) is not None
+    """Whether a text is or contains a ciphertext, also one that was encoded for a URL or in base64."""
+    return _WHOLE.fullmatch(text) is not None or _holds(text, _DEEPEST)
+
+
+def _holds(text: str, depth: int) -> bool:
+    if _INSIDE.search(text):
+        return True
+    return depth > 0 and any(_holds(inner, depth - 1) for inner in _decoded(text))
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """What may have been encoded in a text."""
+    if _QUOTED.search(text):
+        yield unquote(text)
+    for found in _BASE64.finditer(text):
+        written = _BREAK.sub("", found.group()).translate(_STANDARD)
+        # Something else may stand before it.
+        for begin in range(4 if len(written) > _SHORTEST else 0):
+            whole = written[begin : len(written) - (len(written) - begin) % 4]
+            yield binascii.a2b_base64(whole).decode("latin-1")
 
 
 def sealed(value: Any) -> str:
@@ -45,8 +76,10 @@ def sealed(value: Any) -> str:
 
 
 def lines_with_ciphertext(text: str) -> list[int]:
-    """The numbers of lines that hold a ciphertext."""
-    return [number for number, line in enumerate(text.splitlines(), 1) if holds_ciphertext(line)]
+    """The numbers of lines that hold a ciphertext. One that is encoded in several lines counts for the first."""
+    if not holds_ciphertext(text):
+        return []
+    return [number for number, line in enumerate(text.splitlines(), 1) if holds_ciphertext(line)] or [1]
 
 
 def paths_of_ciphertexts(data: Any) -> list[str]:

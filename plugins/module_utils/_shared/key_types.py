@@ -15,7 +15,8 @@ from __future__ import annotations
 import re
 from typing import Any, Mapping, NamedTuple
 
-from .schema import KEY_ATTRIBUTES, did_you_mean
+from ._attributes.key import KEY_ATTRIBUTES
+from .suggestions import did_you_mean
 
 # The union of what both products document. Never a filter: a newer server may know more types, and decides.
 KEY_TYPES: tuple[str, ...] = (

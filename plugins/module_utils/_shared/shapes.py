@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Data as a file that programs read: how each value is quoted, whoever writes the file. Pure.
+"""Data as a file that programs read: how each value is quoted, whatever writes the file. Pure.
 
 There are three writers. Ansible knows each value. A template of the Python package knows the text around the values
 that Ansible inserts later. An agent on a host decrypts: `agent_code` is template code that quotes the plaintext.
@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping, Optional
 
-from .yaml_words import is_plain_key
+from ._yaml.words import is_plain_key
 
 SHAPES = ("docker_env", "dotenv", "environment_file", "json", "shell", "toml", "yaml")
 
@@ -74,7 +74,7 @@ _STEERING = re.compile(
 def steering_problem(name: str) -> str:
     """Why a variable of this name holds no secret, empty where it may.
 
-    Whoever may store a secret would otherwise decide what code runs with all of them.
+    Anyone who may store a secret would otherwise decide what code runs with all of them.
     """
     if not _STEERING.fullmatch(name):
         return ""
@@ -122,8 +122,9 @@ _QUOTES: dict[str, tuple[_Quotes, ...]] = {
     "shell": (_Quotes("'", (("'", "'\\''"),)),),
 }
 
-# Needs no quotes in any reader: docker's "--env-file" takes everything after the "=" as the value, quotes too.
-_BARE_VALUE = "[A-Za-z0-9_./:@%+,=-]*"
+# Needs no quotes in any reader: docker's "--env-file" takes everything after the "=" as the value, quotes too. But zsh
+# replaces "=ls" by the path of ls, at the beginning and after a ":". Also a regular expression of Go.
+_BARE_VALUE = "(?:[A-Za-z0-9_./@%+,-]=*|:)*"
 _BARE_SHAPES = ("dotenv", "environment_file")
 
 # Docker reads no longer lines.

@@ -14,8 +14,7 @@ import os
 import stat
 from typing import Callable, Iterable, Iterator
 
-# Endings of the names of encrypted vars files.
-SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")
+from .vars_files import is_read_by_ansible
 
 # Where Ansible reads variables from, beside an inventory and beside a playbook.
 _FOLDERS = ("group_vars", "host_vars", "vars", "roles")
@@ -58,17 +57,13 @@ def is_history(folder: str) -> bool:
     return name == "store" and os.path.basename(parent) == ".hg"
 
 
-def is_encrypted_vars(name: str) -> bool:
-    return name.endswith(SUFFIXES) and not name.startswith(".")
-
-
 def below(folder: str, problem: Problem | None = None, places: set[str] | None = None) -> list[str]:
     """The encrypted vars files in a folder and the folders in it. Links are followed.
 
     Args:
         places: gets the real paths of all folders that were listed.
     """
-    return [path for path in _files_below(folder, problem, places) if is_encrypted_vars(os.path.basename(path))]
+    return [path for path in _files_below(folder, problem, places) if is_read_by_ansible(os.path.basename(path))]
 
 
 def _files_below(
@@ -205,7 +200,7 @@ def _has(folder: str, names: Iterable[str]) -> bool:
 def _directly_in(base: str, problem: Problem) -> Iterator[str]:
     for name in _names_in(base, problem):
         path = os.path.join(base, name)
-        if is_encrypted_vars(name) and not os.path.isdir(path):
+        if is_read_by_ansible(name) and not os.path.isdir(path):
             yield path
 
 

@@ -25,11 +25,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     UnexpectedAnswer,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    KEY_ATTRIBUTES,
-    MOUNT_ATTRIBUTES,
-    malformed,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.mounts import visible_mount
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.attribute import malformed
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.mount import MOUNT_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import (
     BatchRequests,
     Item,
@@ -109,12 +108,10 @@ class Transit:
     def _mounted_at(self) -> str:
         """Where the engine that serves this path is mounted; of a path within an engine the server shows that one."""
         inner = self.backend[len(self._above) :]
-        try:
-            reply = self._client.get(f"{self._above}sys/internal/ui/mounts/{inner}")
-        except ServerError:
-            # Hidden from a token that may do nothing with the engine.
+        mount = visible_mount(self._client, inner, self._above)
+        if not mount:
             return self.backend
-        found = str(reply.data.get("path", "")).strip("/")
+        found = str(mount.get("path", "")).strip("/")
         return self.backend if self._above and found.endswith(inner) else found
 
     @property

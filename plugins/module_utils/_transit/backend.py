@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any, Mapping, Protocol
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -17,7 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import MOUNT_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.mount import MOUNT_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend_plan import (
     MountPlan,
@@ -119,16 +119,21 @@ def _enable(transit: Transit, body: Mapping[str, Any]) -> bool:
     return True
 
 
-def _disable(transit: Transit) -> None:
+class Mounted(Protocol):
+    """An engine or an auth method."""
+
+    def mount(self) -> Mapping[str, Any] | None: ...
+
+    def disable(self) -> None: ...
+
+
+def disable(mounted: Mounted) -> None:
+    """Disable an engine or an auth method, unless somebody else did so in the same moment."""
     try:
-        transit.disable()
-    except ServerError as error:
-        refused = error
-    else:
-        return
-    # Somebody else may have disabled it in the same moment.
-    if transit.mount() is not None:
-        raise refused
+        mounted.disable()
+    except ServerError:
+        if mounted.mount() is not None:
+            raise
 
 
 def _is_within_another(transit: Transit, actual: Mapping[str, Any] | None) -> bool:
@@ -151,5 +156,5 @@ def _remove(transit: Transit, run: RunContext, *, force: bool) -> Outcome:
     names = transit.key_names() if is_transit and not force else []
     plan = plan_mount_absence(transit.backend, actual, names, force=force)
     if plan.changed and not run.dry_run:
-        _disable(transit)
+        disable(transit)
     return Outcome(plan.changed, plan.before, plan.after, {"backend": None})

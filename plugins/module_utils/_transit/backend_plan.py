@@ -9,11 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State, fixed, refuse
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    AT_CREATION,
-    MOUNT_ATTRIBUTES,
-    Attribute,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.attribute import AT_CREATION, Attribute
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.mount import MOUNT_ATTRIBUTES
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     UnexpectedAnswer,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.mounts import visible_mount
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import (
     NOT_GRANTED,
     explained,
@@ -223,20 +224,20 @@ class BatchRequests:
 
     def _server_max_items(self) -> int:
         """Vault's limit when this certainly is Vault; 0 for OpenBao's, which is the narrower one."""
-        try:
-            # Readable for every token with a right below the mount.
-            mount = self._client.get("sys/internal/ui/mounts/" + self._backend).data
-        except ServerError:
-            return 0
+        mount = visible_mount(self._client, self._backend)
         return VAULT_MAX_ITEMS if str(mount.get("running_plugin_version", "")).endswith(_VAULT_BUILD) else 0
 
     def _send_chunk(self, path: str, bodies: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> list[ItemResult]:
         try:
             reply = self._client.post(path, {"batch_input": bodies, **facts}, writes=False)
-        except ServerError as error:
-            refused = error
-        else:
-            return [ItemResult(path, result) for result in reply.mappings("batch_results", len(bodies))]
+        except ServerError as refused:
+            return self._refused(path, bodies, facts, refused)
+        return [ItemResult(path, result) for result in reply.mappings("batch_results", len(bodies))]
+
+    def _refused(
+        self, path: str, bodies: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], refused: ServerError
+    ) -> list[ItemResult]:
+        """What is known of each item of a batch that the server refused. Raises the refusal if that is nothing."""
         if isinstance(refused, PermissionDenied) and all("context" in body for body in bodies):
             return self._one_by_one(path, [{**body, **_of_one(facts)} for body in bodies], refused)
         if len(refused.item_errors) == len(bodies):
@@ -249,7 +250,7 @@ class BatchRequests:
             return self._send_chunk(path, bodies[:half], facts) + self._send_chunk(path, bodies[half:], facts)
         if len(bodies) == 1 and is_of_size(refused):
             return [_refused_alone(path, refused, bodies[0])]
-        raise explained(path, refused, size_of(bodies))
+        raise explained(path, refused, size_of(bodies)) from None
 
     def _one_by_one(
         self, path: str, bodies: Sequence[Mapping[str, Any]], refused: PermissionDenied

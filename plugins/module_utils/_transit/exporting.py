@@ -111,7 +111,7 @@ def _checked_version(request: ExportRequest, actual: Mapping[str, Any]) -> int:
     if not actual.get("exportable"):
         reasons.append(
             "it forbids exports. Set exportable: true (vault_transit_key). That cannot be undone: from then on, "
-            "whoever may export it has the key itself, for ever"
+            "anyone who can export it has the key itself, forever"
         )
     if actual.get("soft_deleted"):
         reasons.append("it is soft-deleted. Set soft_deleted: false (vault_transit_key)")

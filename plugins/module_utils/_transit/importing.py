@@ -111,8 +111,8 @@ def _material_of(given: Mapping[str, Any], key_type: str) -> Material:
     except InvalidOption as error:
         if key_type in KEY_TYPES:
             raise
-        message = f"{error.message} The type '{key_type}' is not a known one.{unknown_type_hint(key_type)}"
-    raise InvalidOption(message)
+        hint = f"The type '{key_type}' is not a known one.{unknown_type_hint(key_type)}"
+        raise InvalidOption(f"{error.message} {hint}") from None
 
 
 def send_material(transit: Transit, name: str, request: ImportRequest, body: Mapping[str, Any]) -> None:
@@ -154,7 +154,7 @@ _GRANTED = ("derived", "type")
 
 _WRAPPED_OTHERWISE = (
     "import.ciphertext was not wrapped with the server's own wrapping key and hash_function. Correct hash_function, or "
-    "wrap the material anew."
+    "wrap the material again."
 )
 _OTHER_TYPE = "it is not a key of this type. Correct type or the material."
 

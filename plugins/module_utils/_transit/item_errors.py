@@ -66,7 +66,7 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ("decryption not supported", "keys of this type encrypt nothing"),
     (
         "disallowed by policy (too old)",
-        "its key version is below the key's min_decryption_version: lower that, or encrypt the value anew",
+        "its key version is below the key's min_decryption_version: lower that, or encrypt the value again",
     ),
     (
         "version is too new",
@@ -124,11 +124,11 @@ _MEANINGS_OF: Mapping[str, tuple[tuple[str, str], ...]] = {
     "sign": ((_NEEDS_CONTEXT, "the key is derived and needs a context, with which the signature is verified"),),
     "verify": (
         (_NEEDS_CONTEXT, "the key is derived and needs the context with which the value was signed"),
-        (_TOO_OLD, "its signature is of a version below the key's min_decryption_version: lower that, or sign anew"),
+        (_TOO_OLD, "its signature is of a version below the key's min_decryption_version: lower that, or sign again"),
     ),
     "verify_hmac": (
         ("illegal base64", "its hmac is damaged or cut off"),
-        (_TOO_OLD, "its hmac is of a version below the key's min_decryption_version: lower that, or compute it anew"),
+        (_TOO_OLD, "its hmac is of a version below the key's min_decryption_version: lower that, or compute it again"),
     ),
 }
 

@@ -22,11 +22,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import PRESENT, published_keys
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
-from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import REFERENCES, unknown_type_hint
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import (
     ImportRequest,

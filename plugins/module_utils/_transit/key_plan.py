@@ -16,19 +16,19 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_pl
     plan_import,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State, fixed, refuse
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.attribute import (
+    AT_CREATION,
+    ON_ONLY,
+    Attribute,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import (
     HMAC_KEY_SIZE,
     KEY_TYPES,
     key_problems,
     type_problems,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    AT_CREATION,
-    KEY_ATTRIBUTES,
-    ON_ONLY,
-    Attribute,
-    did_you_mean,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 
 # A key does not show what only one product has, so such an attribute can be sent but neither compared nor predicted.
 _NOT_SHOWN = frozenset(attribute.name for attribute in KEY_ATTRIBUTES if attribute.server)
@@ -354,10 +354,10 @@ def _soft_deletion(actual: Mapping[str, Any], aging: _Aging, *, rotate: bool) ->
 
 
 def _lasting_warnings(name: str, changes: Mapping[str, Any]) -> list[str]:
-    """What a change does for ever."""
+    """What a change does forever."""
     lasting = {
-        "exportable": "whoever may export the key",
-        "allow_plaintext_backup": "whoever may back up the key, if it is exportable as well,",
+        "exportable": "anyone who can export the key",
+        "allow_plaintext_backup": "anyone who can back up the key, if it is also exportable,",
     }
     return [
         f"Key '{name}': {attribute} is turned on, which cannot be undone: {who} has the key itself."

@@ -24,8 +24,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     Unauthenticated,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
-from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
     KeyRequest,

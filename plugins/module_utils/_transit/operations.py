@@ -110,7 +110,7 @@ _BITS = 256
 
 
 def _encoded(reply: Reply, name: str, form: str, size: int) -> str:
-    """So many bytes in the given form.
+    """This many bytes in the given form.
 
     Raises:
         UnexpectedAnswer: it is something else, or shorter or longer.
@@ -187,7 +187,7 @@ class Operations:
         return self._one(self.place("hash"), body, lambda reply: _encoded(reply, "sum", form, size))
 
     def random(self, size: int, parameters: Mapping[str, Any]) -> Answer:
-        """So many random bytes, as text."""
+        """This many random bytes, as text."""
         body = {"bytes": size, **parameters}
         form = parameters.get("format") or "base64"
         return self._one(self.place("random"), body, lambda reply: _encoded(reply, "random_bytes", form, size))
@@ -214,10 +214,16 @@ class Operations:
         """
         try:
             reply = self._client.post(path, body, writes=False)
-        except ServerError as error:
-            refused = error
-        else:
-            return Answer(result(reply))
+        except ServerError as refused:
+            return self._refused(path, body, refused)
+        return Answer(result(reply))
+
+    def _refused(self, path: str, body: Mapping[str, Any], refused: ServerError) -> Answer:
+        """The answer that says why the server refused a request for one value.
+
+        Raises:
+            ServerError: it would refuse any other value as well.
+        """
         words, operation = "; ".join(refused.reasons), path[len(self._backend) + 1 :].partition("/")[0]
         _check_type(path, words)
         if is_of_size(refused):
@@ -245,4 +251,4 @@ def _too_large(operation: str, refused: ServerError) -> Answer:
 def _check_type(path: str, words: str) -> None:
     refusal = wrong_type(path, words)
     if refusal:
-        raise ServerError(refusal, 400, [words])
+        raise ServerError(refusal, 400, [words]) from None

@@ -9,13 +9,10 @@ from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    MOUNT_ATTRIBUTES,
-    Attribute,
-    mount_problem,
-    name_problem,
-    parse_duration,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.attribute import Attribute
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.mount import MOUNT_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.durations import parse_duration
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import mount_problem, name_problem
 
 
 def checked_name(name: str) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     FLAT,
@@ -20,7 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
 def pointing(file: VarsFile, place: Place, backend: str, key: str, fingerprint_key: str) -> str:
     """The text of a file that points to a place; its own text if it already does.
 
-    It names the engine and the key too: whoever can write the document must not choose what decrypts it.
+    It names the engine and the key too: anyone who can write the document must not choose what decrypts it.
 
     Raises:
         InvalidOption: it holds entries of its own, points elsewhere, or names another key.
@@ -33,7 +33,7 @@ def pointing(file: VarsFile, place: Place, backend: str, key: str, fingerprint_k
         held = f"points to '{file.place}'" if file.place is not None else f"holds {listed(file.entries)}"
         raise InvalidOption(
             f"{file.path} {held}, but should point to '{place}'. Move it away, and pass all secrets again to encrypt "
-            "them anew."
+            "them again."
         )
     document = Document(file.text, file.path)
     metadata = document.content.setdefault(METADATA, {})
@@ -76,5 +76,5 @@ def check_ownership(file: VarsFile, backend: str, key: str, fingerprint_key: str
     if differing:
         raise InvalidOption(
             f"{path} was written with {' and '.join(differing)}. Use what the file names, or move the file away and "
-            "pass all secrets again to encrypt them anew."
+            "pass all secrets again to encrypt them again."
         )

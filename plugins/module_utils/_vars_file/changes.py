@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any, Collection, Mapping, MutableMapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA, ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
     Document,
     arrange,
@@ -72,6 +73,7 @@ class Edits:
     Attributes:
         ciphertexts: by name, in the order in which new ones are added.
         fingerprints: by name.
+        origins: of entries whose ciphertext is another one, and whose value is not, by name.
     """
 
     backend: str
@@ -81,6 +83,7 @@ class Edits:
     fingerprints: Mapping[str, str] = field(repr=False)
     removed: Sequence[str] = ()
     format: int = FLAT
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 def decide(
@@ -216,7 +219,11 @@ def _settings(edits: Edits) -> dict[str, Any]:
 
 
 def _blocks(entries: Mapping[str, Entry], edits: Edits) -> dict[str, Mapping[str, str]]:
-    replaced = {name: digest(entries[name].ciphertext) for name in edits.ciphertexts if name in entries}
+    replaced = {
+        name: f"{digest(entries[name].ciphertext)} {edits.origins.get(name, '')}".rstrip()
+        for name in edits.ciphertexts
+        if name in entries
+    }
     return {"hmac": edits.fingerprints, "before": replaced}
 
 

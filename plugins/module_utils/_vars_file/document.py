@@ -20,8 +20,8 @@ from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.limits import MOST_LEVELS, yaml_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_problem
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import MOST_LEVELS, yaml_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import lines_of, placed
 
 # What precedes the first entry: byte order mark, directives, comments, blank lines. ruamel.yaml would drop some of it.

@@ -20,7 +20,7 @@ The digest of the ciphertext follows it. A merge may take the ciphertext of one 
 which then says nothing about that ciphertext. A fingerprint without a digest is one of an older version.
 Each entry is encrypted with its name as context: with a derived key it decrypts under that name only.
 If a ciphertext replaced another one, ``before`` keeps the digest of that one, so that a rotation can replace copies of
-it in other files.
+it in other files. If it has the same value, the digest of the first ciphertext with that value follows.
 
 A document in a KV engine may have the same content. A file then only points there::
 
@@ -32,8 +32,8 @@ A document in a KV engine may have the same content. A file then only points the
       backend: transit
       key: ml-api-key
 
-It names engine and key as well, which the document must match. Otherwise whoever writes the document could choose where
-the reader's token goes.
+It names engine and key as well, which the document must match. Otherwise its writer could choose where the reader's
+token goes.
 
 Format 2 is the same for nested data (`paths`), which a file of format 1 becomes by ``mlkeys upgrade`` only::
 
@@ -47,7 +47,7 @@ Format 2 is the same for nested data (`paths`), which a file of format 1 becomes
         providers.openai.retries: vault:v3:9tW... sha256:77de... json
 
 An entry is a leaf, its name is the leaf's path, and that is the context and part of the fingerprint. So is the index of
-an element: those behind one that comes or goes are encrypted anew. ``json`` behind a fingerprint marks a number, a
+an element: those behind one that comes or goes are encrypted again. ``json`` behind a fingerprint marks a number, a
 flag, null, an empty text, or an empty mapping or list, which is encrypted as JSON (`values`); the fingerprint is for
 that kind of value only, and the digest for ciphertext and mark. Where it is not that of both, a value that may be
 either is of no known type. A leaf is plain only where ``unencrypted`` names it, or data around it. Each leaf is written
@@ -65,14 +65,14 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    METADATA,
-    ciphertext_version,
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import is_reserved
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import (
     mount_problem,
     name_problem,
     path_problem,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import is_reserved
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Tagged, content_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
     KeyNotText,
@@ -82,7 +82,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
     leaf_problem,
     nested,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, may_be_json
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, TypeUnknown, may_be_json
 
 # Of files with texts alone, and of those with nested data.
 FLAT = 1
@@ -103,6 +103,7 @@ class Entry:
         fingerprint: empty if the file has none.
         bound_to: digest of the ciphertext that the fingerprint is for, empty if it does not say.
         before: digest of the ciphertext that this one replaced, empty if there was none.
+        first: digest of the first ciphertext with the same value, empty if that is this one.
         is_json: whether the value is encrypted as JSON, since it is not a text.
         has_type: whether it need not be text, as in files of format 2.
     """
@@ -114,6 +115,7 @@ class Entry:
     before: str = ""
     is_json: bool = False
     has_type: bool = False
+    first: str = ""
 
     @property
     def stored_fingerprint(self) -> str:
@@ -126,6 +128,11 @@ class Entry:
         # At first, the digest was for the ciphertext alone.
         known = (_mark(self.ciphertext, is_json=self.is_json), digest(self.ciphertext))
         return bool(self.bound_to) and self.bound_to not in known
+
+    @property
+    def origin(self) -> str:
+        """Identifies the value while its ciphertext is only rewrapped, which the fingerprint shows."""
+        return self.first if self.first and self.bound_to and not self.is_misbound else digest(self.ciphertext)
 
     @property
     def version(self) -> int:
@@ -142,19 +149,6 @@ class Entry:
                 raise TypeUnknown
             return content
         return Json(content) if self.is_json else content
-
-
-class TypeUnknown(ValueError):
-    """A value may be a text or not, and the fingerprint that would say so is missing, or of another ciphertext.
-
-    Attributes:
-        why: the same, as a part of a sentence.
-    """
-
-    why = (
-        "its type is not known, because its fingerprint in hmac is missing or that of another value, as after a merge. "
-        "Write its value again, with 'mlkeys set' or vault_transit_vars"
-    )
 
 
 @dataclass(frozen=True)
@@ -278,8 +272,8 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
     leaves = leaves if kind == FLAT else _leaves(leaves, path)
     secrets = {name: value for name, value in leaves.items() if _is_entry(name, value, kind)}
     is_open = _is_open(metadata, path) if kind == NESTED else _nothing
-    before = metadata.get("before", {})
-    before = before if isinstance(before, dict) else {}
+    befores = metadata.get("before", {})
+    before = {name: str(value).split() for name, value in befores.items()} if isinstance(befores, dict) else {}
     others = {name: value for name, value in leaves.items() if name not in secrets}
     return VarsFile(
         path,
@@ -321,9 +315,9 @@ def _is_open(metadata: Mapping[str, Any], path: str) -> Callable[[str, Any], boo
     )
 
 
-def _entry(name: str, ciphertext: str, hmacs: Mapping[str, str], before: Mapping[str, Any], kind: int) -> Entry:
-    fingerprint, bound_to, is_json = _fingerprint(hmacs.get(name, ""))
-    return Entry(name, ciphertext.strip(), fingerprint, bound_to, str(before.get(name, "")), is_json, kind == NESTED)
+def _entry(name: str, ciphertext: str, hmacs: Mapping[str, str], before: Mapping[str, list[str]], kind: int) -> Entry:
+    mark, (old, first, *_) = _fingerprint(hmacs.get(name, "")), (*before.get(name, []), "", "")
+    return Entry(name, ciphertext.strip(), mark[0], mark[1], old, mark[2], has_type=kind == NESTED, first=first)
 
 
 def _fingerprint(stored: str) -> tuple[str, str, bool]:
@@ -333,7 +327,7 @@ def _fingerprint(stored: str) -> tuple[str, str, bool]:
 
 
 def _check_places(metadata: Mapping[str, Any], path: str) -> None:
-    """Refuse places on the server that cannot be: whoever writes the file must not choose what is requested there."""
+    """Refuse places on the server that cannot be: its writer must not choose what is requested there."""
     for name, problem_of in _PLACES.items():
         given = metadata.get(name)
         if given is None or given == "":

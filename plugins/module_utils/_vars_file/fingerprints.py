@@ -8,18 +8,17 @@ from __future__ import annotations
 from typing import Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,
-    TypeUnknown,
     VarsFile,
     fingerprint_input,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import Secrets, VarsRequest
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, is_same
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, TypeUnknown, is_same
 
 
 def compare(
@@ -105,7 +104,7 @@ def stale_entries(file: VarsFile, request: VarsRequest, latest: int) -> list[Ent
     ]
 
 
-def fingerprints_anew(
+def new_fingerprints(
     transit: Transit, request: VarsRequest, entries: list[Entry], dry_run: bool
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """New fingerprints of entries, as far as the token may decrypt these.

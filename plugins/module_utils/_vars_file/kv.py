@@ -18,7 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     PermissionDenied,
     ServerError,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import path_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import path_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount
 
 # The server's words, of its listener and of its storage.
@@ -102,30 +102,31 @@ class Documents:
         """
         try:
             self._client.post(self._path(path), {"options": {"cas": stored.version}, "data": content})
-        except ServerError as error:
-            refused = error
-        else:
-            return
-        place = f"{self._mount}/{path}"
-        if refused.says("check-and-set parameter did not match"):
-            raise Overtaken(
-                f"Somebody else wrote '{place}' while this run was working. Their version was kept. Run again.",
-                refused.status,
-                refused.reasons,
-            )
-        # A proxy on the way gives no reason.
-        if any(refused.says(words) for words in _OF_SIZE):
-            raise ServerError(
-                f"The server refused '{place}' because of its size: a document has 1 MiB at most with the storage raft "
-                "(max_entry_size), and less than 32 MiB with another (max_request_size of the listener). Put less into "
-                "one document.",
-                refused.status,
-                refused.reasons,
-            )
-        raise refused
+        except ServerError as refused:
+            raise _explained(f"{self._mount}/{path}", refused) from None
 
     def _path(self, path: str, kind: str = "data") -> str:
         problem = path_problem(path.strip("/"))
         if problem:
             raise InvalidOption(f"{problem}.")
         return f"{self._mount}/{kind}/{path.strip('/')}"
+
+
+def _explained(place: str, refused: ServerError) -> ServerError:
+    """What a refusal to write a document means."""
+    if refused.says("check-and-set parameter did not match"):
+        return Overtaken(
+            f"Somebody else wrote '{place}' while this run was working. Their version was kept. Run again.",
+            refused.status,
+            refused.reasons,
+        )
+    # A proxy on the way gives no reason.
+    if any(refused.says(words) for words in _OF_SIZE):
+        return ServerError(
+            f"The server refused '{place}' because of its size: a document has 1 MiB at most with the storage raft "
+            "(max_entry_size), and less than 32 MiB with another (max_request_size of the listener). Put less into "
+            "one document.",
+            refused.status,
+            refused.reasons,
+        )
+    return refused

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Mapping, MutableMapping, MutableSequence, Sequence, Union
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import is_plain_key
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import is_plain_key
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
     arrange,
     has_free_front,
@@ -132,7 +132,7 @@ def _sweep(value: Any, above: Sequence[Part]) -> None:
         if any(inner is _GONE for inner in value):
             raise InvalidOption(
                 f"Only the last elements of the list '{joined(above)}' can be removed. The place of an element is the "
-                "context of its encryption, so those behind it have to be encrypted anew: use 'mlkeys edit'."
+                "context of its encryption, so those behind it have to be encrypted again: use 'mlkeys edit'."
             )
     if isinstance(value, (MutableMapping, MutableSequence)):
         for part, inner in value.items() if isinstance(value, MutableMapping) else enumerate(value):

@@ -14,15 +14,15 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import needs_quotes
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import needs_quotes
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 
 # In the order in which they are written.
 _BLOCKS = ("before", "hmac")
 
 _COMMENT = r"(?: *| +#.*)"
 _NAME = r"([A-Za-z_][A-Za-z0-9_]*)"
-_SEALED = r"vault:v[0-9]+:[A-Za-z0-9+/=]+(?: sha256:[0-9a-f]+)?|sha256:[0-9a-f]+"
+_SEALED = r"vault:v[0-9]+:[A-Za-z0-9+/=]+(?: sha256:[0-9a-f]+)?|sha256:[0-9a-f]+(?: sha256:[0-9a-f]+)?"
 _NOTHING = re.compile(r" *(?:#.*)?")
 _BEGIN = re.compile(rf"---{_COMMENT}")
 # Indent, name, what is before the value (a quote, if any), the value, what is after it.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import Edits
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
@@ -18,7 +19,8 @@ class Merged:
 
     Attributes:
         edits: the changes to our file.
-        conflicts: names whose values differ on both sides, or that one side changed and the other removed.
+        conflicts: names whose values differ on both sides, or that one side changed and the other removed, or left
+            without encryption.
     """
 
     edits: Edits
@@ -33,9 +35,11 @@ def merge(base: VarsFile, ours: VarsFile, theirs: VarsFile) -> Merged:
     ciphertexts: dict[str, str] = {}
     fingerprints: dict[str, str] = {}
     removed: list[str] = []
-    conflicts: list[str] = []
+    conflicts = _in_plain(base, ours, theirs)
     apart = _lists_apart(base, ours, theirs)
     for name in dict.fromkeys([*ours.entries, *theirs.entries]):
+        if name in conflicts:
+            continue
         chosen, is_conflict = _choice(base.entries.get(name), ours.entries.get(name), theirs.entries.get(name))
         if is_conflict or any(covers(one, name) for one in apart):
             conflicts.append(name)
@@ -49,11 +53,23 @@ def merge(base: VarsFile, ours: VarsFile, theirs: VarsFile) -> Merged:
             if chosen.fingerprint:
                 fingerprints[name] = chosen.stored_fingerprint
     of_ours = [name for name in (*ours.entries, *ours.open) if name not in removed]
-    of_both = dict.fromkeys([*of_ours, *ciphertexts])
+    added = [name for name in theirs.open if name not in base.open]
+    of_both = dict.fromkeys([*of_ours, *ciphertexts, *added])
     conflicts += [name for name in clashes(of_both) if name not in conflicts]
     kind = max(ours.format, theirs.format)
-    edits = Edits(ours.backend, ours.key, ours.fingerprint_key or ours.key, ciphertexts, fingerprints, removed, kind)
+    keys = (ours.backend, ours.key, ours.fingerprint_key or ours.key)
+    origins = {name: theirs.entries[name].origin for name in ciphertexts if theirs.entries[name].first}
+    edits = Edits(*keys, ciphertexts, fingerprints, removed, kind, origins)
     return Merged(edits, conflicts)
+
+
+def _in_plain(base: VarsFile, ours: VarsFile, theirs: VarsFile) -> list[str]:
+    """Values that at least one side leaves without encryption, and that both sides changed."""
+    return [
+        name
+        for name in dict.fromkeys([*base.open, *ours.open, *theirs.open])
+        if _differ(base, ours, {name}) and _differ(base, theirs, {name}) and _differ(ours, theirs, {name})
+    ]
 
 
 def _lists_apart(base: VarsFile, ours: VarsFile, theirs: VarsFile) -> list[str]:
@@ -76,9 +92,9 @@ def _lists_apart(base: VarsFile, ours: VarsFile, theirs: VarsFile) -> list[str]:
 
 
 def _by_list(file: VarsFile) -> dict[str, list[str]]:
-    """The paths of entries, by the lists that they are in."""
+    """The paths of leaves, by the lists that they are in."""
     found: dict[str, list[str]] = {}
-    for path in file.entries:
+    for path in (*file.entries, *file.open):
         parts = path.split(".")
         for count in range(1, len(parts)):
             if isinstance(split(parts[count])[0], int):
@@ -87,7 +103,15 @@ def _by_list(file: VarsFile) -> dict[str, list[str]]:
 
 
 def _differ(one: VarsFile, other: VarsFile, names: set[str]) -> bool:
-    return any(_is_other_value(one.entries.get(name), other.entries.get(name)) for name in names)
+    return any(
+        _is_other_value(one.entries.get(name), other.entries.get(name)) or _in_open(one, name) != _in_open(other, name)
+        for name in names
+    )
+
+
+def _in_open(file: VarsFile, name: str) -> tuple[Any, ...]:
+    """A value without encryption, with its type: true equals 1."""
+    return (type(file.open[name]), file.open[name]) if name in file.open else ()
 
 
 def of_one_key(*files: VarsFile) -> bool:

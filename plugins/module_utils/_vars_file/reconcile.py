@@ -22,8 +22,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import replacing
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_ownership, pointing
@@ -55,8 +55,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import (
     compare,
-    fingerprints_anew,
     fingerprints_of,
+    new_fingerprints,
     stale_entries,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents, Stored
@@ -174,6 +174,7 @@ def _edits(plan: VarsPlan, ciphertexts: Mapping[str, str]) -> Edits:
         fingerprints=_bound_fingerprints(plan, ciphertexts),
         removed=[change.name for change in plan.changes if change.action == REMOVED],
         format=plan.file.format,
+        origins={one.name: plan.file.entries[one.name].origin for one in plan.changes if one.action == REWRAPPED},
     )
 
 
@@ -327,7 +328,7 @@ def _planned(
     same = compare(transit, request, file, fingerprints)
     latest_fingerprint = max(ciphertext_version(text) or 0 for text in fingerprints.values())
     stale = stale_entries(file, request, latest_fingerprint)
-    refreshed, warnings = fingerprints_anew(transit, request, stale, dry_run) if stale else ({}, ())
+    refreshed, warnings = new_fingerprints(transit, request, stale, dry_run) if stale else ({}, ())
     same.update(dict.fromkeys(refreshed))
     version = _wanted_version(transit, request, latest_fingerprint)
     changes = decide(

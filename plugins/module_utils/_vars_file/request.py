@@ -10,7 +10,7 @@ from typing import Any, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import sealed
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import path_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import path_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount, checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     IN_KV,
@@ -88,6 +88,11 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
         InvalidOption: an option is invalid.
     """
     secrets = options["secrets"]
+    if options["purge"] and not secrets and options["keep"] is None:
+        raise InvalidOption(
+            "purge would remove every entry, because neither secrets nor keep names one. Leave purge out to keep them, "
+            "or set keep: [] to remove them all."
+        )
     leaves = _leaves(secrets)
     meant = _meant_to_be_empty(options["store_empty"], leaves)
     given = {name: value for name, value in leaves.items() if name in meant or not _is_ungiven(value)}
@@ -106,7 +111,7 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
         place=_place(options) if options["store"] == IN_KV else None,
         key_version=int(options["key_version"]),
         purge=bool(options["purge"]),
-        keep=frozenset(options["keep"]),
+        keep=frozenset(options["keep"] or ()),
         left=frozenset(options["leave"]),
         refresh_fingerprints=bool(options["refresh_fingerprints"]),
         return_successors=bool(options["return_successors"]),

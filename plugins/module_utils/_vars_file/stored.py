@@ -10,9 +10,9 @@ from typing import Any, Callable, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.reading import opened_to_read
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of

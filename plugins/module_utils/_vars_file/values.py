@@ -29,6 +29,19 @@ class NotEncryptable(ValueError):
         self.must = must
 
 
+class TypeUnknown(ValueError):
+    """A value may be a text or not, and the fingerprint that would say so is missing, or of another ciphertext.
+
+    Attributes:
+        why: the same, as a part of a sentence.
+    """
+
+    why = (
+        "its type is not known, because its fingerprint in hmac is missing or that of another value, as after a merge. "
+        "Write its value again, with 'mlkeys set' or vault_transit_vars"
+    )
+
+
 def encoded(value: Any) -> bytes:
     """A value as it is encrypted.
 

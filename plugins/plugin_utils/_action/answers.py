@@ -4,7 +4,7 @@
 
 """What modules on hosts report, checked. Pure. **Private** to the collection.
 
-Whoever is root on a host decides what the controller gets to read from there.
+Anyone who is root on a host decides what the controller gets to read from there.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class Part:
         alone: whether this is the only part.
         digests: of the files that are in it as a whole, by path.
         begin: where it begins.
-        end: where it ends. Whoever rewrites the last file sets it to where that is afterwards.
+        end: where it ends. The code that rewrites the last file sets it to where that is afterwards.
     """
 
     found: list[dict[str, Any]]

@@ -25,7 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import public_pem
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import import_spec
-from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive_all
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import (
     ImportRequest,
@@ -117,7 +117,7 @@ class ImportingAction(TransitAction):
 
     def _content_of(self, src: str) -> bytes:
         """A file's content, decrypted if it is a file of Ansible Vault."""
-        # Whoever confuses it with `content` gives the key itself, which no message may repeat.
+        # Anyone who confuses it with `content` gives the key itself, which no message may repeat.
         named = f" {src}" if _FILE_NAME.fullmatch(src) else ""
         problem = f"must be the path of a file of the controller, and there is no such file{named} that can be read"
         if len(src.splitlines()) > 1:

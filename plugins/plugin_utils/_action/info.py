@@ -35,7 +35,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.owners impo
 
 _STATES = {KEPT: "current", REWRAPPED: "behind", FOREIGN: "foreign", TOO_OLD: "too old", UNKNOWN: "unknown"}
 
-# So many ciphertexts of which nothing shows the secret are listed; all are counted.
+# At most this many ciphertexts of which nothing shows the secret are listed; all are counted.
 _LISTED = 100
 
 

@@ -52,7 +52,7 @@ _COUNTS = {
 }
 _OPEN = (TOO_OLD, UNKNOWN, _STUCK)
 
-# So many problems are listed; all are counted.
+# At most this many problems are listed; all are counted.
 _LISTED = 100
 # So many are named in a message.
 _NAMED = 10

@@ -17,7 +17,7 @@ from typing import Any, Iterator, Mapping
 from ansible.module_utils.common.validation import check_type_dict
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import printable
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 
 # Names of options in other modules, and what they are called in those of this collection.
 _ELSEWHERE = {
@@ -48,11 +48,6 @@ def spec_of(module: str) -> Spec:
     code: Any = importlib.import_module(f"ansible_collections.mlkeys.transit.plugins.modules.{module}")
     spec: Spec = code.argument_spec()
     return spec
-
-
-def known_options(module: str) -> frozenset[str]:
-    """The names and aliases of the options of ``mlkeys.transit.MODULE``."""
-    return frozenset(_by_name(spec_of(module)))
 
 
 def spelling_problem(module: str, given: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import base64
 import binascii
 from typing import Any, Mapping
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
 
 # Bytes that a ciphertext is longer than its plaintext: nonce and tag.
 _OVERHEADS = {"aes128-gcm96": 28, "aes256-gcm96": 28, "chacha20-poly1305": 28, "xchacha20-poly1305": 40}

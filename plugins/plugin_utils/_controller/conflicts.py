@@ -14,10 +14,10 @@ import contextlib
 import os
 from typing import Any, Iterator, Mapping
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.reading import opened_to_read
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import below
 
 
@@ -29,7 +29,7 @@ def conflicts(arguments: Mapping[str, Any]) -> Iterator[str]:
     """
     files = {os.path.realpath(file): file for base in _bases(arguments) for file in _files_at(base)}
     for file in files.values():
-        # Whoever uses the file gets the error.
+        # The code that uses the file gets the error.
         with contextlib.suppress(OSError), opened_to_read(file) as stream:
             problem = conflict_in(stream.read(MOST_BYTES), file)
             if problem:

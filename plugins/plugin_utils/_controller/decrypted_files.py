@@ -16,8 +16,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerUnreachable,
     TransitError,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.reading import opened_to_read
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile, assembled
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
@@ -25,7 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import value_of
 
-# So many variables are named in a message.
+# At most this many variables are named in a message.
 _NAMED = 3
 
 
@@ -174,7 +174,7 @@ class DecryptedFiles:
                 about = f"{path}: {self._with_server(error.message)}" if is_asked else error.message
                 self._known[digest] = Decrypted(problems={"": about}, is_valid=is_asked)
                 continue
-            # Whoever writes to a KV engine runs no templates here, nor does a file by what it allows itself.
+            # Anyone who writes to a KV engine runs no templates here, nor does a file by what it allows itself.
             mark = as_in_any_file if file.place is None else as_no_template
             self._known[digest] = Decrypted(
                 plain={name: mark(value) for name, value in file.plain.items()},

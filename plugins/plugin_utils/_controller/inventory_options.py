@@ -18,7 +18,7 @@ from ansible.plugins.vars.host_group_vars import VarsModule as FilesReader
 from ansible.template import Templar
 from ansible.utils.vars import combine_vars, load_extra_vars
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import is_encrypted_vars
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import is_read_by_ansible
 
 PREFIX = "ansible_hashi_vault_"
 
@@ -120,7 +120,7 @@ def _files_in(folder: str, endings: Sequence[str], listed: set[str]) -> Iterator
         if os.path.isdir(path):
             if not ending:
                 yield from _files_in(path, endings, listed)
-        elif os.path.isfile(path) and ending in endings and not is_encrypted_vars(name):
+        elif os.path.isfile(path) and ending in endings and not is_read_by_ansible(name):
             yield path
 
 

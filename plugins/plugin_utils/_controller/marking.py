@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any, Mapping
 
 from ansible import template as ansible_template
+from ansible.errors import AnsibleError
 
 # New in ansible-core 2.19.
 _trust = getattr(ansible_template, "trust_as_template", None)
@@ -29,8 +31,42 @@ def marked(text: str, template: bool) -> Any:
 
 def undefined(hint: str) -> Any:
     """A variable that is undefined, with the hint as the error of whatever uses it."""
+    if _trust is None:
+        return _undefined_object()(hint, exc=AnsibleError)
     # As a string of JSON, the hint is a literal of Jinja, whatever it contains.
     return marked("{{ undef(hint=" + json.dumps(hint) + ") }}", template=True)
+
+
+@functools.lru_cache(maxsize=None)
+def _undefined_object() -> Any:
+    """The class of variables that are undefined, before ansible-core 2.19.
+
+    There, ``vars`` returns what a variable holds, and ``hostvars`` returns a template whose variables are undefined:
+    both would be the text of a template. This is not text. Whatever uses it fails with an error that ``hostvars`` does
+    not treat as an undefined variable, also in a template of another variable. ``default`` and ``is defined`` know it
+    by its class.
+    """
+    features = {
+        # What makes a text of it, such as JSON, fails with its error. So does a value of ansible-vault.
+        "__ENCRYPTED__": True,
+        # Ansible shows a dictionary as text so.
+        "__repr__": _as_text,
+        "__deepcopy__": _itself,
+        "__reduce__": _made_again,
+    }
+    return type("Undecrypted", (ansible_template.AnsibleUndefined,), features)
+
+
+def _as_text(variable: Any) -> str:
+    return str(variable)
+
+
+def _itself(variable: Any, _memo: Any) -> Any:
+    return variable
+
+
+def _made_again(variable: Any) -> tuple[Any, ...]:
+    return undefined, (variable._undefined_hint,)  # noqa: SLF001  Jinja documents it
 
 
 def as_in_any_file(value: Any) -> Any:

@@ -22,7 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
     read_environment,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8, one_line
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 
 # Its documentation names the sources of every option, for everything on the controller.
 LOOKUP = "mlkeys.transit.vault_transit"

@@ -19,7 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import
     outputs_of_run,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import is_temporary
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import is_temporary
 
 NotSearched = vars_places.NotSearched
 above = vars_places.above

@@ -24,7 +24,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import
     outputs_of_run,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import is_temporary
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import is_temporary
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import is_vars_file_name
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.ansible_vault import VaultedFiles
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
     PLAYBOOKS,
@@ -164,7 +165,7 @@ def others_in(top: str, known: Iterable[Known], vaulted: VaultedFiles, problem: 
         # What a run has not finished writing is gone at any moment.
         if is_read(path) or is_temporary(os.path.basename(path)):
             continue
-        if vars_places.is_encrypted_vars(os.path.basename(path)):
+        if is_vars_file_name(os.path.basename(path)):
             of = _key_of(path, problem)
             if all(of):
                 vars_files[path] = of

@@ -17,11 +17,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     InvalidOption,
     TransitError,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.reading import opened_to_read
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import MOST_BYTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.limits import yaml_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_in
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import yaml_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import ODD_TEXT_RAISES
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     NESTED,
@@ -41,6 +41,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking
     as_in_any_file,
     as_no_template,
 )
+from jinja2 import Undefined
 
 # Returns a client that is logged in, or raises TransitError.
 Connect = Callable[[], Client]
@@ -86,7 +87,8 @@ def loaded(content: Mapping[Any, Any], source: str, connect: Connect) -> VarsFil
     if file.format == NESTED and strange:
         raise InvalidOption(
             f"the _transit has no fingerprint of {strange[0]}, so the type of its value is not known. It is that of "
-            "another file if you load several. Load each under a name: include_vars with 'name'."
+            "another file if you load several. Read each with the lookup mlkeys.transit.vault_transit_vars, or load "
+            "each under a name of its own: include_vars with 'file' and 'name'."
         )
     return file
 
@@ -97,7 +99,8 @@ def _as_data(value: Any) -> Any:
         return {_as_data(name): _as_data(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_as_data(inner) for inner in value]
-    return str(value) if isinstance(value, str) else value
+    # The text of what is undefined is an error that says so, and why.
+    return str(value) if isinstance(value, (str, Undefined)) else value
 
 
 def load_document(mount: str, path: str, connect: Connect) -> VarsFile:

@@ -10,20 +10,19 @@ from typing import Any, Callable, List, NamedTuple, Sequence, Union
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ServerError
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import with_server
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,
-    TypeUnknown,
     VarsFile,
     assembled,
     plain_names_problem,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import chosen
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import TypeUnknown, decoded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template
 
 

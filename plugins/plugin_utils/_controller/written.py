@@ -11,8 +11,8 @@ from typing import Any, Container, Iterable, Iterator, NamedTuple
 
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import open_file
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import yaml_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import MOST_BYTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.limits import yaml_problem
 
 # The loader in C is ten times as fast, where PyYAML was built with it.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, Sequence
 
-# So many places are named in a message. The account has all.
+# At most this many places are named in a message. The account has all.
 _LISTED = 10
 
 

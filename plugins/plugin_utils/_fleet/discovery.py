@@ -11,7 +11,7 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible.errors import AnsibleError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
     FILES_OF_CONTROLLER as FILES,
 )

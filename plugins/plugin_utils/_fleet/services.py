@@ -19,7 +19,8 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account_word
 
 # The result of the role's tasks running.yml for a host.
 RUNNING = "vault_transit_host_running"
-
+# Words of it that say that something is so.
+_FLAGS = ("runs", "waits", "fails", "started", "stale", "undeclared")
 
 # The results of the role's tasks rights.yml, with the value that one has that succeeded.
 _RIGHTS = {"vault_transit_host_readable": "approle", "vault_transit_host_replaceable": "secret_id"}
@@ -44,6 +45,7 @@ class Service:
         fails: whether it started a moment ago and ended, or is not ready.
         started: whether the role saw it come up with what it deployed last.
         expires: when its secret ID does, as the server writes it; empty if that is not known.
+        undeclared: whether it runs although no variable of the host describes it.
         stale: whether it follows its ciphertext, and that has changed since it started.
     """
 
@@ -56,6 +58,7 @@ class Service:
     fails: bool = False
     started: bool = False
     stale: bool = False
+    undeclared: bool = False
     expires: str = ""
 
     @property
@@ -83,16 +86,9 @@ def services_of(host: str, result: Mapping[str, Any]) -> list[Service]:
             service.keys.add(value)
         elif word == "version" and value.isdigit():
             service.versions.append(int(value))
-        elif word == "runs":
-            service.runs = True
-        elif word == "waits":
-            service.waits = True
-        elif word == "fails":
-            service.fails = True
-        elif word == "started":
-            service.started = True
-        elif word == "stale":
-            service.stale = True
+        elif word in _FLAGS:
+            setattr(service, word, True)
+            service.runs = service.runs or service.undeclared
         elif word == "expires":
             service.expires = value
     return list(found.values())
@@ -100,8 +96,8 @@ def services_of(host: str, result: Mapping[str, Any]) -> list[Service]:
 
 def known(services: Iterable[Service], key: str) -> list[Service]:
     """Those that have secrets of a key, or of one that nobody knows. One that runs may have them although its next
-    start has others."""
-    return [one for one in services if not one.keys or key in one.keys]
+    start has others. One that nothing describes decrypts nothing if it has no folder, or no agent."""
+    return [one for one in services if key in one.keys or not (one.keys or one.undeclared)]
 
 
 def why_down(service: Service) -> str:
@@ -132,3 +128,15 @@ def why_holding(service: Service, target: int) -> str:
     if service.stale and min(service.versions) < target:
         return f"it started with v{min(service.versions)}, and has not restarted yet"
     return ""
+
+
+def undeclared(service: Service, site: str) -> str:
+    """What to do about a service that runs although nothing describes it.
+
+    Args:
+        site: the command that deploys services.
+    """
+    return (
+        f"{service.host}: {service.name} runs with its secrets, but vault_transit_host_services does not have it. "
+        f"Describe it there, with state: absent if it has to go, and run {site}."
+    )

@@ -10,11 +10,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import age_text
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.durations import age_text
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import ELSEWHERE, PACKED, files_by_key
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import NOT_TRIED, missing_reason
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import RUNNING, Service, services_of
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
+    RUNNING,
+    Service,
+    services_of,
+    undeclared,
+)
 
 # Results of the playbook status.yml for a host, and for the encrypted vars files of the controller.
 SEEN, SEEN_HERE = "vault_transit_seen", "vault_transit_seen_here"
@@ -105,7 +110,7 @@ class Logins:
 
     Attributes:
         now: seconds since the epoch.
-        within: a warning is due when one expires within so many seconds.
+        within: a warning is due when one expires within this many seconds.
         site: the command that deploys services to these hosts.
     """
 
@@ -211,7 +216,7 @@ class _Found:
                 places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in rows]
                 yield {"severity": severity, "text": f"Not searched: {_some(places)}."}
         for service in self.services:
-            yield from _start_problems(service)
+            yield from _start_problems(service, logins.site)
             yield from _login_problems(service, logins)
 
 
@@ -278,8 +283,10 @@ def _unseen(host: str, why: str) -> dict[str, str]:
     return {"severity": ERROR, "text": f"{host} could not be looked at: {why}."}
 
 
-def _start_problems(service: Service) -> Iterator[dict[str, str]]:
-    if not service.runs:
+def _start_problems(service: Service, site: str) -> Iterator[dict[str, str]]:
+    if service.undeclared:
+        yield {"severity": WARNING, "text": undeclared(service, site)}
+    elif not service.runs:
         text = f"{service.host}: {service.name} does not run, or waits for its secrets. See its log."
         yield {"severity": ERROR, "text": text}
     elif not service.started:

@@ -26,7 +26,7 @@ def health(service: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def start_type(service: Mapping[str, Any]) -> str:
-    """When systemd takes the program for started; empty if nobody says so."""
+    """When systemd considers the program started; empty if that is unset."""
     notifies = bool((service.get("ready") or {}).get("notify"))
     return str(service.get("type") or ("notify" if notifies else ""))
 

@@ -6,40 +6,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Mapping
+from dataclasses import dataclass, fields
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.hcl import APPROLE
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import Login
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import Access, Login
 
 
 @dataclass(frozen=True)
-class Host:
+class Host(Access):
     """Settings of all services of a host.
 
     Attributes:
+        backend: engine of services that set none, and ``key`` their key.
         predicted: whether a text stands for each ciphertext that does not exist yet, as in check mode.
     """
 
-    backend: str
-    key: str
-    approle: str
-    approle_path: str
-    url: str
-    ca_cert: str
-    namespace: str
-    secret_id_kept: bool
-    predicted: bool
-    ca_path: str = ""
-    client_cert: str = ""
-    client_key: str = ""
-    tls_server_name: str = ""
-    auth_method: str = APPROLE
-    auth_path: str = ""
-    auth_role: str = ""
-    auth_namespace: str = ""
-    auth_config: Mapping[str, Any] = field(default_factory=dict)
-    agent_environment: Mapping[str, Any] = field(default_factory=dict)
+    backend: str = "transit"
+    key: str = ""
+    predicted: bool = False
 
     @property
     def has_secret_id(self) -> bool:
@@ -52,23 +36,5 @@ class Host:
 
     def login(self, folder: str, runtime: str) -> Login:
         """How the agent of a service logs in."""
-        return Login(
-            url=self.url.rstrip("/"),
-            approle=self.approle,
-            approle_path=self.approle_path,
-            folder=folder,
-            runtime=runtime,
-            kept=self.secret_id_kept,
-            ca_cert=self.ca_cert,
-            namespace=self.namespace,
-            ca_path=self.ca_path,
-            client_cert=self.client_cert,
-            client_key=self.client_key,
-            tls_server_name=self.tls_server_name,
-            method=self.auth_method,
-            auth_path=self.auth_path,
-            auth_role=self.auth_role,
-            auth_namespace=self.auth_namespace,
-            config=self.auth_config,
-            environment=self.agent_environment,
-        )
+        access = {one.name: getattr(self, one.name) for one in fields(Access)}
+        return Login(**access, folder=folder, runtime=runtime)

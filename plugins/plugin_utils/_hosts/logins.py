@@ -27,38 +27,47 @@ _SECRET_VARIABLE = re.compile(r"(?:TOKEN|SECRET|SECRET_ACCESS_KEY|PASSWORD)$")
 
 
 @dataclass(frozen=True)
-class Login:
-    """Where the server is, and how the agent logs in.
+class Access:
+    """Where the server is, and what agents of a host log in as.
 
     Attributes:
-        folder: on the host, with the files that it logs in with.
-        runtime: the folder in memory for the token, which is revoked once the agent has ended.
-        kept: whether the folder keeps a secret ID. Otherwise it holds a wrapping token, which the agent uses up.
+        secret_id_kept: whether the host keeps a secret ID. Otherwise it gets a wrapping token, which the agent uses up.
         auth_path: where the auth method is mounted, if it is not AppRole.
         auth_namespace: that of the auth method: ``namespace`` or one above it, by default ``namespace``; ``/`` is the
             root namespace.
-        config: settings of the method.
-        environment: variables of the agent.
+        auth_config: settings of the method.
+        agent_environment: variables of the agent.
     """
 
-    url: str
-    approle: str
-    approle_path: str
-    folder: str
-    runtime: str
-    kept: bool = True
-    ca_cert: str = ""
+    url: str = ""
+    approle: str = ""
+    approle_path: str = "approle"
+    secret_id_kept: bool = True
     namespace: str = ""
+    ca_cert: str = ""
     ca_path: str = ""
     client_cert: str = ""
     client_key: str = ""
     tls_server_name: str = ""
-    method: str = APPROLE
+    auth_method: str = APPROLE
     auth_path: str = ""
     auth_role: str = ""
     auth_namespace: str = ""
-    config: Mapping[str, Any] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    auth_config: Mapping[str, Any] = field(default_factory=dict)
+    agent_environment: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Login(Access):
+    """How the agent of one service logs in.
+
+    Attributes:
+        folder: on the host, with the files that it logs in with.
+        runtime: the folder in memory for the token, which is revoked once the agent has ended.
+    """
+
+    folder: str = ""
+    runtime: str = ""
 
     @property
     def own_namespace(self) -> str:
@@ -79,7 +88,7 @@ def way_down(auth_namespace: str, namespace: str) -> str:
 def server(login: Login) -> str:
     """The block of the server."""
     names = ("ca_cert", "ca_path", "client_cert", "client_key", "tls_server_name")
-    return block("vault", attributes({"address": login.url, **_set(login, names)}))
+    return block("vault", attributes({"address": login.url.rstrip("/"), **_set(login, names)}))
 
 
 def _set(login: Login, names: tuple[str, ...]) -> dict[str, Any]:
@@ -88,8 +97,8 @@ def _set(login: Login, names: tuple[str, ...]) -> dict[str, Any]:
 
 def auth(login: Login) -> str:
     """The block of the login."""
-    path, config = _of_approle(login) if login.method == APPROLE else _of_method(login)
-    method: dict[str, Any] = {"type": login.method}
+    path, config = _of_approle(login) if login.auth_method == APPROLE else _of_method(login)
+    method: dict[str, Any] = {"type": login.auth_method}
     if path:
         method["mount_path"] = f"auth/{path}"
     if login.own_namespace:
@@ -102,21 +111,21 @@ def auth(login: Login) -> str:
 def _of_approle(login: Login) -> tuple[str, dict[str, Any]]:
     path = login.approle_path.strip("/")
     config: dict[str, Any] = {"role_id_file_path": f"{login.folder}/role_id"}
-    if login.kept:
+    if login.secret_id_kept:
         config["secret_id_file_path"] = f"{login.folder}/secret_id"
     else:
         config["secret_id_file_path"] = f"{login.folder}/once/wrapping_token"
         config["secret_id_response_wrapping_path"] = f"auth/{path}/role/{login.approle}/secret-id"
-    config["remove_secret_id_file_after_reading"] = not login.kept
+    config["remove_secret_id_file_after_reading"] = not login.secret_id_kept
     return path, config
 
 
 def _of_method(login: Login) -> tuple[str, dict[str, Any]]:
-    method = METHODS[login.method]
+    method = METHODS[login.auth_method]
     role = {method.role: login.auth_role} if method.role and login.auth_role else {}
     # A file with a token logs in nowhere.
-    path = login.auth_path.strip("/") or login.method if login.method != TOKEN_FILE else ""
-    return path, {**role, **method.fixed, **login.config}
+    path = login.auth_path.strip("/") or login.auth_method if login.auth_method != TOKEN_FILE else ""
+    return path, {**role, **method.fixed, **login.auth_config}
 
 
 def problems(login: Login) -> Iterator[str]:
@@ -131,12 +140,12 @@ def problems(login: Login) -> Iterator[str]:
             f"a token of the namespace '{own}' is not valid in '{wanted}': vault_transit_host_auth_namespace must be "
             "vault_transit_host_namespace, or one above it"
         )
-    for name in login.environment:
+    for name in login.agent_environment:
         if not _VARIABLE.fullmatch(name):
             yield f"vault_transit_host_agent_environment: '{name}' is not a valid name of an environment variable"
         elif _SECRET_VARIABLE.search(name):
             yield f"vault_transit_host_agent_environment: {name} would stand in a file of the host"
-    if login.method == APPROLE:
+    if login.auth_method == APPROLE:
         if not login.approle:
             yield (
                 "its agent needs an AppRole to log in as: set vault_transit_host_approle, or "
@@ -144,5 +153,9 @@ def problems(login: Login) -> Iterator[str]:
             )
         return
     yield from problems_of_method(
-        "vault_transit_host_", login.method, login.auth_role, login.config, certificate=bool(login.client_cert)
+        "vault_transit_host_",
+        login.auth_method,
+        login.auth_role,
+        login.auth_config,
+        certificate=bool(login.client_cert),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     VarsFile,
     interpret,
@@ -67,6 +67,7 @@ class Sealed:
     """A secret as a host gets it.
 
     Attributes:
+        origin: identifies the value while its ciphertext is only rewrapped; empty if there is no ciphertext yet.
         predicted: whether a text stands for a ciphertext that does not exist yet.
     """
 
@@ -75,6 +76,7 @@ class Sealed:
     backend: str
     key: str
     predicted: bool = False
+    origin: str = ""
 
     @property
     def context(self) -> str:
@@ -107,7 +109,8 @@ def sealed(name: str, files: Sequence[VarsFile], backend: str, key: str, *, pred
             raise InvalidOption(plain_names_problem([name], file.path).rstrip("."))
         if name in file.entries:
             _check_key(name, file, backend, key)
-            return Sealed(name, file.entries[name].ciphertext, backend, key)
+            entry = file.entries[name]
+            return Sealed(name, entry.ciphertext, backend, key, origin=entry.origin)
     if predicted:
         return Sealed(name, f"(new ciphertext of {name})", backend, key, predicted=True)
     searched = ", ".join(file.path for file in files)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
@@ -117,7 +117,7 @@ class _Service:
             "group": self.group,
             "command": self.command,
             "words": " ".join(map(systemd_word, self.command)),
-            "agent": self._agent(files),
+            "agent": self._agent(files, self._secrets),
             "environment_file": self._environment_file(),
             "written": [{**file.attributes, "text": rendered(file.shape, file.content)} for file in texts],
             "decrypted": [file.unrendered for file in self._decrypted(files)],
@@ -140,7 +140,7 @@ class _Service:
         shown["type"] = start_type(given)
         # Services need not restart because of these.
         more = {
-            "fingerprint": _fingerprint(shown),
+            "fingerprint": self._fingerprint(shown, files),
             "allow_ciphertext": bool(given.get("allow_ciphertext")),
             "places": _places(texts, links),
             "has_secret_id": self.mode != PLAINTEXT and self._host.has_secret_id,
@@ -288,13 +288,23 @@ class _Service:
             held.append("environment")
         return held
 
-    def _agent(self, files: Iterable[_File]) -> str:
+    def _agent(self, files: Iterable[_File], secrets: Mapping[str, Sealed]) -> str:
         """The agent's configuration; empty if there is no agent."""
         if self.mode == PLAINTEXT:
             return ""
         login = self._host.login(self.folder, self.runtime)
         wanted = [Rendered(file.real, file.shape, file.content, file.mode) for file in files if file.secrets]
-        return writing(login, wanted, self._secrets.__getitem__)
+        return writing(login, wanted, secrets.__getitem__)
+
+    def _fingerprint(self, shown: Mapping[str, Any], files: Iterable[_File]) -> str:
+        """A hash that changes whenever a service has to restart. Nothing that goes into it is secret.
+
+        A rewrap changes ciphertexts, and no value. So values count by their origins.
+        """
+        values = {name: replace(secret, ciphertext=secret.origin) for name, secret in self._secrets.items()}
+        origins = {name: secret.origin for name, secret in values.items()}
+        known = {**shown, "agent": self._agent(files, values), "secrets": origins}
+        return hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode("utf-8")).hexdigest()
 
     def _decrypted(self, files: Iterable[_File]) -> list[_File]:
         return [file for file in files if file.secrets] if self.mode == PLAINTEXT else []
@@ -341,11 +351,6 @@ def _misnamed(names: Iterable[Any], pattern: re.Pattern[str], what: str) -> list
 
 def _is_path(path: str) -> bool:
     return _PATH.fullmatch(path) is not None and not {".", ".."} & set(path.split("/"))
-
-
-def _fingerprint(shown: Mapping[str, Any]) -> str:
-    """A hash that changes whenever a service has to restart. Nothing that goes into it is secret."""
-    return hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode("utf-8")).hexdigest()
 
 
 _CONTROL = {"\n": "\\n", "\t": "\\t"}

@@ -27,7 +27,7 @@ from mlkeys._model.reference import looking
 from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct, Validation
 from mlkeys._providers.literals import hidden, named_form, secret_form, secrets_in
-from mlkeys._shared.schema import did_you_mean
+from mlkeys._shared.suggestions import did_you_mean
 
 #: How many unknown names of a key are reported one by one.
 _SHOWN_NAMES = 5

@@ -20,8 +20,9 @@ _UTILS = "ansible_collections.mlkeys.transit.plugins.module_utils"
 _LOADER = "ansible.utils.collection_loader"
 # The package has these already, and both would only take time.
 _SHARED = (
-    *("kept_sealed", "key_types", "merge_conflicts", "printable", "reading", "replacing", "schema"),
-    *("yaml_limits", "yaml_words"),
+    *("_attributes.attribute", "_attributes.key", "_attributes.mount", "_files.reading", "_files.replacing"),
+    *("_yaml.limits", "_yaml.words", "ciphertext_version", "durations", "kept_sealed", "key_types"),
+    *("merge_conflicts", "names", "printable", "suggestions", "vars_files"),
 )
 # Whatever else is needed, these import.
 _FIRST = ("_connection.session", "_connection.plain", "_transit.api", "_vars_file.stored")

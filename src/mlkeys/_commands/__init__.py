@@ -38,7 +38,7 @@ COMMANDS = {
     "login": "Log in, and keep the token.",
     "logout": "Revoke the token, and forget it.",
     "merge": "Merge two versions of an encrypted vars file, for Git.",
-    "move": "Let ciphertexts follow a new name.",
+    "move": "Move ciphertexts to a new name.",
     "output": "Show the outputs of a deployment.",
     "rename": "Rename a secret in an encrypted vars file.",
     "rotate": "Rotate keys and rewrap their ciphertexts everywhere.",
@@ -48,7 +48,7 @@ COMMANDS = {
     "status": "Show keys, ciphertext versions, and what is overdue.",
     "synth": "Generate the files that a program describes.",
     "unset": "Remove a secret from an encrypted vars file.",
-    "upgrade": "Let an encrypted vars file hold nested data.",
+    "upgrade": "Convert an encrypted vars file for nested data.",
 }
 
 #: The sections of `--help`: what you use every day comes first.

@@ -24,7 +24,7 @@ from mlkeys._lint.declared import (
     texts_in_yaml,
 )
 from mlkeys._lint.findings import MISSING_FILE, UNRESOLVED, Finding, finding, is_allowed
-from mlkeys._shared.yaml_limits import yaml_problem
+from mlkeys._shared._yaml.limits import yaml_problem
 from mlkeys._system import replacing
 from mlkeys._system.worktree import Listed, Looked, Worktree
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.secrets.programs import check_command, stop
 from mlkeys._devserver.server import DevServer, without_server_settings
 from mlkeys._devserver.state_folder import stop_detached
-from mlkeys._errors import DevServerError
 from mlkeys._system.processes import ChildProcess, exit_status
 
 
@@ -52,7 +52,7 @@ def command(
 
     The server listens on 127.0.0.1 only and keeps its data in memory. BAO_ADDR and BAO_TOKEN (and VAULT_ADDR,
     VAULT_TOKEN) point COMMAND to it. The server stops when COMMAND exits, and mlkeys exits with the status of
-    COMMAND.
+    COMMAND; with 126 if it cannot be run, with 127 if it is not found.
 
     Use it for development only: the token is the root token, and --persist stores the unseal key beside the data.
 
@@ -69,6 +69,7 @@ def command(
         export BAO_ADDR="$(cat ./bao/address)" BAO_TOKEN="$(cat ./bao/token)"
         mlkeys dev --stop --state ./bao
     """
+    check_command(argv)
     if persist is not None and state is not None:
         raise click.UsageError("--state cannot be used with --persist: both name the folder.")
     folder = state if persist is None else persist
@@ -79,7 +80,7 @@ def command(
     if detach and stop:
         raise click.UsageError("--detach and --stop cannot be used together.")
     if stop and folder is not None:
-        _stop(folder)
+        _stop_server(folder)
         return
     with _folder(folder) as own:
         server = DevServer(own, port=port, persist=persist is not None, detached=detach)
@@ -97,7 +98,7 @@ def _folder(given: Path | None) -> Iterator[Path]:
         yield Path(scratch)
 
 
-def _stop(folder: Path) -> None:
+def _stop_server(folder: Path) -> None:
     if stop_detached(folder):
         click.echo(f"Stopped the server in {folder}.")
     else:
@@ -121,9 +122,10 @@ def _serve(server: DevServer, command: tuple[str, ...]) -> int:
             try:
                 with child.running(command, environment) as process:
                     pass
-            except OSError as problem:
-                raise DevServerError(f"{command[0]} cannot be run: {problem.strerror}.") from None
-            return exit_status(process.returncode)
+                return exit_status(process.returncode)
+            except OSError as error:
+                problem = error
+            stop(command[0], environment, problem)
         click.echo(_how_to_use(server))
         click.echo("Press Ctrl-C to stop it.")
         server.wait()

@@ -20,12 +20,13 @@ from mlkeys._commands.vars_file.documents import Document
 from mlkeys._commands.vars_plugins import configurations
 from mlkeys._errors import MlkeysError
 from mlkeys._lint import enabled, reports
-from mlkeys._lint.ciphertexts import is_vars_file, loose_ciphertexts
+from mlkeys._lint.ciphertexts import loose_ciphertexts
 from mlkeys._lint.findings import NOTE, RULES, Finding, in_order
+from mlkeys._lint.ignored_folders import IGNORED_FOLDERS
 from mlkeys._providers.gitleaks import forms_in
 from mlkeys._providers.key_patterns import Form, Patterns, built_in
 from mlkeys._shared.printable import printable
-from mlkeys._shared.schema import METADATA
+from mlkeys._shared.vars_files import METADATA, is_vars_file_name
 from mlkeys._system import replacing
 from mlkeys._system.worktree import Looked, Worktree
 
@@ -83,7 +84,7 @@ def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> No
     metavar="FILE",
     help="Also search for the rules in this TOML file, in the format of gitleaks (for contents only); repeatable.",
 )
-@click.option("--fix", is_flag=True, help="Move secrets into the file of --to, and leave references in their places.")
+@click.option("--fix", is_flag=True, help="Move secrets into the file of --to, and replace them with references.")
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="File for --fix.")
 @click.option("--key", metavar="[ENGINE/]NAME", help="The key to encrypt with for --fix. Default: the key of the file.")
 @click.option("--backend", metavar="PATH", help="Path of the Transit engine for --fix. Default: that of the file.")
@@ -104,15 +105,15 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     paths are known without Ansible. Notes name the others.
 
     --fix moves secrets from vars files, playbooks, INI inventories and templates of Ansible, files of Docker Compose,
-    configurations of LiteLLM and .env files into the encrypted vars file of --to, and refers to them in their places.
-    For other files, it shows what to do. It encrypts with the rights of 'mlkeys import'. A secret that was in a commit
-    must be replaced at its provider all the same.
+    configurations of LiteLLM and .env files into the encrypted vars file of --to, and replaces them with references.
+    For other files, it shows what to do. It needs the capabilities of 'mlkeys import'. You must still replace a secret
+    that was in a commit at its provider.
 
     The comment '# mlkeys: allow' (or //, --, ;, <!--, /*) on a line, or alone on the line before, allows a secret.
 
-    Exits with 1 if there are findings other than notes. Otherwise exits with 2 if a file could not be checked, which is
-    then named (leave it out with --exclude), or on errors. --server needs a token with the capability read on the keys
-    (transit/keys/...), and on documents of a KV engine that files or variables name, and nothing else.
+    Exits with 1 if there are findings other than notes. Otherwise exits with 2 on errors, or if a file could not be
+    checked: the output names it, and --exclude leaves it out. --server needs a token with the capability read on the
+    keys (transit/keys/...), and on documents of a KV engine that files or variables name, and nothing else.
 
     \b
     Examples:
@@ -127,9 +128,9 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     """
     output = "json" if options["as_json"] else options["output"]
     _check_usage(options)
-    tree = Worktree(paths, options["exclude"])
+    tree = Worktree(paths, options["exclude"], ignored=IGNORED_FOLDERS)
     try:
-        checked, found = _checked(tree, options)
+        checked, found = _checked(tree, paths, options)
     except MlkeysError as problem:
         if output == "json":
             show_json(refusal(problem))
@@ -152,7 +153,7 @@ def _check_usage(options: Options) -> None:
         raise click.UsageError("--fix changes files: use it without --staged, --history and --update-baseline.")
 
 
-def _checked(tree: Worktree, options: Options) -> tuple[_Checked, list[Finding]]:
+def _checked(tree: Worktree, paths: Sequence[Path], options: Options) -> tuple[_Checked, list[Finding]]:
     """The checked files, and the findings that are not known.
 
     Raises:
@@ -168,7 +169,7 @@ def _checked(tree: Worktree, options: Options) -> tuple[_Checked, list[Finding]]
         _add_declared(checked, tree, patterns)
     checked.at_ciphertexts(server=options["server"])
     if not (options["history"] or options["staged"]):
-        checked.at_settings()
+        checked.at_settings(paths)
     found = in_order(checked.found)
     if options["baseline"] is not None:
         found = _unknown(found, options["baseline"], update=options["update_baseline"])
@@ -217,6 +218,7 @@ class _Checked:
         self.with_ciphertexts: list[Looked] = []
         self.documents: list[Document] = []
         self.managed: list[str] = []
+        self.decrypts = False
 
     def add(self, one: Scanned) -> None:
         if one.skipped is not None:
@@ -225,6 +227,7 @@ class _Checked:
             return
         self.files += 1
         self.found += one.findings
+        self.decrypts |= one.decrypts
         if one.file is not None:
             self.with_ciphertexts.append(one.file)
 
@@ -250,12 +253,18 @@ class _Checked:
             if file.path not in managed or file.path in others:
                 self.found += loose_ciphertexts(file.text, file.path)
 
-    def at_settings(self) -> None:
-        """Check whether Ansible decrypts the encrypted vars files that it reads."""
+    def at_settings(self, paths: Sequence[Path]) -> None:
+        """Check whether Ansible decrypts the encrypted vars files that it reads.
+
+        Args:
+            paths: what was checked. Only of a whole project it is known that nothing else decrypts them.
+        """
         found = configurations(self.managed)
         for one in found.unread:
             self.add(Scanned(skipped=one))
-        self.found += enabled.findings(found.texts, found.files)
+        whole = [] if self.decrypts else [path.resolve() for path in paths or (Path(),)]
+        unused = {path for path in found.texts if Path(path).resolve().parent in whole}
+        self.found += enabled.findings(found.texts, found.files, unused)
 
 
 def _patterns(files: Sequence[Path]) -> Patterns:
@@ -289,7 +298,7 @@ def _extended(path: Path, other: str) -> str:
 
 def _may_be_managed(file: Looked) -> bool:
     """Whether a file may be an encrypted vars file, by its name or its content."""
-    return is_vars_file(file.path) or (METADATA in file.text and file.path.endswith((".yml", ".yaml", ".json")))
+    return is_vars_file_name(file.path) or (METADATA in file.text and file.path.endswith((".yml", ".yaml", ".json")))
 
 
 def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Finding]:

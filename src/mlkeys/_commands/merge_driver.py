@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
-from mlkeys._shared.schema import VARS_FILE_SUFFIXES
+from mlkeys._shared.vars_files import VARS_FILE_SUFFIXES
 from mlkeys._system.git import git
 
 ATTRIBUTES = ".gitattributes"

@@ -12,12 +12,13 @@ from functools import partial
 from itertools import chain, islice
 
 from mlkeys._errors import MlkeysError
-from mlkeys._lint.ciphertexts import is_vars_file
 from mlkeys._lint.declared import declares
+from mlkeys._lint.enabled import decrypts_otherwise
 from mlkeys._lint.findings import Finding, in_order
 from mlkeys._lint.modes import mode_findings
 from mlkeys._lint.secrets import Found, TooSlow, found_in
 from mlkeys._providers.key_patterns import Patterns
+from mlkeys._shared.vars_files import is_vars_file_name
 from mlkeys._system.time_limit import limited
 from mlkeys._system.worktree import Listed, Looked, Skipped, Worktree
 
@@ -33,11 +34,16 @@ _COMMIT = 12
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What was found in a file, and the file itself if it has ciphertexts, or declares files that have some."""
+    """What was found in a file, and the file itself if it has ciphertexts, or declares files that have some.
+
+    Attributes:
+        decrypts: whether it names what decrypts encrypted vars files without the vars plugin.
+    """
 
     findings: tuple[Finding, ...] = ()
     file: Looked | None = None
     skipped: Skipped | None = None
+    decrypts: bool = False
 
 
 def scanned(tree: Worktree, patterns: Patterns) -> Iterator[Scanned]:
@@ -62,11 +68,12 @@ def scanned_text(file: Looked | Skipped, patterns: Patterns) -> Scanned:
     if isinstance(file, Skipped):
         return Scanned(skipped=file)
     secrets = in_order(one for one, _ in found_in_time(file.text, file.path, patterns))
-    encrypted = is_vars_file(file.path)
+    encrypted = is_vars_file_name(file.path)
     modes = mode_findings(
         file.path, file.mode, checked_out_as=file.checked_out_as, encrypted=encrypted, secrets=bool(secrets)
     )
-    return Scanned((*secrets, *modes), file if encrypted or "vault:v" in file.text or declares(file.text) else None)
+    kept = file if encrypted or "vault:v" in file.text or declares(file.text) else None
+    return Scanned((*secrets, *modes), kept, decrypts=decrypts_otherwise(file.text))
 
 
 def scanned_history(tree: Worktree, patterns: Patterns) -> Iterator[Scanned]:

@@ -14,7 +14,9 @@ from mlkeys._model.element import Resource
 from mlkeys._model.marks import readable
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
-from mlkeys._shared.schema import APPROLE_ATTRIBUTES, AT_CREATION, Attribute, path_problem
+from mlkeys._shared._attributes.approle import APPROLE_ATTRIBUTES
+from mlkeys._shared._attributes.attribute import AT_CREATION, Attribute
+from mlkeys._shared.names import path_problem
 
 #: The server refuses longer ones.
 _LONGEST_NAME = 4096
@@ -64,7 +66,7 @@ class AppRole(Resource):
         secret_id_num_uses: how often a secret ID can be used. 0: any number.
         secret_id_bound_cidrs: networks from which the role may log in. Empty: any.
         local_secret_ids: keep secret IDs out of replication. Cannot be changed later.
-        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of recreating it.
             Default: none.
     """
 

@@ -10,7 +10,7 @@ from typing import ClassVar, TypedDict, Unpack
 from mlkeys._model.element import Resource
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
-from mlkeys._shared.schema import ANY_TIME, AT_CREATION, Attribute
+from mlkeys._shared._attributes.attribute import ANY_TIME, AT_CREATION, Attribute
 
 
 class AuthAttributes(TypedDict, total=False):
@@ -27,7 +27,7 @@ class AppRoleAuth(Resource):
     Args:
         path: path to mount it at. Default: `approle`. Cannot be changed later.
         description: purpose of the auth method. Default: empty.
-        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of recreating it.
             Default: none.
     """
 

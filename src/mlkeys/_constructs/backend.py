@@ -12,7 +12,9 @@ from mlkeys._model.element import Resource
 from mlkeys._model.marks import targets
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
-from mlkeys._shared.schema import ANY_TIME, AT_CREATION, MOUNT_ATTRIBUTES, Attribute, mount_problem
+from mlkeys._shared._attributes.attribute import ANY_TIME, AT_CREATION, Attribute
+from mlkeys._shared._attributes.mount import MOUNT_ATTRIBUTES
+from mlkeys._shared.names import mount_problem
 
 
 class BackendAttributes(TypedDict, total=False):
@@ -61,7 +63,7 @@ class TransitSecretBackend(Resource):
         force_no_cache: disable caching for the mount. Default: False. Cannot be changed later.
         disable_upsert: refuse to encrypt with a key that does not exist, instead of creating it, so that a mistyped
             name is an error. Default: True.
-        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of recreating it.
             Default: none.
     """
 
@@ -143,7 +145,7 @@ class TransitSecretCacheConfig(Resource):
     Args:
         backend: path of the engine. Required.
         size: number of keys to cache: 0 for no limit (the server's default), otherwise at least 10. Required.
-        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of recreating it.
             Default: none.
     """
 

@@ -15,7 +15,7 @@ from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct, where
 from mlkeys._model.types import MAPPING, instance, optional
 from mlkeys._providers.literals import shown
-from mlkeys._shared.schema import did_you_mean
+from mlkeys._shared.suggestions import did_you_mean
 
 
 class EncryptedVars(Element):

@@ -51,7 +51,7 @@ class TransitSecretBackendKey(KeyResource):
             `KeyMaterial(Secret.file("artefacts.pem"))`. Requires `type`. Default: the server makes the key.
         aliases: former names of the key, as NAME or ENGINE/NAME: a deployment decrypts the ciphertexts that are stored
             under them, and encrypts them with this key. Also former ids of the construct, so that Terraform moves the
-            resource instead of making it anew. Default: none.
+            resource instead of recreating it. Default: none.
     """
 
     _ciphertexts: EncryptedVars | None = None

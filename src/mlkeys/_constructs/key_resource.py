@@ -17,8 +17,10 @@ from mlkeys._model.marks import targets
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
 from mlkeys._providers.literals import shown
+from mlkeys._shared._attributes.attribute import AT_CREATION, Attribute
+from mlkeys._shared._attributes.key import KEY_ATTRIBUTES
 from mlkeys._shared.key_types import KEY_TYPES, can_do, key_problems, type_problems, unknown_type_hint, unsuitable
-from mlkeys._shared.schema import AT_CREATION, KEY_ATTRIBUTES, Attribute, name_problem
+from mlkeys._shared.names import name_problem
 
 KeyType: TypeAlias = Literal[
     "aes128-cbc",

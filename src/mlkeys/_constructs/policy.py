@@ -28,7 +28,7 @@ class Policy(Element):
     Args:
         name: name of the policy. Default: the id of the construct.
         description: purpose of the policy, a comment in its text. Default: empty.
-        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of recreating it.
             Default: none.
     """
 

@@ -33,7 +33,7 @@ _VARIABLES = "environment_variables"
 _HEADERS = re.compile(r"headers?\Z", re.IGNORECASE)
 _ASSIGNED = re.compile(r"[\w-]+\s*[=:]\s*\S")
 _SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token|password|credential|signature", re.IGNORECASE)
-# Addresses that let in whoever knows them: of webhooks, and with a password.
+# Addresses that let in anyone who knows them: of webhooks, and with a password.
 _HOOK = re.compile(r"webhook", re.IGNORECASE)
 _LETS_IN = re.compile(
     r"https?://(?:hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks/|[\w.-]+\.webhook\.office\.com/)\S"

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from mlkeys._import.data import Nesting, parts_of, type_problem, typed
 from mlkeys._import.values import NOTHING, OTHER_NUMBER, SCALARS, TEXT, Source, Value, on_one_line, refuse
+from mlkeys._shared._yaml.words import is_reserved
 from mlkeys._shared.kept_sealed import holds_ciphertext
-from mlkeys._shared.schema import METADATA, did_you_mean
-from mlkeys._shared.yaml_words import is_reserved
+from mlkeys._shared.suggestions import did_you_mean
+from mlkeys._shared.vars_files import METADATA
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _PLAIN_WORD = re.compile(r"[\w@%+=:,./-]+", re.ASCII)

@@ -17,8 +17,8 @@ from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import dotenv_values
 from mlkeys._import.values import Comment, Members, Number, Value, walk, without_default_section
 from mlkeys._import.yaml_source import yaml_values
-from mlkeys._shared.reading import opened_to_read
-from mlkeys._shared.yaml_limits import yaml_problem
+from mlkeys._shared._files.reading import opened_to_read
+from mlkeys._shared._yaml.limits import yaml_problem
 from mlkeys._system import replacing
 
 #: The form of a file that is one value as a whole.
@@ -103,7 +103,7 @@ def _check_kind(values: Iterable[Value], sealed: Mapping[tuple[str, ...], bool],
 
 
 def _check_regular(path: Path) -> None:
-    """sops would wait for whoever writes into a named pipe."""
+    """sops would wait for a writer of a named pipe."""
     try:
         opened_to_read(str(path)).close()
     except OSError as error:

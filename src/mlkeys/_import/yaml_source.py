@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import commented_yaml
 from mlkeys._import.values import DATE, NOTHING, NUMBER, OTHER_DATE, OTHER_NUMBER, SEALED, TEXT, TRUTH, Index, Value
-from mlkeys._shared.yaml_limits import yaml_problem
+from mlkeys._shared._yaml.limits import yaml_problem
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode

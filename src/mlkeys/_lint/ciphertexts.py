@@ -20,7 +20,6 @@ from mlkeys._lint.findings import (
     is_allowed,
     place,
 )
-from mlkeys._shared.schema import VARS_FILE_SUFFIXES
 
 # Nonce and tag alone are 40 characters.
 _LOOSE = re.compile(r"vault:v[1-9][0-9]{0,17}:[A-Za-z0-9+/]{38,}={0,2}")
@@ -64,10 +63,6 @@ class KeyState:
     latest: int
     oldest_decrypting: int
     oldest_encrypting: int
-
-
-def is_vars_file(path: str) -> bool:
-    return path.endswith(VARS_FILE_SUFFIXES)
 
 
 def loose_ciphertexts(text: str, path: str) -> list[Finding]:

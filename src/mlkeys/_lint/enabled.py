@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import configparser
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlkeys._lint.ciphertexts import is_vars_file
 from mlkeys._lint.findings import VARS_PLUGIN, VARS_PLUGIN_OFF, Finding, finding, is_allowed
+from mlkeys._shared.vars_files import is_vars_file_name
 from mlkeys._shared.vars_plugins import PLUGIN, SETTING, is_enabled, names_in, problem
 
+_OTHERWISE = re.compile(
+    r"vault_transit_(?:host|hosts|sources|vars_files|rotat|status)|decrypt_vars|mlkeys\.transit\.(?:site|rotate|status)\b"
+    r"|mlkeys\.transit\.vault_transit(?:_vars)?['\"]|mlkeys (?:run|rotate|status)|mlkeys\.runtime"
+)
 _SECTION = re.compile(r"[ \t]*\[([^\]]+)\]")
 _SET = re.compile(rf"([ \t]*){SETTING}[ \t]*[=:](.*)", re.IGNORECASE | re.DOTALL)
 # Ansible knows no others behind a value.
@@ -116,12 +120,20 @@ def _comment(line: str) -> str:
     return found[1].strip() if found else ""
 
 
-def findings(configurations: Mapping[str, str], files: Mapping[str, Iterable[str]]) -> Iterator[Finding]:
+def decrypts_otherwise(text: str) -> bool:
+    """Whether a text names what decrypts encrypted vars files without the vars plugin: on hosts, or from a path."""
+    return _OTHERWISE.search(text) is not None
+
+
+def findings(
+    configurations: Mapping[str, str], files: Mapping[str, Iterable[str]], unused: Collection[str] = ()
+) -> Iterator[Finding]:
     """The findings of configurations.
 
     Args:
         configurations: the text of each `ansible.cfg`, by its path.
         files: for each of them, the encrypted vars files that Ansible reads with it.
+        unused: those in whose projects nothing but the vars plugin could decrypt the files.
     """
     for path, text in configurations.items():
         setting = setting_in(text)
@@ -130,9 +142,12 @@ def findings(configurations: Mapping[str, str], files: Mapping[str, Iterable[str
         if wrong := problem(setting.enabled):
             yield finding(VARS_PLUGIN, path, wrong, (setting.line, 1))
         elif not is_enabled(setting.enabled):
-            yield finding(VARS_PLUGIN_OFF, path, f"{SETTING} does not list {PLUGIN}", (setting.line or 1, 1))
+            is_alone = path in unused
+            else_ = ", and nothing else in the project decrypts its encrypted vars files" if is_alone else ""
+            rule = VARS_PLUGIN if is_alone else VARS_PLUGIN_OFF
+            yield finding(rule, path, f"{SETTING} does not list {PLUGIN}{else_}", (setting.line or 1, 1))
         else:
             for file in files[path]:
-                if not is_vars_file(file):
+                if not is_vars_file_name(file):
                     message = "the vars plugin does not read this file: its name does not end with .transit.yml"
                     yield finding(VARS_PLUGIN, file, message)

@@ -75,7 +75,7 @@ FINGERPRINT = Rule(
     "fingerprint",
     WARNING,
     "An entry without a valid fingerprint, so that changes of its value are not noticed.",
-    "Write its value again, with vault_transit_vars or mlkeys import.",
+    "Write its value again, with mlkeys set or vault_transit_vars.",
 )
 MIXED_VERSIONS = Rule(
     "MLK204",
@@ -117,7 +117,7 @@ VARS_PLUGIN = Rule(
     "MLK209",
     "vars-plugin",
     WARNING,
-    "An encrypted vars file whose variables stay ciphertext, although the vars plugin is enabled.",
+    "Encrypted variables that stay ciphertext: the vars plugin does not decrypt them, and nothing else does.",
     "Correct vars_plugins_enabled in ansible.cfg (mlkeys init --ansible), or rename the file to NAME.transit.yml.",
 )
 VARS_PLUGIN_OFF = Rule(
@@ -125,7 +125,7 @@ VARS_PLUGIN_OFF = Rule(
     "vars-plugin-off",
     NOTE,
     "An ansible.cfg that does not enable the vars plugin, so that variables of encrypted vars files are ciphertext.",
-    "Nothing to do if only hosts decrypt. Otherwise enable the plugin (mlkeys init --ansible).",
+    "Nothing to do if hosts, a lookup or a filter decrypt. Otherwise enable the plugin (mlkeys init --ansible).",
 )
 UNKNOWN_KEY = Rule(
     "MLK301",

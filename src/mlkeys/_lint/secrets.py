@@ -50,7 +50,7 @@ _BASE64, _ESCAPED = "in base64", "with encoded characters"
 
 
 class TooSlow(Exception):
-    """A search takes too long. Whoever limits its time raises it in the search.
+    """A search takes too long. The code that limits its time raises it in the search.
 
     Attributes:
         rule: of the user, that was searched for; empty if it was another one.

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from mlkeys._model.duration import Duration
 from mlkeys._providers.literals import shown
-from mlkeys._shared.schema import Attribute, did_you_mean
+from mlkeys._shared._attributes.attribute import Attribute
+from mlkeys._shared.suggestions import did_you_mean
 
 Value: TypeAlias = str | bool | int | Duration | tuple[str, ...] | Mapping[str, str]
 

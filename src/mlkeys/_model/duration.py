@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlkeys._providers.literals import hidden
-from mlkeys._shared.schema import parse_duration
+from mlkeys._shared.durations import parse_duration
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 

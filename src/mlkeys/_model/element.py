@@ -13,7 +13,7 @@ from mlkeys._model.location import call_site
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
 from mlkeys._model.types import TEXT, TEXTS, all_now, named_now, now, optional, report_foreign, taken
-from mlkeys._shared.schema import Attribute
+from mlkeys._shared._attributes.attribute import Attribute
 
 Target = Literal["ansible", "terraform"]
 

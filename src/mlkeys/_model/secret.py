@@ -39,6 +39,9 @@ class Secret:
     def prompt(question: str) -> PromptSecret:
         """Ask on the terminal, without echo, at every deployment.
 
+        The answer is one line of less than 4,095 bytes, where a terminal cuts it. Use `Secret.file` for longer values,
+        and for those of several lines.
+
         Args:
             question: the prompt.
         """
@@ -182,7 +185,7 @@ class GeneratedSecret(Secret):
 
 @dataclass(frozen=True, slots=True)
 class DataKeySecret(GeneratedSecret):
-    """The source of `key.datakey`: so many random bytes, which the server makes."""
+    """The source of `key.datakey`: this many random bytes, which the server makes."""
 
     def __repr__(self) -> str:
         return f"<a data key of {self.length * 8} bits>"

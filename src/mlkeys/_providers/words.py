@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-#: A name has fewer capitals than one in so many letters.
+#: A name has fewer capitals than one in this many letters.
 CAPITALS_OF_VALUES = 6
 # Random letters and digits without a capital have more digits.
 _DIGITS_OF_NAMES = 3

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mlkeys._errors import MlkeysError
 from mlkeys._model.attributes import unknown_problem
 from mlkeys._shared.printable import one_line
-from mlkeys._shared.schema import VARS_FILE_SUFFIXES
+from mlkeys._shared.vars_files import VARS_FILE_SUFFIXES, is_vars_file_name
 from mlkeys._system import collection
 
 if TYPE_CHECKING:
@@ -55,6 +55,15 @@ class FileProblem:
 
     path: Path
     problem: str
+
+
+#: The environment variable that names files, and folders of them, for programs.
+FILES_VARIABLE = "MLKEYS_FILES"
+
+
+def names_of_files(value: str) -> list[str]:
+    """The files that a value of this variable names, separated by colons. An empty part stands for nothing."""
+    return [name for name in value.split(os.pathsep) if name]
 
 
 def chosen_files(named: Sequence[Path]) -> list[Path]:
@@ -122,7 +131,7 @@ def _inside(folder: Path) -> Iterator[Path]:
 
 def _is_vars_file(path: Path) -> bool:
     """Whether it is a file of such a name, or should be one, so that reading it says what is wrong."""
-    if not path.name.endswith(VARS_FILE_SUFFIXES):
+    if not is_vars_file_name(path.name):
         return False
     try:
         return stat.S_ISREG(path.stat().st_mode)
@@ -167,7 +176,7 @@ def secrets_of(connect: Callable[[], Client], path: Path) -> list[Secret]:
 
     Raises:
         MlkeysError: it is not valid, holds values that are not encrypted, or holds nothing, as after a write that was
-            cut short. Whoever uses it would go on without what it held.
+            cut short. Anyone who uses it would go on without what it held.
     """
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import load
 
@@ -266,7 +275,7 @@ def _decrypted(client: Client, backend: str, key: str, entries: Sequence[Entry])
 
 def _opened(entry: Entry, content: bytes) -> bytes | str:
     """The plaintext of an entry, or the reason why its type is not known."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import TypeUnknown
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import TypeUnknown
 
     try:
         return _in_json(entry.opened(content))

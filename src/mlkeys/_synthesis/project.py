@@ -12,9 +12,9 @@ from pathlib import Path
 from mlkeys._constructs.host_config import HostConfig
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
-from mlkeys._shared.folders import Folder, folder_at, opened
-from mlkeys._shared.reading import opened_to_read
-from mlkeys._shared.replacing import File, NewFile
+from mlkeys._shared._files.folders import Folder, folder_at, opened
+from mlkeys._shared._files.reading import opened_to_read
+from mlkeys._shared._files.replacing import File, NewFile
 from mlkeys._synthesis import former_files
 from mlkeys._synthesis.synth import MANIFEST, Synthesis, synthesize
 

@@ -265,7 +265,7 @@ def in_plain_words() -> Iterator[None]:
 
 
 def with_way_to_a_server(message: str) -> str:
-    """An error of the collection, with what whoever has no server yet can do if that is the problem."""
+    """An error of the collection, with what a user without a server can do, if that is the problem."""
     return f"{message} To start a development server: mlkeys dev -- sh" if _NO_SERVER.search(message) else message
 
 

@@ -19,7 +19,7 @@ from types import FrameType
 from mlkeys._errors import MlkeysError
 from mlkeys._system import vim
 from mlkeys._system.processes import STOPPING, ending_with_parent, holding_signals
-from mlkeys._system.terminal import in_foreground
+from mlkeys._system.terminal import has_terminal, in_foreground
 
 # The characters for which git runs an editor through a shell, less those that only separate words.
 _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?\[#~=%\n]")
@@ -94,7 +94,7 @@ class Guard:
     """
 
     def __init__(self) -> None:
-        self._with_terminal = in_foreground()
+        self._with_terminal = has_terminal()
         self._editor: subprocess.Popen[bytes] | None = None
         self._waits = False
         self._stopped = 0
@@ -116,7 +116,7 @@ class Guard:
                 self._editor = subprocess.Popen(
                     argv,
                     env=own,
-                    # On a terminal it must stay in our process group, the one that may use the terminal.
+                    # On a terminal it must stay in our process group, the one that a shell gives the terminal to.
                     process_group=None if self._with_terminal else 0,
                     preexec_fn=ending_with_parent(before_exec),  # noqa: PLW1509  one thread
                 )
@@ -157,7 +157,7 @@ class Guard:
                 raise Stopped(number)
         elif number == signal.SIGALRM:
             self._send(signal.SIGKILL)
-        elif not (self._with_terminal and number in _FROM_TERMINAL):
+        elif not (number in _FROM_TERMINAL and in_foreground()):
             self._stopped = number
             self._send(signal.SIGTERM)
             signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS)

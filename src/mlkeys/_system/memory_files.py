@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
-from mlkeys._shared.folders import Folder, folder_at
+from mlkeys._shared._files.folders import Folder, folder_at
 
 # Above the numbers that shells and programs use by themselves, and the same in each run, as links name it, unless the
 # caller hands over a file of that number, as scripts do with flock.
@@ -70,7 +70,7 @@ def shared_file(name: str) -> int:
 
 
 def fill(descriptor: int, content: bytes) -> None:
-    """Replace the content of a shared file. Whoever has it open reads the new one from its beginning."""
+    """Replace the content of a shared file. A process that has it open reads the new one from its beginning."""
     written = 0
     while written < len(content):
         written += os.pwrite(descriptor, content[written:], written)

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
-from mlkeys._shared.folders import Folder, folder_at
+from mlkeys._shared._files.folders import Folder, folder_at
 from mlkeys._system.processes import holding_signals
 
 _PREFIX = "mlkeys-edit-"

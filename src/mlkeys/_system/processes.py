@@ -25,7 +25,7 @@ _STEERING = (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, si
 # The same. On a terminal, they stop who uses it from the background.
 _OF_BACKGROUND = (signal.SIGTTIN, signal.SIGTTOU)
 # These, a terminal sends to all processes in its foreground.
-_OF_TERMINAL = (signal.SIGQUIT, signal.SIGWINCH)
+_OF_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH)
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -123,7 +123,7 @@ def _end_orphans(spared: set[int]) -> None:
 
 
 def _end_in_time(command: int) -> None:
-    """Wait for the end of a command that got a signal, and see to it. Its status stays for whoever waits."""
+    """Wait for the end of a command that got a signal, and see to it. Its status stays for the code that waits."""
     begun = time.monotonic()
     with suppress(ChildProcessError, ProcessLookupError):
         while os.waitid(os.P_PID, command, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
@@ -136,17 +136,60 @@ def _end_in_time(command: int) -> None:
 def _pass_on(number: int, command: int) -> None:
     # It may have ended, or have become somebody else.
     with suppress(ProcessLookupError, PermissionError):
-        if os.getpgid(command) == command:
-            os.killpg(command, number)
-        elif number != signal.SIGINT:  # the terminal sends Ctrl-C to the command itself
-            os.kill(command, number)
+        send = os.killpg if os.getpgid(command) == command else os.kill
+        if not _has_from_terminal(number, command):
+            send(command, number)
+        if number in STOPPING and _is_stopped(command):
+            # Only one that goes on can follow.
+            send(command, signal.SIGCONT)
 
 
 def _steer(number: int, command: int) -> None:
     # Unlike what stops it, this is not for its children, which it would end if they don't expect it.
     with suppress(ProcessLookupError, PermissionError):
-        if number not in _OF_TERMINAL or os.getpgid(command) == command:
+        if not _has_from_terminal(number, command):
             os.kill(command, number)
+
+
+def _has_from_terminal(number: int, command: int) -> bool:
+    """Whether the terminal sends this signal to the command itself."""
+    return number in _OF_TERMINAL and os.getpgid(command) == os.getpgrp() and in_foreground()
+
+
+def _is_stopped(command: int) -> bool:
+    """Whether a signal such as SIGTSTP has stopped a child, and none has continued it."""
+    return _stopped_by(command) is not None
+
+
+def _stopped_by(command: int) -> int | None:
+    """The signal that has stopped a child, ``None`` if none has, or if the system does not show it."""
+    if sys.platform == "darwin":
+        return None
+    with suppress(ChildProcessError):
+        # WNOWAIT leaves the status to the caller that waits.
+        if found := os.waitid(os.P_PID, command, os.WSTOPPED | os.WNOHANG | os.WNOWAIT):
+            return found.si_status
+    return None
+
+
+def _follow_stop(command: int) -> None:
+    """Stop as a child has, and continue it when this process continues: a shell sees this process alone."""
+    # One that stopped both also continues both, in any order.
+    if not _is_stopped(command):
+        return
+    time.sleep(_INTERVAL)
+    number = _stopped_by(command)
+    if number is None:
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCONT])
+    try:
+        # Where nobody could continue this process, that does nothing. SIGSTOP would stop it nevertheless.
+        signal.raise_signal(signal.SIGTSTP if number == signal.SIGSTOP else number)
+        if signal.SIGCONT in signal.sigpending():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(command, signal.SIGCONT)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Settings(TypedDict, total=False):
@@ -178,6 +221,7 @@ class ChildProcess:
         self.is_asked_to_end = False
         self._orphans = orphans
         self._steering = steering() if steered else set()
+        self._follows_stops = has_terminal()
         self._spared: set[int] = set()
         self._ending: threading.Thread | None = None
         self._command: subprocess.Popen[str] | None = None
@@ -187,6 +231,8 @@ class ChildProcess:
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._on_signal) for number in STOPPING}
         self._before |= {number: signal.signal(number, self._on_steering) for number in self._steering}
+        if self._follows_stops:
+            self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, self._on_child)
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -232,9 +278,10 @@ class ChildProcess:
         Raises:
             OSError: it cannot be started.
         """
-        # On a terminal the command must stay in our process group, the one that may use the terminal.
+        # On a terminal the command must stay in our process group: a shell gives the terminal to this group, stops and
+        # continues it, whether it is in the foreground by now or not.
         # Elsewhere it leads its own group, so that a signal also reaches its children.
-        leads = not in_foreground()
+        leads = not has_terminal()
         with holding_signals() as before_exec:
             started = subprocess.Popen(
                 command,
@@ -252,6 +299,9 @@ class ChildProcess:
     def pass_signals_to(self, command: subprocess.Popen[str]) -> None:
         """Let this command get the signals from now on, and no other."""
         self._command = command
+        if self._follows_stops:
+            # It may have stopped before.
+            _follow_stop(command.pid)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._over:
@@ -274,9 +324,24 @@ class ChildProcess:
         if self.is_service and self._command is not None and self._command.returncode is None:
             _steer(number, self._command.pid)
 
+    def _on_child(self, _number: int, _frame: FrameType | None) -> None:
+        if self._command is not None and self._command.returncode is None:
+            _follow_stop(self._command.pid)
+
     def _end_what_is_left(self, command: int) -> None:
         _end_in_time(command)
         _end_orphans({*self._spared, command})
+
+
+def terminate(command: subprocess.Popen[str]) -> None:
+    """Ask a command to end, also one that is stopped.
+
+    Raises:
+        PermissionError: it has become somebody else.
+    """
+    command.terminate()
+    if command.returncode is None and _is_stopped(command.pid):
+        command.send_signal(signal.SIGCONT)
 
 
 def exit_status(returned: int) -> int:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mlkeys._errors import MlkeysError
-from mlkeys._shared import folders, replacing
-from mlkeys._shared.reading import opened_to_read
+from mlkeys._shared._files import folders, replacing
+from mlkeys._shared._files.reading import opened_to_read
 
 # What the caller has open. It is written to as it is.
 _OPEN_ALREADY = re.compile(r"/dev/(?:stdout|stderr|null|tty|fd/\d+)|/proc/self/fd/\d+")

@@ -73,7 +73,7 @@ class Line:
         )
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Start over."""
         self.is_complete = self.is_left = self.is_pasting = self._has_breaks = False
         self._content, self._after, self._pasted = bytearray(), bytearray(), bytearray()
         self._mark = b""
@@ -193,7 +193,7 @@ def _keys_as_they_come(question: bytes) -> Iterator[tuple[int, Line]]:
 
     It is as before when the block ends, and while a signal stops or ends this process.
 
-    Yields the terminal, and a line to take what is entered, which begins anew after a stop.
+    Yields the terminal, and a line to take what is entered, which starts over after a stop.
     """
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)

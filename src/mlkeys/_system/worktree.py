@@ -8,7 +8,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cached_property
@@ -19,8 +19,6 @@ from mlkeys._shared.vars_places import beside
 from mlkeys._system.decoding import PACKED, decoded
 from mlkeys._system.git import LARGEST, REGULAR_MODES, TOO_LARGE, committed, contents_of, git, git_with_warnings
 
-# Used where git cannot list a folder.
-_IGNORED_FOLDERS = {".git", ".hg", ".svn", ".nox", ".tox", ".venv", "__pycache__", "node_modules"}
 # What git says about a folder, in whose place it lists nothing.
 _CLOSED = re.compile(rb"^warning: could not open directory '(.+)/': (.+)$", re.MULTILINE)
 # Read at a time.
@@ -100,14 +98,17 @@ class _Repository:
 class Worktree:
     """The files below paths."""
 
-    def __init__(self, paths: Sequence[Path], exclude: Sequence[str] = ()) -> None:
+    def __init__(self, paths: Sequence[Path], exclude: Sequence[str] = (), *, ignored: Collection[str]) -> None:
         """
         Args:
             paths: files and folders; none for the current folder, or for all of git's work tree if git is asked.
+            exclude: patterns of paths to leave out.
+            ignored: names of folders to leave out where git cannot list a folder.
         """
         self._everything = not paths
         self._paths = paths or (Path(),)
         self._exclude = exclude
+        self._ignored = ignored
         self._repositories: dict[Path, _Repository] = {}
         self._places: dict[str, tuple[_Repository | None, str]] = {}
         #: Folders that could not be listed, and paths that lead nowhere.
@@ -215,7 +216,7 @@ class Worktree:
                 yield from (f"{folder}/{os.path.relpath(name, inside or '.')}" for name in names)
                 return
         for parent, folders, found in os.walk(folder, onerror=self._note):
-            folders[:] = sorted(set(folders) - _IGNORED_FOLDERS)
+            folders[:] = sorted(name for name in folders if name not in self._ignored)
             yield from (f"{parent}/{name}" for name in sorted(found))
 
     def _encrypted_vars(self, folder: Path) -> list[str]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 
+from mlkeys._shared.vars_files import VARS_FILE_SUFFIXES
+
 FOLDER = "mlkeys.state"
 RECORD_FILE = "record.json"
 #: Minimum versions of keys (`min_decryption_version`, the floor) after rotations.
 FLOORS_FILE = "floors.json"
-VARS_SUFFIX = ".transit.yml"
+VARS_SUFFIX = VARS_FILE_SUFFIXES[0]
 
 _FOREIGN = re.compile(r"^\.|[^A-Za-z0-9_.-]")
 

@@ -20,7 +20,7 @@ from mlkeys._model.attributes import Value, checked, unknown_problem
 from mlkeys._model.element import Element
 from mlkeys._model.stack import Root, Stack, root_of
 from mlkeys._shared.policy import FOR_SECRETS, Rule, grant_rules, merged
-from mlkeys._shared.schema import did_you_mean
+from mlkeys._shared.suggestions import did_you_mean
 from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import synthesize_for
 from mlkeys._testing.rights import Call, allowed

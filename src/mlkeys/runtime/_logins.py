@@ -104,7 +104,7 @@ class Login:
             return refused is not None and (self._creates_tokens or (auth.method == "token" and not auth.token))
 
     def close(self, seconds: float) -> None:
-        """Revoke the token that a login of this process created, within so many seconds, and end connections."""
+        """Revoke the token that a login of this process created, within this many seconds, and end connections."""
         end = time.monotonic() + seconds
         self._is_closed = True
         lock = self.lock.lock

@@ -7,16 +7,33 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from hashlib import sha256
+from pathlib import Path
 
 from mlkeys._model.attributes import unknown_problem
+from mlkeys._stored.secrets import FILES_VARIABLE, names_of_files
 from mlkeys.runtime._errors import WrongUse
 from mlkeys.runtime._process import option_names
 
 
-def files_of_environment() -> list[str]:
-    """The files that `MLKEYS_FILES` names. An empty part stands for nothing, and alone for the current folder."""
-    named = os.environ.get("MLKEYS_FILES", "").split(os.pathsep)
-    return [name for name in named if name] or [""]
+def places_of(files: Collection[object]) -> tuple[Path, ...]:
+    """The files and folders that were named, those of the environment, or the current folder.
+
+    Raises:
+        WrongUse: one is neither a text nor a path, or is empty.
+    """
+    named = [_place(file) for file in files]
+    return tuple(Path(name).absolute() for name in named or names_of_files(os.environ.get(FILES_VARIABLE, "")) or [""])
+
+
+def _place(file: object) -> str:
+    name = os.fspath(file) if isinstance(file, (str, os.PathLike)) else file
+    if not isinstance(name, str):
+        advice = ": pass several with an asterisk, secrets(*files)" if isinstance(file, Collection) else ""
+        advice = "" if isinstance(file, bytes) else advice
+        raise WrongUse(f"A file is a text or a path, and not a value of the type {type(file).__name__}{advice}.")
+    if not name or "\0" in name:
+        raise WrongUse(f"The path of a file {'contains the character NUL' if name else 'is empty'}.")
+    return name
 
 
 def digest_of(connection: Mapping[str, object]) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, KeysView, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, cast, overload
 
 from mlkeys._errors import MlkeysError
 from mlkeys._stored import secrets as stored
@@ -20,10 +20,15 @@ from mlkeys.runtime._errors import SecretsError, UnknownSecret, bare, without_va
 from mlkeys.runtime._fields import object_of
 from mlkeys.runtime._hangup import listen, received
 from mlkeys.runtime._held import Entries, Held, Marks, marks_of, with_those_kept
-from mlkeys.runtime._options import check_lifetime, check_options, digest_of, files_of_environment, names_in
+from mlkeys.runtime._options import check_lifetime, check_options, digest_of, names_in, places_of
 from mlkeys.runtime._process import is_refusal, log, process
 from mlkeys.runtime._types import checked_fields
 from mlkeys.runtime._work import PATIENCE, Work
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+
+    _Connecting = Callable[[], AbstractContextManager[Callable[[], Client]]]
 
 T = TypeVar("T")
 
@@ -54,12 +59,13 @@ class Secrets:
         self._paths = paths
         self._names = names
         self._lifetime = float("inf") if lifetime is None else lifetime
-        self._options = options
         self._keep_stale = keep_stale
         self._core_dumps = core_dumps
         self._held: Held | None = None
         # Before that of a login, and held until all is decrypted: one request is enough for all threads.
-        self._renewing = process.new_lock()
+        self._renewing = lock = process.new_lock()
+        # The options may hold a token, which those who look at the attributes of an object do not get from a function.
+        self._connecting: _Connecting = lambda: process.connecting(lock, options)
         # When an attempt failed, and why.
         self._failed = (0.0, "")
         self._work: Work[Held | Exception] = Work()
@@ -156,8 +162,9 @@ class Secrets:
         """Read and decrypt again now, for as long as a request may take.
 
         Raises:
-            SecretsError: that failed, for all secrets or for the ones that it names. With ``keep_stale``, these stay as
-                they were, and the next attempt is that of the next renewal, 30 seconds later at the earliest.
+            SecretsError: that failed, for all secrets or for the ones that it names, also at the first use. With
+                ``keep_stale``, these stay as they were, and the next attempt is that of the next renewal, 30 seconds
+                later at the earliest.
         """
         with self._renewing.lock:
             old, marks = self._held, marks_of(self._paths)
@@ -168,8 +175,10 @@ class Secrets:
                     self._held = _put_off(old, marks)
                 raise
             self._held, lost = self._merged(new, old)
-        if lost:
-            raise SecretsError(f"Some secrets do not decrypt any more: {', '.join(lost)}")
+        failing = [name for name, value in new.values.items() if isinstance(value, str)]
+        if failing:
+            since = " any more" if failing == lost else ""
+            raise SecretsError(f"Some secrets do not decrypt{since}: {', '.join(failing)}")
 
     @without_values
     def close(self) -> None:
@@ -235,7 +244,7 @@ class Secrets:
     def _outcome(self) -> Held | Exception:
         try:
             return self._decrypted_if_due()
-        except Exception as problem:  # noqa: BLE001  whoever waits gets it
+        except Exception as problem:  # noqa: BLE001  the waiting thread gets it
             return problem
 
     @without_values
@@ -304,7 +313,7 @@ class Secrets:
             raise MlkeysError(f"{refused} A new login did not help: {problem}") from None
 
     def _read(self) -> Mapping[str, bytes | str]:
-        with collection.in_plain_words(), process.connecting(self._renewing, self._options) as connect:
+        with collection.in_plain_words(), self._connecting() as connect:
             found = stored.stored_secrets(connect, stored.chosen_files(self._paths))
             chosen = stored.only(found, self._names)
             if chosen and not self._core_dumps:
@@ -369,12 +378,12 @@ def secrets(
             over those of the environment.
 
     Raises:
-        TypeError: an option is unknown, or has another type.
+        TypeError: an option is unknown or has another type, or a path is none or empty.
     """
     check_options(connection)
     check_lifetime(lifetime)
     names = names_in(only)
-    paths = tuple(Path(file).absolute() for file in files or files_of_environment())
+    paths = places_of(files)
     known = (paths, names, lifetime, keep_stale, core_dumps, digest_of(connection))
     with process.state:
         if known not in _open:

@@ -106,13 +106,11 @@ def fields_in(kind: Any) -> dict[str, Any]:
 
 
 def _annotated(kind: type) -> dict[str, Any]:
-    problem = ""
     try:
         hints = typing.get_type_hints(kind, include_extras=True)
     except Exception as error:  # noqa: BLE001  annotations may be any code
         problem = str(error) or type(error).__name__
-    if problem:
-        raise WrongUse(f"The annotations of {kind.__name__} cannot be read: {problem}.")
+        raise WrongUse(f"The annotations of {kind.__name__} cannot be read: {problem}.") from None
     made = (
         {field.name for field in dataclasses.fields(kind) if not field.init} if dataclasses.is_dataclass(kind) else ()
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds that whoever begins a renewal waits for it. Then the values that are in memory are used.
+#: Seconds that the caller that begins a renewal waits for it. Then the values that are in memory are used.
 PATIENCE = 1.0
 
 
@@ -58,7 +58,7 @@ class Work(Generic[T]):
         def run() -> None:
             try:
                 result = work()
-            except BaseException as problem:  # noqa: BLE001  whoever waits gets it
+            except BaseException as problem:  # noqa: BLE001  the waiting thread gets it
                 self._running = None
                 future.set_exception(problem)
             else:

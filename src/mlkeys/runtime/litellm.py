@@ -1,9 +1,12 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""A custom secret manager for LiteLLM's proxy, which wants it in a file beside its ``config.yaml``::
+"""A custom secret manager for LiteLLM's proxy, which loads it from a file beside its ``config.yaml``.
 
-# mlkeys_secrets.py
-from mlkeys.runtime.litellm import TransitSecretManager
+Example:
+    ::
+
+        # mlkeys_secrets.py
+        from mlkeys.runtime.litellm import TransitSecretManager
 """
 
 from __future__ import annotations

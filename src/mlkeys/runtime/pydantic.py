@@ -1,13 +1,16 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""A source of settings for pydantic-settings, which FastAPI's documentation uses too::
+"""A source of settings for pydantic-settings, which FastAPI's documentation uses too.
 
-class Settings(BaseSettings):
-    openai_api_key: SecretStr
+Example:
+    ::
 
-    @classmethod
-    def settings_customise_sources(cls, settings_cls, init_settings, env_settings, **others):
-        return init_settings, env_settings, TransitSettingsSource(settings_cls, "keys.transit.yml")
+        class Settings(BaseSettings):
+            openai_api_key: SecretStr
+
+            @classmethod
+            def settings_customise_sources(cls, settings_cls, init_settings, env_settings, **others):
+                return init_settings, env_settings, TransitSettingsSource(settings_cls, "keys.transit.yml")
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ def test_ctrl_c_is_for_ansible_which_ends_by_itself(tmp_path: Path) -> None:
 
 def test_a_deployment_that_is_terminated_leaves_nothing_running(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(WAITING.replace("/FOLDER", str(tmp_path)))
-    # Without a terminal, as in CI. Whoever still ran would hold the pipe open for a minute.
+    # Without a terminal, as in CI. A process that still ran would hold the pipe open for a minute.
     with subprocess.Popen(
         [sys.executable, "-m", "mlkeys", "deploy"],
         cwd=tmp_path,

@@ -432,7 +432,7 @@ def test_a_token_that_rotates_is_checked_for_the_rest_of_a_rotation(
 def test_what_a_token_has_too_much_of_is_named(
     doctor: Doctor, bao: Bao, mount: str, mint_token: Callable[[str], str]
 ) -> None:
-    # An engine that somebody else made, and that makes keys for whoever may create them.
+    # An engine that somebody else made, and that makes keys for anyone who may create them.
     program = PROGRAM.replace('TransitSecretBackend("engine"', 'TransitSecretBackend.from_existing("engine"')
     Path("app.py").write_text(program.replace("ENGINE", mount))
     bao.done("POST", f"{mount}/keys/ml", {"derived": True})

@@ -232,7 +232,7 @@ def test_a_host_that_cannot_be_reached_keeps_floors_down_and_nothing_else(place:
     before = inventory.read_text()
     lost = "{ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1}"
     inventory.write_text(before.replace("gateway-b: {}", f"gateway-b: {lost}"))
-    # As a program would have it, but that would write the inventory anew.
+    # As a program would have it, but that would write the inventory again.
     two = [word for name in ("providers", "other") for word in ("--key", f"{place.mount}/{name}")]
     output = place.rotate("-i", str(place.project / "inventory"), *two, "--now", status=1)
     assert len(re.findall(r'"msg": "The floor .* could not be looked at: gateway-b \(unreachable\)', output)) == 2

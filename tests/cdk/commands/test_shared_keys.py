@@ -181,7 +181,7 @@ def also(name: str, *keys: Key, generated: bool = True) -> Fleet:
 
 
 def test_what_the_user_names_is_rewrapped_before_the_floor_is_raised() -> None:
-    """Whoever is named first rotates the key, and the project of the command raises its floor."""
+    """The fleet that is named first rotates the key, and the project of the command raises its floor."""
     fleets = [fleet("one", KEY, OWN, owned=KEY), also("inventory", generated=False), also("program", KEY)]
     found = chosen(fleets, ["transit/shared"], ())
     assert [one.fleet.name for one in found] == ["inventory", "program", "one"]

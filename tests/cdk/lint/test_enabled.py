@@ -49,10 +49,35 @@ def test_the_setting_is_held_against_the_files(configuration: str, found: list[s
 def test_a_name_that_the_plugin_does_not_read_is_found_where_it_is_enabled() -> None:
     written("group_vars/all/keys.yml", VARS)
     written("ansible.cfg", cfg("host_group_vars"))
+    written("play.yml", "- hosts: all\n  roles: [mlkeys.transit.vault_transit_host]\n")
     assert listed() == ["MLK210 ansible.cfg:4"]
     written("ansible.cfg", RIGHT)
     assert listed() == ["MLK209 group_vars/all/keys.yml:1"]
     assert "does not end with .transit.yml" in lint(status=1).stdout
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        ("- hosts: all\n  roles: [mlkeys.transit.vault_transit_host]\n", "MLK210"),
+        ("k: \"{{ lookup('mlkeys.transit.vault_transit_vars', 'f') }}\"\n", "MLK210"),
+        ("k: '{{ loaded | mlkeys.transit.decrypt_vars }}'\n", "MLK210"),
+        (
+            "- mlkeys.transit.vault_transit_file: {path: /k, content: '{{ a | mlkeys.transit.quoted(\"json\") }}'}\n",
+            "MLK209",
+        ),
+        ("- ansible.builtin.debug: {msg: '{{ a }}'}\n", "MLK209"),
+    ],
+)
+def test_a_project_that_would_use_ciphertext_is_found(other: str, found: str) -> None:
+    """Nothing decrypts its variables, and a run would write them as keys."""
+    written("group_vars/all/keys.transit.yml", VARS)
+    written("ansible.cfg", cfg("host_group_vars"))
+    written("play.yml", other)
+    assert listed() == [f"{found} ansible.cfg:4"]
+    # Of a part it is not known.
+    assert listed("group_vars", "play.yml") == ["MLK210 ansible.cfg:4"]
+    lint(status=0 if found == "MLK210" else 1)
 
 
 def test_a_configuration_outside_of_the_work_tree_does_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -474,7 +474,7 @@ def test_rules_are_listed_and_their_ids_are_their_own() -> None:
     shown = lint("--rules").stdout
     assert [line.split()[0] for line in shown.splitlines()] == [rule.id for rule in RULES]
     assert len({rule.id for rule in RULES}) == len({rule.name for rule in RULES}) == len(RULES)
-    # Whoever relies on them finds them under these ids for ever.
+    # Anyone who relies on them finds them under these ids forever.
     assert {rule.id: rule.name for rule in RULES} == {
         "MLK101": "provider-key",
         "MLK102": "credential",

@@ -30,7 +30,8 @@ from mlkeys import (
     export,
 )
 from mlkeys import transit as vault
-from mlkeys._shared.schema import KEY_ATTRIBUTES, MOUNT_ATTRIBUTES
+from mlkeys._shared._attributes.key import KEY_ATTRIBUTES
+from mlkeys._shared._attributes.mount import MOUNT_ATTRIBUTES
 from mlkeys._synthesis.synth import synthesize
 from tests.cdk.apps import app_of, files, key_in, problems, stack
 

@@ -56,7 +56,7 @@ PASSING_ON: dict[str, Callable[[Any], str]] = {
 
 
 @pytest.mark.parametrize("way", [*WAYS, *OF_C])
-def test_a_known_value_is_seen_by_whoever_looks(way: str) -> None:
+def test_a_known_value_is_seen_by_any_code_that_looks(way: str) -> None:
     look, wanted = {**WAYS, **OF_C}[way]
     s = stack()
     engine = vault.TransitSecretBackend(s, "engine", path="prod-openai")

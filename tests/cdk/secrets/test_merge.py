@@ -8,6 +8,8 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from mlkeys._commands.vars_file.merge import _merged
 from mlkeys._system import collection
 from tests.cdk.secrets.conftest import SECRETS, Invoke, command_line
@@ -71,3 +73,25 @@ def test_two_people_change_a_file(bao: Bao, stored: Path, invoke: Invoke) -> Non
     git("commit", "--quiet", "--all", "--message", "Ours again")
     assert "both sides changed gcp" in git("merge", "--no-edit", "theirs", status=1)
     assert "<<<<<<< ours" in stored.read_text()
+
+
+@pytest.mark.parametrize("is_swapped", [False, True])
+@pytest.mark.parametrize("place", ["beside", "apart"])
+def test_a_value_in_plain_text_is_not_lost(place: str, is_swapped: bool, invoke: Invoke, tmp_path: Path) -> None:
+    """One side leaves an entry without encryption, the other encrypts it. Wherever Git sees their lines."""
+    many = "".join(f"{letter}: vault:v1:QUJDREVG\n" for letter in "bcdef")
+
+    def text(metadata: str = "", above: str = "", below: str = "") -> str:
+        return f"{above}{many}{below}_transit:\n  format: 2\n  backend: transit\n  key: ml\n{metadata}"
+
+    region = "region: eu\n"
+    plain = text("  unencrypted: [region]\n", **({"below": region} if place == "beside" else {"above": region}))
+    sides = [plain, text(below="region: vault:v1:QUJDREVG\n")]
+    paths = [tmp_path / name for name in ("base", "ours", "theirs")]
+    for path, content in zip(paths, [text(), *(reversed(sides) if is_swapped else sides)], strict=True):
+        path.write_text(content, encoding="utf-8")
+    assert "both sides changed region" in invoke("merge", *map(str, paths), status=1).output
+    merged = paths[1].read_text(encoding="utf-8")
+    assert "<<<<<<< ours" in merged
+    assert "region: eu" in merged
+    assert "region: vault:v1:QUJDREVG" in merged

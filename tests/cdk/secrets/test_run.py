@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mlkeys._commands.secrets import run
+from mlkeys._commands.secrets import programs
 from mlkeys._errors import MlkeysError
 from mlkeys._system.memory_files import link
 from tests.cdk.secrets.conftest import SECRETS, Process, command_line
@@ -77,6 +77,10 @@ def test_variables_are_named_as_asked(stored: Path, process: Process, allow: All
         (["--stop-timeout", "0", "--", "true"], 2, "--stop-timeout needs --watch"),
         (["--", "/no/such/program"], 127, "/no/such/program: command not found."),
         (["--", "/etc"], 126, "/etc: "),
+        (["-f", "", "--", "true"], 2, "the path is empty"),
+        (["--", ""], 127, "Error: The command is empty."),
+        (["--watch", "--", ""], 127, "Error: The command is empty."),
+        (["--watch", "--signal", "HUP", "--stop-timeout", "3", "--", "true"], 2, "--stop-timeout cannot be used with"),
         (["--", "sh", "-c", "exit 7"], 7, ""),
         (["--watch", "--", "/no/such/program"], 127, "/no/such/program: command not found."),
         (["--watch", "--", "sh", "-c", "kill -HUP $$"], 128 + signal.SIGHUP, ""),
@@ -106,18 +110,18 @@ def test_a_program_that_is_not_found_has_the_status_of_a_shell(tmp_path: Path) -
     script.write_text("#!/no/such/interpreter\n")
     search = {"PATH": str(tmp_path)}
     # A folder of the PATH that may not be searched refuses any name.
-    assert run._failure("other", search, refused) == (127, "command not found")
-    assert run._failure("script", search, refused) == (126, "Permission denied")
-    assert run._failure("/root/other", search, refused) == (126, "Permission denied")
-    assert run._failure("script", search, missing) == (127, "the interpreter that it names was not found")
-    assert run._failure(f"{script}s", search, missing) == (127, "command not found")
+    assert programs.failure("other", search, refused) == (127, "command not found")
+    assert programs.failure("script", search, refused) == (126, "Permission denied")
+    assert programs.failure("/root/other", search, refused) == (126, "Permission denied")
+    assert programs.failure("script", search, missing) == (127, "the interpreter that it names was not found")
+    assert programs.failure(f"{script}s", search, missing) == (127, "command not found")
     for name in ("script", "other", str(tmp_path)):
         with pytest.raises(MlkeysError, match="command not found"):
-            run._check_runnable(name, search)
+            programs.check_runnable(name, search)
     script.chmod(0o755)
-    run._check_runnable("script", search)
+    programs.check_runnable("script", search)
     with pytest.raises(MlkeysError, match="GCP: an environment variable holds less"):
-        run._check_runnable("script", {**search, "GCP": "y" * 131072})
+        programs.check_runnable("script", {**search, "GCP": "y" * 131072})
 
 
 @pytest.mark.parametrize(
@@ -152,6 +156,19 @@ def test_what_does_not_decrypt_stops_all(stored: Path, process: Process, allow: 
     done = process("run", "--", "echo", "started", status=1)
     assert b"other_name" in done.stderr
     assert done.stdout == b""
+
+
+def test_files_come_from_the_environment_where_none_is_named(
+    stored: Path, process: Process, allow: Allow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow("decrypt")
+    Path("kept").mkdir()
+    kept = stored.rename("kept/keys.transit.yml")
+    run = ("--only", "gcp", "--", sys.executable, "-c", SHOW)
+    for named in (str(kept), ":kept"):
+        monkeypatch.setenv("MLKEYS_FILES", named)
+        assert environment_of(process("run", *run))["GCP"] == SECRETS["gcp"]
+    assert b"none.transit.yml does not exist" in process("run", "-f", "none.transit.yml", *run, status=1).stderr
 
 
 def test_it_becomes_the_program_and_gives_back_its_login(

@@ -125,8 +125,8 @@ def test_what_is_not_a_value_of_a_field_is_not_repeated(hint: object, content: b
 def test_no_representation_shows_a_value(file: Path) -> None:
     keys = secrets(file)
     assert keys["openai_api_key"]
-    secrets(file, password="sk-runtime-canary-9Zw")
-    shown = repr(keys) + str(keys) + repr(keys._held) + repr(vars(keys)) + repr(_secrets._open)
+    other = secrets(file, password="sk-runtime-canary-9Zw")
+    shown = repr(vars(other)) + repr(keys) + str(keys) + repr(keys._held) + repr(vars(keys)) + repr(_secrets._open)
     assert not [value for value in VALUES.values() if value in shown]
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(keys)
@@ -146,6 +146,8 @@ def test_what_is_wrong_is_said(bao: Bao, mount: str, file: Path, monkeypatch: py
         secrets(file, role="a")
     stored = json.loads(file.read_text())
     file.write_text(json.dumps({**stored, "hf_token": stored["openai_api_key"]}))
+    with pytest.raises(SecretsError, match=r"Some secrets do not decrypt: hf_token\Z"):
+        secrets(file, lifetime=2).renew()
     damaged = secrets(file, keep_stale=False)
     with pytest.raises(SecretsError, match="'hf_token': it does not decrypt: "):
         damaged["hf_token"]

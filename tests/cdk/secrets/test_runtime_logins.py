@@ -212,7 +212,7 @@ def test_renew_takes_no_secret_away(
         with pytest.raises(SecretsError, match="Cannot reach"):
             keys.renew()
         assert dict(keys) == VALUES
-    assert caplog.text == "", "whoever called has the errors"
+    assert caplog.text == "", "the caller has the errors"
     file.write_text("")
     assert dict(keys) == VALUES
     assert "stay as they are" in caplog.text

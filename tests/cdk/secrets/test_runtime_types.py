@@ -236,6 +236,21 @@ def test_an_option_of_another_type_is_refused_at_the_call(options: dict[str, Any
         secrets("not-there.transit.yml", **options)
 
 
+@pytest.mark.parametrize(
+    ("file", "problem"),
+    [
+        (["a.transit.yml"], r"not a value of the type list: pass several with an asterisk, secrets\(\*files\)\."),
+        (None, r"A file is a text or a path, and not a value of the type NoneType\."),
+        (b"a.transit.yml", r"not a value of the type bytes\."),
+        ("", "The path of a file is empty"),
+        ("a\0b", "contains the character NUL"),
+    ],
+)
+def test_what_is_not_a_path_is_refused_at_the_call(file: Any, problem: str) -> None:
+    with pytest.raises(TypeError, match=problem):
+        secrets("not-there.transit.yml", file)
+
+
 def test_a_field_is_created_under_an_alias() -> None:
     assert (key_of(Strict, "key"), key_of(Strict, "token"), key_of(Strict, "port")) == ("openai_api_key", "hf", "port")
     assert isinstance(field_of("a", Path | None, b"/x"), Path)

@@ -231,7 +231,7 @@ def test_a_line_at_a_prompt_is_stored_whole(bao: Bao, stored: Path, tmp_path: Pa
         ("sk-", signal.SIGTERM, 128 + signal.SIGTERM, ""),
     ],
 )
-def test_whoever_leaves_a_prompt_has_the_terminal_as_it_was(
+def test_after_a_prompt_the_terminal_is_as_it_was(
     stored: Path, tmp_path: Path, typed: str, number: int | None, status: int, words: str
 ) -> None:
     before = stored.read_text()

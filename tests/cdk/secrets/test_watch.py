@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import pytest
 
 from tests.cdk.secrets.conftest import SECRETS, Invoke, command_line
 from tests.cdk.stores import KEY
+from tests.cdk.terminals import on_a_terminal, state_of
 
 Allow = Callable[..., None]
 
@@ -219,6 +222,45 @@ def test_the_program_ends_with_the_process_that_watches(stored: Path, allow: All
         assert started.stdout.readline().split()[1:] == [SECRETS["openai_api_key"] + ","]
         started.kill()
         assert started.stdout.read() == ""
+
+
+def test_a_shell_stops_and_continues_the_program_with_the_process_that_watches(
+    stored: Path, allow: Allow, tmp_path: Path
+) -> None:
+    allow("decrypt")
+    assert stored.exists()
+    own = shlex.join(command_line(["run", "--watch", "--", "cat"]))
+    script = f'{own} & echo "pid" $!; read -r; jobs; fg; echo "left" $?; fg; echo "status" $?'
+    with on_a_terminal(["bash", "--norc", "-ic", script], tmp_path, os.environ) as terminal:
+        terminal.wait_for("pid ")
+        terminal.wait_until(lambda: re.search(r"pid \d+\r", terminal.shown) is not None)
+        pid = int(re.findall(r"pid (\d+)\r", terminal.shown)[0])
+        # It reads from the terminal, in the background.
+        terminal.wait_until(lambda: state_of(pid) == "T")
+        terminal.type("\n")
+        terminal.wait_for("Stopped")
+        terminal.wait_until(lambda: state_of(pid) == "S")
+        terminal.type("typed\n")
+        terminal.wait_until(lambda: terminal.shown.count("typed") == 2)
+        terminal.type("\x1a")
+        terminal.wait_for(f"left {128 + signal.SIGTSTP}")
+        terminal.wait_until(lambda: state_of(pid) == "S")
+        terminal.type("\x04")
+        terminal.wait_for("status 0")
+
+
+def test_a_stopped_program_does_not_outlive_its_terminal(stored: Path, allow: Allow, tmp_path: Path) -> None:
+    allow("decrypt")
+    assert stored.exists()
+    own = shlex.join(command_line(["run", "--watch", "--", "cat"]))
+    with on_a_terminal(["bash", "--norc", "-ic", f"{own} & read -r"], tmp_path, os.environ) as terminal:
+        children = Path(f"/proc/{terminal.process.pid}/task/{terminal.process.pid}/children")
+        terminal.wait_until(lambda: children.read_text() != "")
+        (watching,) = map(int, children.read_text().split())
+        terminal.wait_until(lambda: state_of(watching) == "T")
+        (program,) = map(int, Path(f"/proc/{watching}/task/{watching}/children").read_text().split())
+        terminal.process.kill()
+        terminal.wait_until(lambda: not state_of(watching) and not state_of(program))
 
 
 # Leaves a process that ends to process 1, and waits until that has collected it.

@@ -12,9 +12,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from ansible.errors import AnsibleError
 
+from mlkeys import Secret
+from tests.cdk.apps import key_in, stack, task_of
 from tests.cdk.command import changes, mlkeys, mlkeys_on_terminal
+from tests.cdk.readers import ansible_template
 from tests.integration.conftest import SecureBao
 from tests.integration.support.plays import approle
 
@@ -98,6 +103,18 @@ def nobody_answers(folder: Path, env: dict[str, str]) -> None:
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert stored(folder) == before
+
+
+def test_an_answer_that_the_terminal_has_cut_is_not_stored() -> None:
+    part = stack()
+    key_in(part).encrypt(Secret.prompt("Which?"), name="asked")
+    template = task_of(part, "mlkeys.transit.vault_transit_vars")["secrets"]["asked"]
+    for answer in ("k" * 4094, "k" * 4096):
+        assert ansible_template(template, asked_answer=answer) == answer
+    # A terminal counts bytes.
+    for answer in ("k" * 4095, "\u20ac" * 1365):
+        with pytest.raises(AnsibleError, match=r"has cut the answer for asked after 4095 bytes\. Use Secret.file"):
+            ansible_template(template, asked_answer=answer)
 
 
 def test_missing_secrets_are_named_before_anything_is_changed(tmp_path: Path) -> None:

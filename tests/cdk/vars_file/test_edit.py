@@ -7,6 +7,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import stat
@@ -24,7 +26,7 @@ from mlkeys._system import private_folder
 from mlkeys._system.editor import is_known
 from tests.cdk import keys
 from tests.cdk.stores import KEY, KvDocument, content, decrypted, holds_none, kv_document, make_key, token_for
-from tests.cdk.terminals import on_a_terminal
+from tests.cdk.terminals import on_a_terminal, state_of
 from tests.support.server import Bao
 
 FILE = Path("keys.transit.yml")
@@ -48,10 +50,9 @@ def login(
     runtime.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     yield
-    # Locks say nothing of what is in a file.
-    locks = runtime / f"mlkeys-{os.geteuid()}"
+    locks = runtime / f"mlkeys-locks-{os.geteuid()}"
     left = [path for path in runtime.iterdir() if path != locks]
-    left += [path for path in locks.glob("*") if path.stat().st_size]
+    left += locks.glob("*")
     shutil.rmtree(runtime)
     assert left == []
 
@@ -346,6 +347,20 @@ def test_the_only_entry_is_removed_by_its_line_but_not_by_an_empty_text(bao: Bao
     assert decrypted(bao, FILE) == {"only": "one"}
     edit("text = text[: text.index('only')]")
     assert decrypted(bao, FILE) == {}
+
+
+def test_an_editor_in_the_background_waits_for_the_terminal(bao: Bao, stored: Path, tmp_path: Path) -> None:
+    script = f'{shlex.join(COMMAND)} & echo "pid" $!; read -r; fg; echo "status" $?'
+    typing = editor("text += 'typed: ' + open('/dev/tty').readline()")
+    with on_a_terminal(["bash", "--norc", "-ic", script], tmp_path, {"EDITOR": typing}) as terminal:
+        terminal.wait_until(lambda: re.search(r"pid \d+\r", terminal.shown) is not None)
+        pid = int(re.findall(r"pid (\d+)\r", terminal.shown)[0])
+        terminal.wait_until(lambda: state_of(pid) == "T")
+        terminal.type("\n")
+        terminal.wait_until(lambda: state_of(pid) == "S")
+        terminal.type("key\n")
+        terminal.wait_for("status 0")
+    assert decrypted(bao, stored) == {**SECRETS, "typed": "key"}
 
 
 def test_most_entries_are_removed_when_that_is_confirmed(bao: Bao, stored: Path, tmp_path: Path) -> None:

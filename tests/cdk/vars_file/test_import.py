@@ -510,6 +510,12 @@ def test_values_that_are_not_text_are_named_and_decided_on(bao: Bao, importing: 
     }
 
 
+def test_a_date_that_becomes_text_is_named(importing: Importing, password: list[str]) -> None:
+    Path("vault.yml").write_text(vaulted("app: {expires: 2024-01-02, shown: '2024-01-02', port: 80}\n"))
+    stderr = importing("ansible-vault", "vault.yml", *password, "--nested").stderr
+    assert "Stored as text: app.expires, which YAML reads as a date." in " ".join(stderr.split())
+
+
 def test_anchors_and_merges_mean_what_they_mean_to_ansible(bao: Bao, importing: Importing, password: list[str]) -> None:
     text = "base: &base {a: one, b: two}\nmore:\n  <<: *base\n  b: three\nalias: &x four\nsame: *x\n"
     Path("vault.yml").write_text(vaulted(text))

@@ -15,7 +15,7 @@ import pytest
 from mlkeys import MlkeysError
 from mlkeys._commands.errors import write_file
 from mlkeys._devserver import state_folder
-from mlkeys._shared import replacing as shared
+from mlkeys._shared._files import replacing as shared
 from mlkeys._system import replacing
 from tests.support.neighbour import ANOTHER, as_root
 

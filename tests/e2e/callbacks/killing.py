@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import File, NewFile
 
 from tests.e2e.moments import Moments
 

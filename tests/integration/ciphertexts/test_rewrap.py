@@ -20,7 +20,7 @@ from unittest import mock
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import ciphertexts as _module_ciphertexts
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import reached
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import File, NewFile
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import bound
 
 from tests.integration.support.plays import Project, encrypted, make_key
@@ -769,7 +769,7 @@ def test_hosts_that_are_reached_otherwise_need_nothing_but_python(fleet: Fleet, 
 
 @pytest.mark.parametrize("module", [INFO, REWRAP])
 def test_an_encrypted_vars_file_does_not_vouch_for_itself(fleet: Fleet, module: str) -> None:
-    """Its ciphertexts may be of a key that is gone, and have a version that the key made anew has as well."""
+    """Its ciphertexts may be of a key that is gone, and have a version that the new key of this name has as well."""
     path = fleet.folder / "keys.transit.yml"
     VarsFile(fleet.bao, fleet.mount, path).run(VALUES, key="ml")
     fleet.bao.done("POST", f"{fleet.mount}/keys/ml/config", {"deletion_allowed": True})

@@ -84,7 +84,7 @@ def unused_url() -> str:
 # --- reading what was written ---
 
 
-def use_anew(cluster: Cluster, standby: Node, engine: str, file: Path) -> list[ModuleResult]:
+def use_new(cluster: Cluster, standby: Node, engine: str, file: Path) -> list[ModuleResult]:
     """Create an engine and a key, configure, rotate and use it, each step by a module and so a client of its own."""
 
     def key(**options: object) -> ModuleResult:
@@ -111,7 +111,7 @@ def test_what_was_written_through_a_standby_is_read_through_it(cluster: Cluster,
     stale = []
     for number in range(30):
         file = tmp_path / f"{number}.transit.yml"
-        steps = use_anew(cluster, cluster.standbys[number % 2], f"sequence-{number}", file)
+        steps = use_new(cluster, cluster.standbys[number % 2], f"sequence-{number}", file)
         assert [step.msg for step in steps if step.failed] == []
         changed = [step.changed for step in steps]
         versions = (steps[5]["entries"][0]["version"], steps[8]["transit_keys"][0]["latest_version"])

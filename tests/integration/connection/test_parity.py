@@ -380,7 +380,9 @@ def by_agent(environment: Environment, place: Place, folder: Path) -> str:
         elif end != "TOKEN":
             rest[name] = value
     config = {"token_file_path": str(place.folder / ".vault-token")}
-    login = Login(url, "", "", str(folder), str(folder), method="token_file", config=config, **settings)
+    login = Login(
+        url, auth_method="token_file", auth_config=config, folder=str(folder), runtime=str(folder), **settings
+    )
     file = Rendered(str(folder / "seen"), "json", {"a": {"secret": "token"}}, "0400")
     sealed = Sealed("token", stored()["token"], ENGINE, KEY)
     (folder / "agent.hcl").write_text(writing(login, [file], lambda _name: sealed), encoding="utf-8")
@@ -404,7 +406,7 @@ def test_what_works_for_the_servers_client_works_for_all(
     found = {name: get(monkeypatch) for name, get in ALL.items()}
     authorities = [name for name in environment if "_CA" in name or "SSL_CERT_" in name]
     if len(authorities) < 2:
-        # The templates of an agent read one of these variables, and wait for ever with the wrong one.
+        # The templates of an agent read one of these variables, and wait forever with the wrong one.
         found["agent"] = by_agent(environment, place, tmp_path)
     assert found == dict.fromkeys(found, wanted())
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection import pace
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways import pace
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 from click.testing import CliRunner

@@ -43,7 +43,7 @@ class Machine:
     def login(self, **more: Any) -> Login:
         (self.folder / "role_id").write_text(self.role.role_id)
         (self.folder / "secret_id").write_text(self.role.secret_id)
-        return Login(self.bao.addr, "run", self.role.mount, str(self.folder), str(self.folder), **more)
+        return Login(self.bao.addr, "run", self.role.mount, folder=str(self.folder), runtime=str(self.folder), **more)
 
     def seal(self, values: Mapping[str, str]) -> dict[str, Sealed]:
         ciphertexts = encrypted(self.bao, self.mount, values, KEY)
@@ -161,7 +161,7 @@ def test_a_wrapped_secret_id_is_used_up(bao: Bao, machine: Machine, namespace: b
         bao.done("PUT", f"{prefix}sys/policies/acl/run", {"policy": policy})
         bao.done("POST", f"{prefix}auth/{machine.role.mount}/role/run", {"token_policies": ["run"]})
     role = f"{prefix}auth/{machine.role.mount}/role/run"
-    login = machine.login(kept=False, namespace=prefix.rstrip("/"))
+    login = machine.login(secret_id_kept=False, namespace=prefix.rstrip("/"))
     role_id = bao.done("GET", f"{role}/role-id")["data"]["role_id"]
     (machine.folder / "role_id").write_text(role_id)
     token = machine.folder / "once" / "wrapping_token"

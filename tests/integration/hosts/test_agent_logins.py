@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.hcl import METHODS
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Rendered, writing
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import Login
@@ -81,9 +80,9 @@ def place(secure_bao: SecureBao, tmp_path_factory: pytest.TempPathFactory) -> It
 LOGINS: dict[str, dict[str, Any]] = {
     "approle": {},
     "cert": {"auth_role": "gateways"},
-    "jwt": {"auth_role": "gateways", "config": {"path": "FILES/jwt"}},
-    "kubernetes": {"auth_role": "gateway", "config": {"token_path": "FILES/account"}},
-    "token_file": {"config": {"token_file_path": "FILES/token_file"}},
+    "jwt": {"auth_role": "gateways", "auth_config": {"path": "FILES/jwt"}},
+    "kubernetes": {"auth_role": "gateway", "auth_config": {"token_path": "FILES/account"}},
+    "token_file": {"auth_config": {"token_file_path": "FILES/token_file"}},
 }
 
 
@@ -91,10 +90,10 @@ def login(place: Place, method: str, url: str, **more: Any) -> Login:
     """A login over a listener that asks for a certificate."""
     given = json.loads(json.dumps(LOGINS[method]).replace("FILES", str(place.files)))
     here = place.here
-    given |= {"ca_cert": here.ca_cert, "auth_path": f"hosts-{method}", "method": method}
+    given |= {"ca_cert": here.ca_cert, "auth_path": f"hosts-{method}", "auth_method": method}
     certificate = {"client_cert": str(place.certificate.certificate), "client_key": str(place.certificate.key)}
     known = {**given, **certificate, **more}
-    return Login(url, "gateways", "hosts-approle", str(place.files), str(place.files), **known)
+    return Login(url, "gateways", "hosts-approle", folder=str(place.files), runtime=str(place.files), **known)
 
 
 def ran(configuration: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -190,7 +189,7 @@ def test_the_namespace_of_the_login_is_that_of_the_engine_or_one_above(place: Pl
             auth_path="of-hosts",
             namespace=below,
             auth_namespace=namespace or own if own else "",
-            config={"path": str(tmp_path / "jwt")},
+            auth_config={"path": str(tmp_path / "jwt")},
         )
         decrypts(place, how, tmp_path, Sealed("s0", ciphertext, "transit", "ml"))
     finally:
@@ -211,16 +210,13 @@ CLOUDS = {
 def test_openbao_reads_the_configuration_for_a_cloud_and_says_that_it_lacks_the_method(
     place: Place, tmp_path: Path, method: str
 ) -> None:
-    assert METHODS[method].only_vault
     how = Login(
         "http://127.0.0.1:1",
-        "",
-        "",
-        str(tmp_path),
-        str(tmp_path),
-        method=method,
+        auth_method=method,
         auth_role="gateways",
-        config=CLOUDS[method],
+        auth_config=CLOUDS[method],
+        folder=str(tmp_path),
+        runtime=str(tmp_path),
     )
     file = Rendered(str(tmp_path / "no"), "json", {"a": {"secret": "s0"}}, "0400")
     done = ran(writing(how, [file], lambda _name: place.sealed), tmp_path)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import replacing
 
 from tests.support.modules import ModuleResult, run_module
 

@@ -94,7 +94,7 @@ def test_a_file_that_a_neighbour_put_there_before(tmp_path: Path, content: str) 
     assert (path.read_text(), path.stat().st_uid) == ("K=old", ANOTHER)
     with path.open() as held:
         assert run_module("vault_transit_file", {**options, "owner": "root"}).changed
-        # Whoever had it open has the old one.
+        # A process that had it open has the old one.
         assert os.fstat(held.fileno()).st_ino != path.stat().st_ino
     assert (path.read_text(), path.stat().st_uid, path.stat().st_gid) == (content, 0, 0)
 

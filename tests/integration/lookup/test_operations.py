@@ -385,7 +385,7 @@ def test_versions_of_signatures(bao: Bao, engine: str, lookup: Lookup) -> None:
     [fingerprint] = lookup({"value": VALUE, "key_version": 1}, key="versions", operation="hmac")
     bao.done("POST", f"{engine}/keys/versions/config", {"min_decryption_version": 2, "min_encryption_version": 2})
     said = refusal(lookup, proofs[1], key="versions", operation="verify")
-    assert said.endswith("is of a version below the key's min_decryption_version: lower that, or sign anew.")
+    assert said.endswith("is of a version below the key's min_decryption_version: lower that, or sign again.")
     said = refusal(lookup, {"value": VALUE, "hmac": fingerprint}, key="versions", operation="verify_hmac")
     assert "its hmac is of a version below the key's min_decryption_version" in said
     terms = [VALUE, {"value": VALUE, "key_version": 1}]

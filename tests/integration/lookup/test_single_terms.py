@@ -96,7 +96,7 @@ NOT_DERIVED = (
 )
 FOREIGN = "it does not decrypt: another key, another context or associated data, or the ciphertext is damaged"
 TOO_NEW = "its key version does not exist (yet): another key, or a key restored from an older backup"
-TOO_OLD = "its key version is below the key's min_decryption_version: lower that, or encrypt the value anew"
+TOO_OLD = "its key version is below the key's min_decryption_version: lower that, or encrypt the value again"
 PUBLIC_ALONE = "the server has the public key of this version alone: import the private key, with complete: true"
 CUT = "vault:v1:QQ=="
 DIGEST = base64.b64encode(hashlib.sha256(VALUE.encode()).digest()).decode()

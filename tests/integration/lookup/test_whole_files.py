@@ -15,7 +15,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
 
 from tests.integration.support.plays import VARS_PLUGIN, Project, asked, make_key, messages, vars_file
 from tests.integration.support.runs import Ledger
@@ -213,6 +213,7 @@ def test_each_way_in_which_a_playbook_loads_a_file(bao: Bao, mount: str, tmp_pat
     refused = project.run("-e", "@extra.transit.yml", status=2)
     assert messages(refused.stdout)[0] == "extra 3k 4"
     assert "the _transit has no fingerprint of files_data.api_key" in refused.stdout + refused.stderr
+    assert "Read each with the lookup mlkeys.transit.vault_transit_vars" in refused.stdout + refused.stderr
     assert "canary" not in done.stdout + done.stderr + refused.stdout + refused.stderr
 
 
@@ -224,13 +225,15 @@ def test_each_way_in_which_a_playbook_loads_a_file(bao: Bao, mount: str, tmp_pat
         ("sealed | mlkeys.transit.decrypt_vars(names=['opnai'])", "Did you mean 'openai'"),
         ("sealed | mlkeys.transit.decrypt_vars(ulr='x')", "unknown options ulr"),
         ("{'a': 'sk-in-the-clear', '_transit': sealed._transit} | mlkeys.transit.decrypt_vars", "a is not ciphertext"),
+        ("{'other': missing, '_transit': sealed._transit} | mlkeys.transit.decrypt_vars", "'missing' is undefined"),
+        ("{'other': lost, '_transit': sealed._transit} | mlkeys.transit.decrypt_vars", "lost: the server is down"),
         ("{'other': sealed.openai, '_transit': sealed._transit} | mlkeys.transit.decrypt_vars", "does not decrypt"),
     ],
 )
 def test_what_cannot_be_decrypted(bao: Bao, file: Path, expression: str, message: str) -> None:
     sealed = json.loads(file.read_text(encoding="utf-8"))
     with pytest.raises(AnsibleError) as failure:
-        filtered(bao, {"sealed": sealed}, expression)
+        filtered(bao, {"sealed": sealed, "lost": undefined("lost: the server is down")}, expression)
     assert message in str(failure.value)
     assert "in-the-clear" not in str(failure.value).replace(expression, "")
     assert SECRETS["openai"] not in str(failure.value)

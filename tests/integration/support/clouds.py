@@ -275,7 +275,7 @@ def azure_directory(signer: Signer, client: str, secret: str, pair: Pair) -> Ite
 
 @contextlib.contextmanager
 def azure_machine(signer: Signer, header: str) -> Iterator[str]:
-    """The identity endpoint of a machine. It issues tokens to whoever knows the header."""
+    """The identity endpoint of a machine. It issues tokens to anyone who knows the header."""
 
     class Identity(Answering):
         def do_GET(self) -> None:

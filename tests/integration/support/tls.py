@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A private certificate authority, made anew for the tests of one process."""
+"""A private certificate authority, new for each test process."""
 
 from __future__ import annotations
 

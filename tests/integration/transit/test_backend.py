@@ -251,7 +251,7 @@ def test_a_refusal_of_the_server_is_reported_in_its_words(
 def test_invalid_durations_are_refused_without_a_request(bao: Bao, path: str) -> None:
     ledger = Ledger(bao)
     assert refused(bao, MODULE, path=path, default_lease_ttl="-1", max_lease_ttl="9223372037") == (
-        "default_lease_ttl: '-1' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds; "
+        "default_lease_ttl: '-1' is not a duration: write for example 30d, 720h, 1h30m or a number of seconds; "
         "max_lease_ttl: '9223372037' is out of range: at most 9223372036 seconds."
     )
     assert ledger.requests == []

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import wrapped
-from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.locks import exclusive
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import KEY_TYPES, import_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from cryptography.hazmat.primitives import serialization

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import locks
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import reconcile_key
 
 from tests.integration.support.runs import Ledger, at_once, converge, refused, run, unchanged
@@ -231,8 +231,8 @@ def test_an_impossible_key_is_not_created(bao: Bao, mount: str, options: dict[st
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ("soon", "'soon' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds."),
-        ("-1", "'-1' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds."),
+        ("soon", "'soon' is not a duration: write for example 30d, 720h, 1h30m or a number of seconds."),
+        ("-1", "'-1' is not a duration: write for example 30d, 720h, 1h30m or a number of seconds."),
         ("0.5s", "'0.5s' is not a whole number of seconds."),
         ("9223372037", "'9223372037' is out of range: at most 9223372036 seconds."),
     ],
@@ -381,11 +381,11 @@ def test_of_two_runs_by_age_the_second_finds_the_key_young(
     options: dict[str, Any] = wanted if module == MODULE else {"keys": [wanted]}
     with ThreadPoolExecutor() as threads:
         # As another run does, from reading the age until the key is rotated.
-        with exclusive(f"rotate {mount}/ml"):
+        with locks.exclusive(f"rotate {mount}/ml"):
             waiting = threads.submit(run, bao, module, backend=mount, **options)
             time.sleep(0.5)
             assert not waiting.done()
-            monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+            monkeypatch.setattr(locks, "_parent", lambda: str(tmp_path))
             assert run(bao, module, backend=mount, **options).changed
         assert not waiting.result().changed
     found = read(bao, mount)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys are soft-deleted and restored, and what lasts for ever is warned of, on a real server."""
+"""Keys are soft-deleted and restored, and what lasts forever is warned of, on a real server."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def test_what_somebody_else_writes_meanwhile_stays(document: KvDocument) -> None
     assert document.decrypt("openai_api_key", document.ciphertexts()["openai_api_key"]) == "sk-another-secret"
 
 
-def test_a_document_that_was_deleted_begins_anew(document: KvDocument) -> None:
+def test_a_document_that_was_deleted_starts_over(document: KvDocument) -> None:
     document.converge(SECRETS)
     document.bao.done("DELETE", f"{document.kv}/data/ml/keys")
     assert actions(document.converge(SECRETS)) == dict.fromkeys(SECRETS, ("added", "new"))

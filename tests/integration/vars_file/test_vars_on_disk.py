@@ -17,8 +17,8 @@ from unittest import mock
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import files
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import File, NewFile
 
 from tests.integration.support.runs import Ledger
 from tests.integration.support.vars_files import SECRETS, VarsFile

@@ -82,7 +82,7 @@ def test_without_rotation_there_is_not_need_to_rewrap_or_verify(vars_file: VarsF
     vars_file.converge({**SECRETS, "openai_api_key": "sk-rolled-secret"}, token=token)
 
 
-def test_an_expired_fingerprint_makes_one_who_may_not_decrypt_write_anew(vars_file: VarsFile, mint_token: Mint) -> None:
+def test_an_expired_fingerprint_makes_one_who_cannot_decrypt_write_again(vars_file: VarsFile, mint_token: Mint) -> None:
     token = mint_token(documented(vars_file.mount))
     vars_file.run(SECRETS, token=token)
     vars_file.rotate()
@@ -96,7 +96,7 @@ def test_an_expired_fingerprint_makes_one_who_may_not_decrypt_write_anew(vars_fi
     assert vars_file.plaintexts() == SECRETS
 
 
-def test_a_file_without_fingerprints_makes_one_who_may_not_decrypt_write_anew(
+def test_a_file_without_fingerprints_makes_one_who_cannot_decrypt_write_again(
     vars_file: VarsFile, mint_token: Mint
 ) -> None:
     token = mint_token(documented(vars_file.mount))

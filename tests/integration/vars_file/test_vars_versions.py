@@ -69,12 +69,19 @@ def test_fingerprints_move_up_without_the_secrets_where_that_is_asked_for(vars_f
     assert set(actions(moved).values()) == {("rewrapped", "behind version 2")}
     assert {text.split(":")[1] for text in vars_file.fingerprints().values()} == {"v2"}
     new = vars_file.ciphertexts()
+    first = {name: digest(text) for name, text in old.items()}
+    assert vars_file.variables()["_transit"]["before"] == {name: f"{text} {text}" for name, text in first.items()}
     successors = {digest(old[name]): new[name] for name in SECRETS}
     assert moved["successors"] == vars_file.run(return_successors=True)["successors"] == successors
     vars_file.configure(min_decryption_version=2, min_encryption_version=2)
     # They can still be verified.
     assert set(actions(vars_file.converge(SECRETS)).values()) == {KEPT}
     assert vars_file.ciphertexts() == new
+    # What shows that a value is still the same one stays through all rewraps.
+    vars_file.rotate()
+    vars_file.converge(refresh_fingerprints=True)
+    befores = {name: f"{digest(text)} {first[name]}" for name, text in new.items()}
+    assert vars_file.variables()["_transit"]["before"] == befores
 
 
 def test_a_changed_value_follows_to_copies_of_the_old_one(vars_file: VarsFile) -> None:

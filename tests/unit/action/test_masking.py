@@ -7,19 +7,24 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import FileError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import (
     MASK,
     Module,
+    ending,
     masked,
     occurring,
     worth_masking,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import connection_spec
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import known_options, spelling_problem
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import spec_of, spelling_problem
 
 from tests.support.modules import module_arguments
 
@@ -117,13 +122,38 @@ def test_a_result_is_masked(failed: bool) -> None:
     assert made.params == {"token": MASK, "other": MASK, "name": "root-key"}
 
 
+def test_a_module_ends_outside_of_handlers_so_that_ansible_adds_no_traceback() -> None:
+    ended: list[tuple[dict[str, Any], Any]] = []
+    module = cast(
+        "AnsibleModule",
+        SimpleNamespace(
+            params={},
+            argument_spec={},
+            no_log_values=set(),
+            fail_json=lambda msg, **result: ended.append(({"msg": msg, **result}, sys.exc_info()[1])),
+        ),
+    )
+
+    @ending
+    def run(_module: AnsibleModule) -> None:
+        try:
+            Path(f"/nonexistent/{CANARY}").stat()
+        except OSError:
+            raise FileError("It cannot be read.", changed=True) from None
+
+    run(module)
+    assert ended == [({"msg": "It cannot be read.", "changed": True}, None)]
+
+
 # Misspelt options
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_options_of_each_module_are_known(module: str) -> None:
-    assert {"url", "cacert"} <= known_options(module)
-    assert spelling_problem(module, dict.fromkeys([*known_options(module), "_ansible_verbosity"])) == ""
+    spec = spec_of(module)
+    names = {*spec, *(alias for option in spec.values() for alias in option.get("aliases", ()))}
+    assert {"url", "cacert"} <= names
+    assert spelling_problem(module, dict.fromkeys([*names, "_ansible_verbosity"])) == ""
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_each_form_is_found_and_replaced_in_the_same_form(form: Form, new: str) 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_a_form_keeps_its_shape(form: Form) -> None:
-    # Versions of as many digits make texts of one length: what is written anew is then what its own writer writes.
+    # Versions of as many digits make texts of one length: what is written again is then what its own writer writes.
     new = token(8, bytes(range(200, 240)) + b"\xfb\xef\xbf\xff\xff")
     changed, _result = rewritten(form.write(OLD, 40).encode(), {OLD: new})
     assert changed.decode() == form.write(new, 40)

@@ -15,9 +15,9 @@ import pytest
 import requests
 import urllib3
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import plain
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import Watch
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import check_files, session_adapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import Watch
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
 

@@ -597,7 +597,7 @@ def test_a_request_that_lost_against_another_one_is_sent_again(server: Scripted)
     assert len(server.asked) == 3
 
 
-def test_but_not_for_ever_and_not_what_must_not_happen_twice(server: Scripted) -> None:
+def test_but_not_forever_and_not_what_must_not_happen_twice(server: Scripted) -> None:
     server.answers = [CONFLICT]
     with pytest.raises(ServerError, match="transaction commit failed"):
         client(server.url).post("transit/config/keys", {})

@@ -16,7 +16,7 @@ from multiprocessing.pool import ThreadPool
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection import limits
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways import limits
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import Proxies
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (

@@ -7,8 +7,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection import pace
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import Pace
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways import pace
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.pace import Pace
 from hypothesis import given
 from hypothesis import strategies as st
 

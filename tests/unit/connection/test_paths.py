@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.api import AppRoles
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import _url_path
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import mount_problem, path_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import mount_problem, path_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_document, pointing

@@ -111,7 +111,7 @@ def test_what_is_not_proven_holds_the_floor_by_its_place(result: Mapping[str, An
 
 
 def test_what_is_unknown_at_the_target_or_above_it_holds_the_floor_as_well() -> None:
-    """It may be a version of a key that was lost, and made anew since."""
+    """It may be a version of a key that was lost, and made again since."""
     for version in (2, 3):
         result = made(host(result=found(row(version=version))))
         [reason] = result["blocking"]

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import (
     SIGNS,
-    SUFFIXES,
     above,
     texts_beside,
 )
@@ -251,10 +249,6 @@ def test_a_folder_that_cannot_be_read_is_a_problem() -> None:
             os.seteuid(user)
             folder.chmod(0o700)
     assert [error.filename for error in problems] == [str(folder)]
-
-
-def test_the_names_of_encrypted_vars_files_are_the_same_everywhere() -> None:
-    assert SUFFIXES == VARS_FILE_SUFFIXES
 
 
 def test_other_files_that_ansible_reads_are_texts_of_a_project(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_service_that_is_down_is_named_and_keeps_the_floor_and_all_versions(li
         assert f"these services are not up: one: gw ({reason}). " in blocking
         assert f"Services are not up: one: gw ({reason})." in result["summary"]
         assert not result["clean"]
-    # Whoever stopped it on purpose can say so, and keeps the versions.
+    # Anyone who stopped it on purpose can say so, and keeps the versions.
     result = made(lines, accept_unread=["one:/etc/mlkeys/gw"])
     assert (result["blocking"], result["accepted"], result["clean"]) == ([], ["one:/etc/mlkeys/gw"], False)
 
@@ -135,7 +135,7 @@ class Folder:
         environment.filters["quote"] = lambda value: shlex.quote(str(value))
         text = environment.get_template(SCRIPT.name).render(
             vault_transit_host_running_wait=wait,
-            vault_transit_host_services=services,
+            vault_transit_host_services=services or ([] if wait else [{"name": "gw"}]),
             vault_transit_host_start_timeout=1,
         )
         for place, here in (("/etc/mlkeys/", f"{self.root}/etc/"), ("/run/mlkeys/", f"{self.root}/run/")):
@@ -169,6 +169,27 @@ def test_the_role_says_what_a_service_started_with_and_what_its_next_start_decry
     assert "gw stale yes" in host.look(wait=1)
     (host.folder / "agent.hcl").unlink()
     assert host.look() == []
+
+
+def test_what_runs_and_is_not_described_is_named(host: Folder) -> None:
+    others = {"name": "other"}
+    assert host.look(0, others)[0] == "gw undeclared yes"
+    host.script("service", "echo gw does not run, but processes that it has left do: 42; exit 4")
+    assert "gw runs yes" in host.look()
+    assert host.look(0, others)[0] == "gw undeclared yes"
+    host.script("service", "exit 3")
+    assert "gw undeclared yes" not in host.look(0, others)
+    # Without its folder, as after a removal by hand.
+    began = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(") ")[2].split()[19]
+    record = host.runtime / "gone.pid"
+    record.write_text(f"{os.getpid()} {began}\n", encoding="ascii")
+    assert host.look()[0] == "gone undeclared yes"
+    record.write_text(f"{os.getpid()} 1{began}\n", encoding="ascii")
+    assert "gone undeclared yes" not in host.look()
+
+
+def test_what_nothing_describes_keeps_no_floor_of_keys_that_it_does_not_use() -> None:
+    assert made(["gone undeclared yes"])["blocking"] == []
 
 
 def test_a_start_a_moment_ago_is_seen_to_its_end(host: Folder) -> None:

@@ -249,6 +249,15 @@ def test_a_host_whose_services_do_not_answer_is_named() -> None:
     assert problem == {"severity": "error", "text": "a could not be looked at: its services did not answer."}
 
 
+def test_a_service_that_runs_and_that_nothing_describes_is_named() -> None:
+    [problem] = status([key()], [looked(["gone undeclared yes"])], LIMIT, NOW)["problems"]
+    assert problem["severity"] == "warning"
+    assert problem["text"] == (
+        "a: gone runs with its secrets, but vault_transit_host_services does not have it. Describe it there, with "
+        "state: absent if it has to go, and run ansible-playbook -i x site."
+    )
+
+
 # The first second of 2026.
 NOW = Logins(now=1767225600.0, within=14 * DAY, site="ansible-playbook -i x site")
 

@@ -31,6 +31,7 @@ class Service:
         self.folder = folder
         self.log = folder / "log"
         self.log.write_text("", encoding="utf-8")
+        self.begun = Path(f"{folder}.begun")
 
     def behaves(self, script: str) -> None:
         path = self.folder / "service"
@@ -91,12 +92,16 @@ def test_a_program_that_lives_for_a_while_is_up(service: Service) -> None:
     assert service.check() == ""
 
 
-def test_a_program_that_has_ended_is_named_with_its_log_and_without_its_key(service: Service) -> None:
-    service.log.write_text(f"Traceback: bad key '{KEY}' in /etc/app/config.yaml: {PLAIN}\nbye\n", encoding="utf-8")
+def test_lines_are_shown_only_where_the_program_has_not_written_any(service: Service) -> None:
+    """It may write passwords that look like no key."""
+    last = f"[ERROR] bad key '{KEY}' in /etc/app/config.yaml: {PLAIN}\nbye\n"
+    service.log.write_text(f"gw: starts\npassword hunter\ngw: starts\n{last}", encoding="utf-8")
     service.behaves("exit 3")
-    said = service.check()
-    assert said.startswith("Its program ended at once, or did not get its secrets.\nThe last lines of its log:\n")
-    assert said.endswith("Traceback: bad key '(hidden)' in /etc/app/config.yaml: (hidden)\nbye\n")
+    ended = "Its program ended at once, or did not get its secrets.\n"
+    hidden = "[ERROR] bad key '(hidden)' in /etc/app/config.yaml: (hidden)\nbye\n"
+    assert service.check() == f"{ended}The last lines of its log:\n{hidden}"
+    service.begun.touch()
+    assert service.check() == ended
 
 
 def test_a_program_that_ends_within_the_grace_is_not_up(service: Service) -> None:
@@ -134,18 +139,21 @@ def test_a_port_accepts_connections(service: Service) -> None:
 
 
 def test_a_command_ends_well(service: Service) -> None:
-    assert service.check(command=["/bin/sh", "-c", "exit 0"]) == ""
-    said = service.check(command=["/bin/sh", "-c", "exit 7"])
-    assert said.startswith("It is not ready after 1 seconds: /bin/sh ended with status 7.\n")
+    assert service.check(timeout=30, command=["/bin/sh", "-c", "exit 0"]) == ""
+    # An attempt that the end of the time cuts says less than one before it.
+    said = service.check(timeout=5, command=["/bin/sh", "-c", "exit 7"])
+    assert said.startswith("It is not ready after 5 seconds: /bin/sh ended with status 7.\n")
 
 
 def test_a_command_ends_with_the_time_and_with_the_program(service: Service) -> None:
-    command = ["/bin/sh", "-c", "sleep 47.11 & sleep 47.11"]
+    # No other run of this test has these seconds.
+    seconds = f"47.{os.getpid()}"
+    command = ["/bin/sh", "-c", f"sleep {seconds} & sleep {seconds}"]
     assert service.check(command=command).startswith("It is not ready after 1 seconds: /bin/sh does not end.\n")
     service.behaves(f'test "$1" != pid || test -e {service.folder}/ended || echo 42; touch {service.folder}/seen')
-    ends = f"sleep 0.2; touch {service.folder}/ended; sleep 47.11"
+    ends = f"sleep 0.2; touch {service.folder}/ended; sleep {seconds}"
     assert service.check(timeout=30, command=["/bin/sh", "-c", ends]).startswith("Its program ended before it was")
-    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"47.11" in content(path)]
+    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if seconds.encode() in content(path)]
     assert left == []
 
 
@@ -201,6 +209,23 @@ def test_a_program_under_systemd_says_itself_that_it_is_ready(service: Service, 
     (service.folder / "systemctl").chmod(0o755)
     (service.folder / "unit").write_text(f"{state}\nNRestarts=0\n", encoding="utf-8")
     assert service.check(systemd=True, notify=True)[: len(said) or None] == said
+
+
+@pytest.mark.parametrize(
+    ("more", "limit"),
+    [({"type": "notify"}, "90"), ({"type": "notify", "timeout": 120}, "130"), ({"type": ""}, "infinity")],
+)
+def test_a_notification_is_not_awaited_forever(more: dict[str, Any], limit: str) -> None:
+    """What decrypts may wait for the server, and asks for more time."""
+    unit = (TEMPLATE.parent / "unit.j2").read_text(encoding="utf-8")
+    part = unit[unit.index("{% if vault_transit_host_service.type == 'notify' %}") :].partition("RuntimeDirectory=")[0]
+    begin = part.partition("{% if vault_transit_host_service.environment_file")[0]
+    service = {"agent": "x", **more}
+    lines = jinja2.Template(begin).render(
+        vault_transit_host_service=service, vault_transit_host_start_timeout=more.get("timeout", 60)
+    )
+    assert f"TimeoutStartSec={limit}\n" in lines
+    assert ("NotifyAccess=all" in lines) is (more["type"] == "notify")
 
 
 def test_what_watches_a_ciphertext_is_started_only_where_it_is(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.host import Host
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import described, systemd_word
@@ -199,6 +200,19 @@ def test_every_change_of_what_a_service_gets_changes_its_fingerprint() -> None:
     found = [described_one(**change)["fingerprint"] for change in changes]
     assert len(set(found)) == len(changes)
     assert found == [described_one(**change)["fingerprint"] for change in changes]
+
+
+@pytest.mark.parametrize("mode", ["agent", "plaintext"])
+def test_a_ciphertext_that_was_only_rewrapped_leaves_the_fingerprint(mode: str) -> None:
+    def of(ciphertext: str, before: str = "") -> str:
+        metadata = {"hmac": {"a": f"{ciphertext} {digest(ciphertext)}"}, "before": {"a": before}}
+        documents = [{"path": "p", "content": {"a": ciphertext, "_transit": metadata}}]
+        return str(described_one(documents=documents, mode=mode, environment={"A": "a"})["fingerprint"])
+
+    first, second, third = (f"vault:v{version}:CCCC" for version in (1, 2, 3))
+    assert of(second, f"{digest(first)} {digest(first)}") == of(third, f"{digest(second)} {digest(first)}") == of(first)
+    # A new value, and one of which that is not known.
+    assert of(second, digest(first)) == of(second) != of(first)
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,24 @@ def test_what_remains_of_a_service_is_listed(folder: Path, tmp_path: Path) -> No
     assert "has attempts" in inspected(folder)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="files belong to the user of the tests")
+def test_how_it_ended_and_what_it_ran_with_before_an_interrupted_run_is_reported(folder: Path, tmp_path: Path) -> None:
+    ended, previous = tmp_path / "runtime.ended", tmp_path / "runtime.previous"
+    for text in ("3 $(id)\n", "x 3\n", ""):
+        ended.write_text(text)
+        assert look(folder) == ["has folder"]
+    ended.write_text("137 1700000000\n")
+    [report] = look(folder)[1:]
+    assert report.startswith("ended 137 2023-11-1")
+    ended.unlink()
+    previous.mkdir()
+    assert look(folder) == ["has folder"]
+    (previous / "4").write_text("file /srv/app/.env\nuser gw\n")
+    (previous / "paths").write_text(f"1 64:1 {folder}/agent.hcl\n4 64:1 {folder}/placed\n")
+    assert look(folder) == ["has folder", "has previous", "kept file /srv/app/.env"]
+    assert f"leaves {previous}" in inspected(folder)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_what_others_own_is_not_read(folder: Path, tmp_path: Path) -> None:
     for name, text in (("accessor", "abc"), ("placed", "file /etc/victim\n"), ("started", "abc")):

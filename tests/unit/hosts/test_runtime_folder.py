@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The folder in memory of a service belongs to its user. Root, who makes it anew at each start, is not misled there."""
+"""The folder in memory of a service belongs to its user. Root makes it again at each start, and is not misled."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_one_that_does_not_run_reads_its_files_when_it_starts(host: Host) -> Non
 def test_it_forgets_a_service_before_the_service_stops() -> None:
     """Otherwise it starts the script again, and the user of the service cannot be removed."""
     stop = (ROLE / "tasks" / "stop.yml").read_text(encoding="utf-8")
-    steps = ["Remove what starts it at boot", "Let supervisord forget it", "Stop the script"]
+    steps = ["Remove boot entries", "Remove the program from supervisord", "Stop the script"]
     assert sorted(steps, key=stop.index) == steps
 
 

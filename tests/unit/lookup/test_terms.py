@@ -15,7 +15,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms impor
     TermDefaults,
     asked_from,
     decode_base64,
-    items_from,
+    refuse_problems,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from hypothesis import given
@@ -38,7 +38,9 @@ OPTIONS: dict[str, Any] = {
 
 
 def items(terms: Sequence[Any], **options: object) -> list[Item]:
-    return items_from(terms, lookup_request({**OPTIONS, **options}).defaults)
+    asked = asked_from(terms, lookup_request({**OPTIONS, **options}).defaults)
+    refuse_problems(asked)
+    return [one.ask for one in asked]
 
 
 def refusal(terms: Sequence[Any], **options: object) -> str:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders, locks
 
 ANOTHER = 12345
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
@@ -162,7 +162,7 @@ def test_a_path_may_be_left_by_dots_as_long_as_no_link_was_on_it(tree: Path, the
         (ANOTHER, 0o755, f"the user with ID {ANOTHER}"),
     ],
 )
-def test_whoever_may_write_to_a_folder_may_have_moved_a_link_into_it(
+def test_anyone_who_may_write_to_a_folder_may_have_moved_a_link_into_it(
     tree: Path, owner: int, mode: int, words: str
 ) -> None:
     shared = tree / "shared"
@@ -235,7 +235,7 @@ def test_one_run_waits_for_the_other_and_then_gives_up(tmp_path: Path, monkeypat
         with folder.locked() as descriptor:
             assert descriptor is not None
             assert os.fstat(descriptor).st_ino == tmp_path.stat().st_ino
-        with folders.folder_at(str(tmp_path)) as other, other.locked(), pytest.raises(folders.Busy), folder.locked():
+        with folders.folder_at(str(tmp_path)) as other, other.locked(), pytest.raises(locks.Busy), folder.locked():
             pass
         with folder.locked():
             pass

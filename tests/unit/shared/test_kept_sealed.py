@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from ansible.errors import AnsibleFilterError
@@ -26,7 +29,49 @@ def test_ciphertext_is_found(text: str) -> None:
     assert holds_ciphertext(text)
 
 
-@pytest.mark.parametrize("text", ["", "sk-FAKE-0001", "vault:v1:", "vault:v0:abcd", "see vault:v1:... there", "vault"])
+def in_base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+ENCODED = [
+    quote(SEALED, safe=""),
+    f"DATABASE_URL=postgres://u:{quote(SEALED, safe='')}@db/x",
+    quote(quote(SEALED, safe=""), safe=""),
+    *(in_base64("user:"[:count] + SEALED) for count in range(6)),
+    f"x{in_base64(SEALED)}",
+    quote(base64.b64encode(f"\u00ff?>{SEALED}".encode()), safe=""),
+    f"auth: Basic {in_base64('u:' + quote(SEALED, safe=''))}",
+    base64.urlsafe_b64encode(f"\u00ff\u00fe{SEALED}".encode()).decode(),
+    base64.encodebytes(f"{'a line before it ' * 9}{SEALED}".encode()).decode(),
+    json.dumps({"auths": base64.encodebytes(f"{'before it ' * 9}{SEALED}".encode()).decode()}),
+    in_base64(json.dumps({"auths": {"ghcr.io": {"auth": in_base64(f"user:{SEALED}")}}})),
+]
+
+
+@pytest.mark.parametrize("text", ENCODED)
+def test_ciphertext_that_was_encoded_is_found(text: str) -> None:
+    """Templates encode a password for a URL, and the credentials of a registry in base64."""
+    assert holds_ciphertext(text)
+    assert lines_with_ciphertext(f"a: b\n{text}")
+    with pytest.raises(AnsibleFilterError, match="the value is a ciphertext"):
+        in_quotes(text, "json")
+    with pytest.raises(AnsibleFilterError, match="DSN is a ciphertext"):
+        shaped({"DSN": text}, "json")
+
+
+OTHERS = [
+    "sk-proj-" + "Ab1_-" * 30,
+    in_base64("see vault:v1:... there" * 9),
+    "100%" + "A" * 99,
+    "%zz" * 99,
+    "A" * 100000,
+]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*OTHERS, "", "sk-FAKE-0001", "vault:v1:", "vault:v0:abcd", "see vault:v1:... there", "vault"],
+)
 def test_all_else_is_not(text: str) -> None:
     assert not holds_ciphertext(text)
 

@@ -18,8 +18,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import Attributes, File, NewFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import Attributes, File, NewFile
 
 from tests.support.neighbour import ANOTHER, AS_ANOTHER, as_root, racing
 
@@ -155,7 +155,7 @@ def test_who_may_not_give_files_away_keeps_the_new_one(path: Path) -> None:
     path.chmod(0o4664)
     path.parent.chmod(0o777)
     program = f"""
-from mlkeys._shared import folders, replacing
+from mlkeys._shared._files import folders, replacing
 import os; {AS_ANOTHER}
 with folders.opened("m.env") as (folder, name), replacing.File(folder, name) as file:
     file.replace(b"new")

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import shutil
 import tomllib
 from collections.abc import Mapping
 from typing import Any
@@ -49,6 +51,27 @@ def test_docker_reads_a_line_as_it_is(data: Mapping[str, str]) -> None:
 @given(CHARACTERS_ONLY)
 def test_a_shell_reads_the_variables_of_a_service_as_well(data: Mapping[str, str]) -> None:
     assert read_by_shell(rendered("environment_file", data)) == data
+
+
+# What a shell may expand in an assignment, and what stands beside it.
+SIGNS = ("", "ls", *"=:~+-%@,./^#!*?{}[]()<>|&;")
+
+
+def test_each_shell_reads_the_same_variables() -> None:
+    texts = ["".join(parts) for parts in itertools.product(SIGNS, SIGNS, ("", "ls", "=", "root"))]
+    data = {f"X{number}": text for number, text in enumerate(texts)}
+    written = rendered("environment_file", data)
+    for shell in (["sh"], ["bash"], ["dash"], ["zsh", "-f"]):
+        if shutil.which(shell[0]):
+            assert read_by_shell(written, *shell) == data
+
+
+@pytest.mark.parametrize("shape", ["dotenv", "environment_file"])
+def test_what_zsh_would_expand_is_not_bare(shape: str) -> None:
+    for text in ("=ls", "user:=ls", "a:=", "=", "~", "a:~"):
+        assert quoted(shape, text) == f"'{text}'"
+    for text in ("", "a=b:c", "YQ==", "http://a:80/", ":", "a::b"):
+        assert quoted(shape, text) == text
 
 
 @by_program

@@ -8,7 +8,7 @@ import io
 
 import pytest
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import is_reserved, needs_quotes
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import is_reserved, needs_quotes
 from ruamel.yaml import YAML
 
 WORDS = ["yes", "no", "on", "off", "true", "false", "null", "y", "n", "~", "none", "text", "yess", "key"]

@@ -13,7 +13,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.keys import (
     FAIL,
     reconcile_keys,

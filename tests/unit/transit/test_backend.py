@@ -20,9 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import (
     Outcome,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    MOUNT_ATTRIBUTES,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.mount import MOUNT_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import (
     reconcile_backend,
 )
@@ -115,8 +113,8 @@ def test_all_invalid_durations_are_named_before_the_server_is_asked() -> None:
     with pytest.raises(InvalidOption) as error:
         run_mount(Script(), mount(default_lease_ttl="soon", max_lease_ttl="-1"))
     assert error.value.message == (
-        "default_lease_ttl: 'soon' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds; "
-        "max_lease_ttl: '-1' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds."
+        "default_lease_ttl: 'soon' is not a duration: write for example 30d, 720h, 1h30m or a number of seconds; "
+        "max_lease_ttl: '-1' is not a duration: write for example 30d, 720h, 1h30m or a number of seconds."
     )
 
 

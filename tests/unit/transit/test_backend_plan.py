@@ -8,11 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ChangeImpossible
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    AT_CREATION,
-    MOUNT_ATTRIBUTES,
-    Attribute,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.attribute import AT_CREATION, Attribute
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.mount import MOUNT_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend_plan import (
     MountPlan,
     mount_state,

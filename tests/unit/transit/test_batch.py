@@ -254,7 +254,7 @@ def test_a_fingerprint_that_fails_for_another_reason_is_an_error() -> None:
         ("chacha20poly1305: message authentication failed", MEANING),
         (
             "ciphertext or signature version is disallowed by policy (too old)",
-            "its key version is below the key's min_decryption_version: lower that, or encrypt the value anew",
+            "its key version is below the key's min_decryption_version: lower that, or encrypt the value again",
         ),
         (
             "invalid ciphertext: version is too new",

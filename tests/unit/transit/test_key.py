@@ -21,9 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import (
     Outcome,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
-    KEY_ATTRIBUTES,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
     reconcile_key,
 )

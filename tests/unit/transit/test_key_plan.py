@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ChangeImpossible
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.attribute import (
     ANY_TIME,
     AT_CREATION,
-    KEY_ATTRIBUTES,
     ON_ONLY,
     Attribute,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_plan import (
     key_state,
     plan_key,

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ChangeImpossible
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.attribute import AT_CREATION
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import NOT_DERIVABLE_TYPES
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import AT_CREATION, KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_plan import (
     KeyPlan,
     key_state,

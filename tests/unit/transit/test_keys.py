@@ -158,7 +158,7 @@ def test_every_bad_entry_is_named_and_nothing_is_written() -> None:
         "locked": "refused",
     }
     assert errors(outcome)["taken"] == ("type is 'aes256-gcm96' and cannot become 'rsa-2048' (it is set at creation)")
-    duration = "'soon' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds"
+    duration = "'soon' is not a duration: write for example 30d, 720h, 1h30m or a number of seconds"
     assert outcome.failure == (
         "4 of 5 keys failed: transit/keys/a/b: 'a/b' is not a key name: letters, digits, '_', '-' and '.', beginning "
         "and ending with a letter, digit or '_'; "

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.modules import vault_transit_keys
 
 from tests.support.collection import ROOT

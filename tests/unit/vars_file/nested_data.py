@@ -59,7 +59,7 @@ def changed(
     version: int = 1,
     same: Collection[str] = (),
 ) -> str:
-    """The text with other data; what is the same is not encrypted anew."""
+    """The text with other data; what is the same is not encrypted again."""
     values = {path: encoded(value) for path, value in flattened(data).items() if path not in same}
     texts = encrypted(values, version)
     prints = {

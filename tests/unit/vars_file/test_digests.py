@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whoever puts another ciphertext into a copy of an encrypted vars file leaves all values and types as they are."""
+"""Anyone who puts another ciphertext into a copy of an encrypted vars file leaves all values and types as they are."""
 
 from __future__ import annotations
 

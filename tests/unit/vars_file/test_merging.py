@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,14 +95,45 @@ def test_a_side_that_changed_nothing_yields(base: State | None, theirs: State | 
     assert (found and found[0]) == (theirs and theirs[0])
 
 
+def mixed(states: Mapping[str, State | str | None]) -> VarsFile:
+    """A file with texts for the values that it leaves without encryption."""
+    plain = {name: state for name, state in states.items() if isinstance(state, str)}
+    sealed = file({name: state for name, state in states.items() if not isinstance(state, str)})
+    return replace(sealed, open=plain, format=NESTED)
+
+
+def value_of(state: State | str | None) -> object:
+    """What two states have in common that mean the same. Another encryption of the same value changes nothing."""
+    return state[0:1] if isinstance(state, tuple) else state
+
+
+MIXED = STATES | st.sampled_from(["x", "y", "z"])
+
+
+@given(MIXED, MIXED, MIXED)
+def test_a_value_that_both_sides_changed_is_a_conflict_also_without_encryption(
+    base: State | str | None, ours: State | str | None, theirs: State | str | None
+) -> None:
+    sides = [mixed({"a": state, "b": ("x", 1)}) for state in (base, ours, theirs)]
+    before, mine, yours = map(value_of, (base, ours, theirs))
+    assert merge(*sides).conflicts == (["a"] if mine != yours and before not in (mine, yours) else [])
+
+
+def test_data_around_a_value_without_encryption_is_a_conflict() -> None:
+    base = mixed({"b": ("x", 1)})
+    ours, theirs = mixed({"b": ("x", 1), "a": "eu"}), mixed({"b": ("x", 1), "a.b": ("y", 1)})
+    assert merge(base, ours, theirs).conflicts
+    assert merge(base, theirs, ours).conflicts
+
+
 def test_entries_without_proof_of_the_same_value_are_different() -> None:
     plain = {version: Entry("a", f"vault:v{version}:x") for version in (1, 2, 3)}
     files = [VarsFile("k", "t", "transit", "ml", "", {"a": plain[version]}) for version in (1, 2, 3)]
     assert merge(*files).conflicts == ["a"]
 
 
-def test_a_fingerprint_of_another_ciphertext_is_not_bound_anew() -> None:
-    """Whoever writes the file next has to notice it."""
+def test_a_fingerprint_of_another_ciphertext_is_not_bound_again() -> None:
+    """Anyone who writes the file next has to notice it."""
     base = VarsFile("k", "t", "transit", "ml", "", {})
     misbound = Entry("a", "vault:v1:x", "vault:v1:fp", digest("vault:v1:other"))
     edits = merge(base, base, VarsFile("k", "t", "transit", "ml", "", {"a": misbound})).edits
@@ -130,3 +162,15 @@ def test_git_alone_merges_what_two_people_add(kind: int, tmp_path: Path) -> None
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert done.stdout == added(texts["theirs"], "mistral") == added(texts["ours"], "cohere")
+
+
+def test_a_value_keeps_its_origin_with_the_ciphertext_of_the_other_side() -> None:
+    first, second, third = (f"vault:v{version}:x" for version in (1, 2, 3))
+    base = VarsFile("p", "text", "transit", "ml", "", {"a": Entry("a", first, "vault:v1:x", digest(first))})
+    rewrapped = Entry("a", third, "vault:v1:x", digest(third), before=digest(second), first=digest(first))
+    renewed = Entry("a", third, "vault:v1:y", digest(third), before=digest(second))
+    for theirs, origins in ((rewrapped, {"a": digest(first)}), (renewed, {})):
+        assert merge(base, base, VarsFile("p", "text", "transit", "ml", "", {"a": theirs})).edits.origins == origins
+    assert rewrapped.origin == digest(first)
+    # Not that of another ciphertext, which somebody has written beside the marks of this one.
+    assert Entry("a", second, "vault:v1:x", digest(third), first=digest(first)).origin == digest(second)

@@ -20,7 +20,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     FLAT,
     NESTED,
-    TypeUnknown,
     fingerprint_input,
     parse,
 )
@@ -37,7 +36,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import fitted
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import vars_request
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded, encoded, is_same
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import (
+    TypeUnknown,
+    decoded,
+    encoded,
+    is_same,
+)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -373,3 +377,12 @@ def test_a_value_with_a_ciphertext_in_it_is_not_encrypted_unless_it_is_meant_to_
         vars_request({**OPTIONS, "secrets": given}, "")
     assert WHOLE not in caught.value.message
     assert vars_request({**OPTIONS, "secrets": given, "allow_ciphertext": True}, "").secrets
+
+
+def test_everything_goes_only_if_that_is_said() -> None:
+    """Secrets that somebody drops from a task, since the repository is the source, must not take the file along."""
+    purging = {**OPTIONS, "secrets": {}, "purge": True}
+    with pytest.raises(InvalidOption, match="purge would remove every entry, because neither secrets nor keep"):
+        vars_request({**purging, "keep": None}, "")
+    assert vars_request({**purging, "keep": []}, "").purge
+    assert vars_request({**purging, "keep": None, "secrets": {"a": None}}, "").ungiven == {"a"}

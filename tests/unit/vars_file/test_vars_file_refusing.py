@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_ownership
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,

@@ -13,8 +13,8 @@ from unittest import mock
 import pytest
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import needs_quotes
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import needs_quotes
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file import changes
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Document, plain
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (

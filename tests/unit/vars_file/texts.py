@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import Edits, update
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     VarsFile,

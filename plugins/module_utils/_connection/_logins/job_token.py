@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Auth
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import (
     TooLarge,
     content_within,
     done_within,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 
 _SECONDS = 30.0
 

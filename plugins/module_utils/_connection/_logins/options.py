@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 
 AUTH_METHODS = (
     "token",

@@ -15,7 +15,7 @@ import re
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Auth
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.reading import opened_to_read
 
 _MOST_BYTES = 65536
 _SECONDS = 60

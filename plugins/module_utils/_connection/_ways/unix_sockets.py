@@ -12,7 +12,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import (
     Watch,
     decompressing_nothing,
     watched_pool,

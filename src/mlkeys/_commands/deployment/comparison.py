@@ -25,7 +25,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made, Record
 from mlkeys._record.remade import Known
-from mlkeys._shared.schema import did_you_mean
+from mlkeys._shared.suggestions import did_you_mean
 from mlkeys._system import collection
 from mlkeys._targets.state_names import FOLDER, RECORD_FILE
 

@@ -75,7 +75,7 @@ def departed(
     """
     former = state.former
     if state.record is not None:
-        # The record names the roles. Whoever uses a policy of the program in another one made that.
+        # The record names the roles. Anyone who uses a policy of the program in another one made that.
         former = former.union(Made(policies=found.policies_of(state.record.owner)))
     stored = {key: names & former.secrets.get(key, names) for key, names in state.stored().items()}
     former = former.union(Made(secrets=stored))

@@ -14,8 +14,9 @@ import click
 from mlkeys._commands.deployment.state import PUBLIC, program_folder
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
-from mlkeys._shared.schema import METADATA, mount_problem, name_problem
-from mlkeys._shared.yaml_limits import yaml_problem
+from mlkeys._shared._yaml.limits import yaml_problem
+from mlkeys._shared.names import mount_problem, name_problem
+from mlkeys._shared.vars_files import METADATA
 from mlkeys._system.replacing import make_folder, read, remove, replace
 from mlkeys._targets.state_names import FLOORS_FILE, FOLDER, VARS_SUFFIX, folder_of, vars_file_of
 

@@ -15,7 +15,7 @@ from mlkeys._commands.deployment import presence
 from mlkeys._commands.deployment.state import StackState
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Made
-from mlkeys._shared.schema import path_problem
+from mlkeys._shared.names import path_problem
 from mlkeys._system import collection
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from mlkeys._commands.deployment.state import StackState
 from mlkeys._commands.playbook import ansible_playbook
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Files, Made
-from mlkeys._shared.schema import did_you_mean
+from mlkeys._shared.suggestions import did_you_mean
 
 #: Evaluated paths by template, by host.
 Paths = Mapping[str, Mapping[str, str]]

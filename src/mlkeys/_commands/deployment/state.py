@@ -17,7 +17,7 @@ from mlkeys._analysis.view import View
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made, Record, parsed
-from mlkeys._shared.schema import METADATA
+from mlkeys._shared.vars_files import METADATA
 from mlkeys._system import collection
 from mlkeys._system.replacing import bytes_of, make_folder, read, remove_folder
 from mlkeys._system.replacing import rename as renamed

@@ -51,7 +51,7 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, as_json
     Checks what is installed, PROGRAM (app.py) if it exists, the settings, the server, the login, and whether the token
     has the capabilities that deploying PROGRAM needs. In an Ansible project, it also checks whether Ansible decrypts
     the encrypted vars files (vars_plugins_enabled in ansible.cfg), and in a clone of Git whether Git merges them with
-    'mlkeys merge'. Says where bao, in the same environment, would use another server or other settings. Logs in as a
+    'mlkeys merge'. Reports where bao would use another server or other settings in the same environment. Logs in as a
     deployment does, changes nothing, and shows no secrets. Exits with 1 if something is wrong. A remark points out
     something that works but may be unexpected.
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from mlkeys._commands.doctor.check import Check
 from mlkeys._commands.merge_driver import ATTRIBUTES, DEFINE, attributed, is_defined
+from mlkeys._shared._files.reading import opened_to_read
+from mlkeys._shared._files.replacing import MOST_BYTES
 from mlkeys._shared.merge_conflicts import conflict_in
-from mlkeys._shared.reading import opened_to_read
-from mlkeys._shared.replacing import MOST_BYTES
-from mlkeys._shared.schema import VARS_FILE_SUFFIXES
+from mlkeys._shared.vars_files import VARS_FILE_SUFFIXES
 
 _NAME = "merge driver"
 _TEXT = "Git merges encrypted vars files line by line"

@@ -22,8 +22,8 @@ from mlkeys._model.duration import Duration
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.secret import KvSecret
 from mlkeys._model.stack import Stack
+from mlkeys._shared._attributes.mount import MOUNT_ATTRIBUTES
 from mlkeys._shared.policy import grant_rules
-from mlkeys._shared.schema import MOUNT_ATTRIBUTES
 
 _READ = frozenset({"read"})
 

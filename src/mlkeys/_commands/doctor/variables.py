@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlkeys._commands.doctor.check import Check
-from mlkeys._shared.reading import opened_to_read
-from mlkeys._shared.schema import METADATA
-from mlkeys._shared.vars_places import is_encrypted_vars
+from mlkeys._shared._files.reading import opened_to_read
+from mlkeys._shared.vars_files import METADATA, is_read_by_ansible
 from mlkeys._shared.vars_plugins import PLUGIN, SETTING, is_enabled, problem
 
 _NAME = "vars plugin"
@@ -39,7 +38,7 @@ def encrypted_files(folder: Path) -> Found:
         for kind in ("group_vars", "host_vars"):
             for path in sorted((base / kind).rglob("*")):
                 shown = path.relative_to(folder).as_posix()
-                if is_encrypted_vars(path.name):
+                if is_read_by_ansible(path.name):
                     found.named.append(shown)
                 elif path.suffix in _ENDINGS and _has_metadata(path):
                     found.misnamed.append(shown)

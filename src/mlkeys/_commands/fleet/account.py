@@ -241,7 +241,7 @@ def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]
     if wanted.trim and not account.clean and not account.trimmed and not account.blocking:
         steps.append(
             (
-                "Only a completely clean account allows to trim. To trim all the same:",
+                "Versions can be trimmed only if the account is clean. To trim anyway:",
                 ("--trim-anyway",),
             )
         )

@@ -14,7 +14,7 @@ from typing import TypedDict
 from mlkeys._commands.fleet.account import Account, Row
 from mlkeys._commands.fleet.targets import Fleet, Key, besides
 from mlkeys._errors import MlkeysError
-from mlkeys._shared.schema import did_you_mean
+from mlkeys._shared.suggestions import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

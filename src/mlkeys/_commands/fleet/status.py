@@ -73,7 +73,7 @@ _STYLES = {
 @click.option(
     "--history",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Add what was found to this file, a line for each look. The page of --html shows it over time.",
+    help="Append the result to this file, one line for each run. The page of --html shows all of them.",
 )
 @click.option("--fail", is_flag=True, help="Exit with 2 if something is overdue, lost, or could not be checked.")
 @json_option

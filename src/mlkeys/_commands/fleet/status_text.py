@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlkeys._commands.fleet.status_history import Look
-from mlkeys._shared.schema import age_text
+from mlkeys._shared.durations import age_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,7 +266,7 @@ def _program_at(path: Path) -> Path | None:
 
 
 def besides(fleet: Fleet, fleets: Sequence[Fleet]) -> tuple[str, ...]:
-    """Where the runs of the other fleets look, and what is generated: another run makes that anew."""
+    """Where the runs of the other fleets look, and what is generated: another run makes that again."""
     found = list(fleet.held[:1])
     for other in fleets:
         if other.name == fleet.name:

@@ -40,7 +40,7 @@ from mlkeys._errors import MlkeysError
 @out_option
 @stack_option
 @click.option("--limit", metavar="PATTERN", help="Only these hosts. The server is always included.")
-@click.option("--yes", is_flag=True, help="On a terminal, do not ask before what left the program is deleted.")
+@click.option("--yes", is_flag=True, help="On a terminal, do not ask before deleting what left the program.")
 @click.option(
     "--delete-keys", multiple=True, metavar="NAME", help="Also delete this key (ENGINE/KEY) or engine; repeatable."
 )
@@ -48,7 +48,7 @@ from mlkeys._errors import MlkeysError
 @click.option(
     "--forget-host", multiple=True, metavar="NAME", help="Give up the files on this host, which is gone; repeatable."
 )
-@click.option("--adopt", is_flag=True, help="Take over what is on the server and in no record.")
+@click.option("--adopt", is_flag=True, help="Take over what exists on the server but in no record.")
 @verbose_option
 @json_option
 @failing_plainly
@@ -74,7 +74,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     Ciphertexts and the record of deployments are in the folder mlkeys.state beside the program: commit it. A secret
     whose source is missing keeps its ciphertext.
 
-    What a former deployment made and the program no longer has, a whole stack included, is shown and then deleted:
+    What an earlier deployment created and the program no longer contains is shown and then deleted, even a whole stack:
     policies, AppRoles, ciphertexts, and on hosts services of an agent and files with plaintext. On a terminal, deploy
     asks first. Without one, it deletes without asking, even without --yes. Keys and engines stay: see --delete-keys.
 

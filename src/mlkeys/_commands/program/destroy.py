@@ -102,7 +102,7 @@ def _chosen_keys(stacks: Sequence[Stack], found: Mapping[str, Departed], *, prot
     """Return how many keys are deleted.
 
     Raises:
-        MlkeysError: one does not allow that, and the user does not say that it goes all the same.
+        MlkeysError: one does not allow that, and the user does not accept that.
     """
     keys = [key for stack in stacks for key in _keys(stack, found[stack.node.id].destroyed)]
     # Nothing is known of keys that the program does not have any more.

@@ -70,8 +70,8 @@ def command(  # noqa: PLR0913  each is an argument of the command
     change that deploy cannot undo (an exportable key stays exportable) ends the comparison of its stack, with status 1,
     or 2 with --fail.
 
-    What a former deployment made and the program no longer has is listed. What deploy keeps of it (keys, engines, and
-    files without plaintext) does not count as a difference.
+    What an earlier deployment created and the program no longer contains is listed. What deploy keeps of it (keys,
+    engines, and files without plaintext) does not count as a difference.
 
     \b
     Examples:

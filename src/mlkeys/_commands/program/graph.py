@@ -17,7 +17,7 @@ from mlkeys._commands.errors import failing_plainly, show_json, write_file
 from mlkeys._commands.program.template_names import names_in_files_of
 from mlkeys._commands.project import json_option, program_argument
 from mlkeys._errors import MlkeysError
-from mlkeys._shared.schema import did_you_mean
+from mlkeys._shared.suggestions import did_you_mean
 from mlkeys._synthesis.program import load
 from mlkeys._targets.json_text import json_text
 
@@ -83,8 +83,8 @@ def _focused(drawn: Picture, names: tuple[str, ...]) -> Picture:
         return drawn.around(names)
     except KeyError as unknown:
         name = unknown.args[0]
-    near = did_you_mean(name, sorted({box.name for box in drawn.boxes.values()}))
-    raise MlkeysError(f"The picture has no {name}.{near} 'mlkeys graph' shows all names.")
+        near = did_you_mean(name, sorted({box.name for box in drawn.boxes.values()}))
+        raise MlkeysError(f"The picture has no {name}.{near} 'mlkeys graph' shows all names.") from None
 
 
 def _layout_library() -> ModuleType:

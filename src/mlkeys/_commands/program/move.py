@@ -28,7 +28,7 @@ from mlkeys._targets.state_names import FOLDER, folder_of
 @out_option
 @failing_plainly
 def command(old: str, new: str, program: Path, out: Path | None) -> None:
-    """Let ciphertexts follow a new name in PROGRAM (app.py).
+    """Move ciphertexts to a new name in PROGRAM (app.py).
 
     OLD and NEW are both stacks (NAME), keys (ENGINE/KEY), or secrets (ENGINE/KEY/NAME). Change the name in the program
     first. The ciphertexts of a stack move to its new folder. Those of a key or a secret are decrypted on the server and

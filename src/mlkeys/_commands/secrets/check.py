@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 def command(files: tuple[Path, ...], *, as_json: bool) -> None:
     """Check that every secret of encrypted vars files still decrypts. Default: those in the current folder.
 
-    Of a folder, all files are checked, also those in folders below it that are not hidden. Each file is checked for
-    itself, so several may hold the same names.
+    In a folder, all files are checked, including those in subfolders that are not hidden. Each file is checked
+    separately, so several can hold the same names.
 
     Without permission to decrypt, the ciphertexts are rewrapped instead, and the result is discarded: the server
     decrypts them for that, but does not return the plaintext. So the token needs the capability update on decrypt or on
-    rewrap of the keys. Exits with 1 if a secret does not decrypt, or a file cannot be read or holds no secrets. All
-    others are checked nevertheless.
+    rewrap of the keys. Exits with 1 if a secret does not decrypt, or a file cannot be read or holds no secrets. The
+    others are still checked.
 
     \b
     Examples:

@@ -88,7 +88,7 @@ def variables(
     """The variable of each secret.
 
     Args:
-        template: a text with `{name}`, or with `{NAME}` for capitals.
+        template: a text with `{name}`, or with `{NAME}` for upper case.
         given: variables by secret, which win.
         files: what other secrets are given as: a variable with the path of a file, or a path.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlkeys._shared.schema import METADATA, VARS_FILE_SUFFIXES
+from mlkeys._shared.vars_files import METADATA, is_vars_file_name
 from mlkeys._system import replacing
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _names(places: Iterable[object]) -> list[str]:
         try:
             inside = sorted(place.iterdir()) if place.is_dir() else [place]
             for file in inside:
-                if file.name.endswith(VARS_FILE_SUFFIXES):
+                if is_vars_file_name(file.name):
                     found += names_in(replacing.bytes_of(file).decode())
         except (OSError, UnicodeDecodeError):
             continue
@@ -76,7 +76,7 @@ def _names(places: Iterable[object]) -> list[str]:
 def names_in(text: str) -> list[str]:
     """The names in an encrypted vars file, in YAML or JSON, as far as a shell takes them for nothing else.
 
-    Whoever presses the tab key must not wait for the file to be loaded, nor run what its writer thought of.
+    Anyone who presses the tab key must not wait for the file to be loaded, nor run what its writer thought of.
     """
     kind = _NESTED.search(text)
     if kind:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import click
 
@@ -29,9 +29,18 @@ from mlkeys._commands.secrets.environment import (
     variables,
 )
 from mlkeys._commands.secrets.names import complete_command, complete_one_of_several, complete_pair
+from mlkeys._commands.secrets.programs import check_command, check_runnable, is_text, runnable, stop
 from mlkeys._errors import MlkeysError
 from mlkeys._model.attributes import unknown_problem
-from mlkeys._stored.secrets import check_known, chosen_files, only, plaintexts, stored_secrets
+from mlkeys._stored.secrets import (
+    FILES_VARIABLE,
+    check_known,
+    chosen_files,
+    names_of_files,
+    only,
+    plaintexts,
+    stored_secrets,
+)
 from mlkeys._system import collection, core_dumps
 from mlkeys._system.memory_files import fill, link, memory_files
 from mlkeys._system.own_memory import Parent, close_to_others, take_over
@@ -61,14 +70,27 @@ def _complete_signal(_context: click.Context, _parameter: click.Parameter, begin
     return [name for name in sorted(_SIGNALS) if name.startswith(beginning.upper())]
 
 
+class _Place(click.Path):
+    """A file or folder. An empty path is a variable of a script that is not set, and not the current folder."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return names_of_files(rv)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @click.option(
     "-f",
     "files",
     multiple=True,
-    type=click.Path(readable=False, path_type=Path),
+    envvar=FILES_VARIABLE,
+    type=_Place(readable=False, path_type=Path),
     metavar="FILE|DIR",
-    help="Encrypted vars file, or a folder of them; repeatable. Default: those in the current folder.",
+    help="Encrypted vars file, or a folder of them; repeatable. Default: those of MLKEYS_FILES, or of this folder.",
 )
 @click.option(
     "--only",
@@ -82,7 +104,7 @@ def _complete_signal(_context: click.Context, _parameter: click.Parameter, begin
     "--env-name",
     default="{NAME}",
     metavar="TEMPLATE",
-    help="How to name variables, with {name}, or {NAME} for capitals. Default: {NAME}.",
+    help="How to name variables, with {name}, or {NAME} for upper case. Default: {NAME}.",
 )
 @click.option(
     "--env",
@@ -104,9 +126,9 @@ def _complete_signal(_context: click.Context, _parameter: click.Parameter, begin
     is_flag=True,
     default=True,
     flag_value=False,
-    help="Start with a clean environment, of which --keep-login keeps the login and its connection.",
+    help="Start with an empty environment. With --keep-login, the login and its connection are kept.",
 )
-@click.option("--keep-login", is_flag=True, help="Let COMMAND have the token or login of the environment.")
+@click.option("--keep-login", is_flag=True, help="Pass the token or login of the environment to COMMAND.")
 @click.option("--watch", is_flag=True, help="Start COMMAND again when a file changes.")
 @click.option(
     "--signal",
@@ -143,10 +165,10 @@ def command(
     """Run COMMAND with secrets in its environment.
 
     Each secret of the encrypted vars files (*.transit.yml) becomes a variable: openai_api_key becomes OPENAI_API_KEY,
-    and of nested data providers.openai.api_key becomes PROVIDERS_OPENAI_API_KEY.
-    They are decrypted with one request for each key. Then COMMAND replaces mlkeys: it has the same process ID, signals
-    and terminal, and its exit status is that of this command. Nothing is written to a disk, and no other process holds
-    the secrets. Core dumps are turned off.
+    and in nested data, providers.openai.api_key becomes PROVIDERS_OPENAI_API_KEY. They are decrypted with one request
+    for each key. Then COMMAND replaces mlkeys: it has the same process ID, signals and terminal, and its exit status
+    becomes that of mlkeys. Nothing is written to disk, and no other process holds the secrets. Core dumps are turned
+    off.
 
     COMMAND does not get the token and the credentials of the environment, unless you add --keep-login. A token that
     a login created is revoked before COMMAND starts.
@@ -167,9 +189,8 @@ def command(
       mlkeys run --watch -- litellm --config config.yaml
       mlkeys run --watch --signal HUP --file tls_key=/run/app/tls.key -- gateway
     """
-    for option, given in (("--signal", number), ("--stop-timeout", stop_timeout)):
-        if given is not None and not watch:
-            raise click.UsageError(f"{option} needs --watch.")
+    _check_watching(number, stop_timeout, watch=watch)
+    check_command(argv)
     close_to_others()
     parent = take_over()
     if watch:
@@ -182,8 +203,20 @@ def command(
     _run(files, argv, options, parent)
 
 
+def _check_watching(number: int | None, stop_timeout: int | None, *, watch: bool) -> None:
+    """
+    Raises:
+        click.UsageError: an option has no meaning without another, or beside it.
+    """
+    for option, given in (("--signal", number), ("--stop-timeout", stop_timeout)):
+        if given is not None and not watch:
+            raise click.UsageError(f"{option} needs --watch.")
+    if number is not None and stop_timeout is not None:
+        raise click.UsageError("--stop-timeout cannot be used with --signal, which lets COMMAND go on.")
+
+
 def _watch(files: Sequence[Path], argv: Sequence[str], options: Options, number: int | None, stop_timeout: int) -> int:
-    # Whoever only runs a program need not wait for its import.
+    # Commands that only run a program need not wait for its import.
     from mlkeys._commands.secrets.watching import Watched, watch_files
 
     return watch_files(Watched(files, argv, options, number, stop_timeout), login_variables)
@@ -199,7 +232,7 @@ def _run(files: Sequence[Path], argv: Sequence[str], options: Options, parent: P
         if not orders.get("refresh"):
             environment = {**prepared.environment, **_file_variables(prepared, options, shared)}
         if orders.get("replaces"):
-            _check_runnable(argv[0], environment)
+            check_runnable(argv[0], environment)
     except MlkeysError as problem:
         if parent is None:
             raise
@@ -234,7 +267,7 @@ def _prepared(paths: Sequence[Path], options: Options) -> Prepared:
     collection.load_reading()
     with ExitStack() as stack:
         connect = cache(lambda: stack.enter_context(collection.connected_to_read()))
-        # Whoever names a file wants its secret.
+        # A file that was named is expected to have its secret.
         wanted = [*options["names"], *as_files] if options["names"] else []
         secrets = only(stored_secrets(connect, paths), wanted)
         check_known([*given, *as_files], [secret.name for secret in secrets])
@@ -261,13 +294,13 @@ def _file_variables(prepared: Prepared, options: Options, shared: Mapping[str, i
 
 
 def _warn_about_sealed(values: Mapping[str, bytes]) -> None:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
 
     sealed = [name for name, value in values.items() if ciphertext_version(os.fsdecode(value).strip()) is not None]
     if sealed:
         notice(
             f"Warning: {', '.join(sealed)}: what it decrypts to is a ciphertext, so it was encrypted twice. Set the "
-            "plaintext anew with 'mlkeys set'."
+            "plaintext again with 'mlkeys set'."
         )
 
 
@@ -295,10 +328,6 @@ def _variables_of(options: Iterable[Option]) -> set[str]:
     return {name for one in options for name in (one.environment if one.of_machine else one.all_environment)}
 
 
-# Bytes, with the name and what ends it. Linux: MAX_ARG_STRLEN.
-_LONGEST_VARIABLE = 128 * 1024
-
-
 def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
     """Replace this process by the program. Returns never."""
     sys.stdout.flush()
@@ -309,9 +338,8 @@ def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
     try:
         _execute(argv, environment)
     except OSError as error:
-        status, problem = _failure(argv[0], environment, error)
-    click.echo(f"Error: {argv[0]}: {problem}.", err=True)
-    sys.exit(status)
+        problem = error
+    stop(argv[0], environment, problem)
 
 
 def _execute(argv: Sequence[str], environment: dict[str, str]) -> None:
@@ -323,56 +351,7 @@ def _execute(argv: Sequence[str], environment: dict[str, str]) -> None:
     try:
         os.execvpe(argv[0], list(argv), environment)  # noqa: S606  that is what the command is for
     except OSError as error:
-        script = next(filter(_is_text, _runnable(argv[0], environment)), None)
+        script = next(filter(is_text, runnable(argv[0], environment)), None)
         if error.errno != errno.ENOEXEC or script is None:
             raise
         os.execve("/bin/sh", ["/bin/sh", str(script), *argv[1:]], environment)  # noqa: S606
-
-
-def _is_text(path: Path) -> bool:
-    """Whether a file may be a script. A program of another machine is not: a shell would run what it finds there."""
-    try:
-        with path.open("rb") as file:
-            return b"\0" not in file.read(1024)
-    except OSError:
-        return False
-
-
-def _runnable(name: str, environment: Mapping[str, str]) -> Iterable[Path]:
-    """The programs of a name, in the order of the search."""
-    return (place for place in filter(os.path.isfile, _places(name, environment)) if os.access(place, os.X_OK))
-
-
-def _failure(name: str, environment: Mapping[str, str], error: OSError) -> tuple[int, str]:
-    """The exit status that a shell has for a program that cannot be run, and why it cannot."""
-    is_there = any(map(os.path.isfile, _places(name, environment)))
-    # Folders of the PATH that may not be searched refuse any name.
-    if isinstance(error, FileNotFoundError) or not (is_there or "/" in name):
-        return 127, "the interpreter that it names was not found" if is_there else "command not found"
-    too_long = _too_long(environment) if error.errno == errno.E2BIG else ""
-    return 126, too_long or error.strerror or "it cannot be run"
-
-
-def _check_runnable(name: str, environment: Mapping[str, str]) -> None:
-    """Check that a program can take the place of one that runs, before that is ended.
-
-    Raises:
-        MlkeysError: it is not there, may not be run, or would get a variable that is too long.
-    """
-    if not any(_runnable(name, environment)):
-        raise MlkeysError(f"{name}: command not found.")
-    if problem := _too_long(environment):
-        raise MlkeysError(f"{problem}.")
-
-
-def _places(name: str, environment: Mapping[str, str]) -> list[Path]:
-    """Where a program is searched."""
-    return [Path(name)] if "/" in name else [Path(folder, name) for folder in os.get_exec_path(environment)]
-
-
-def _too_long(environment: Mapping[str, str]) -> str:
-    """What to do about variables that no program can get, empty if there are none."""
-    names = [name for name, value in environment.items() if len(os.fsencode(f"{name}={value}")) >= _LONGEST_VARIABLE]
-    if not names:
-        return ""
-    return f"{', '.join(names)}: an environment variable holds less than 128 KiB; give the secret as a file (--file)"

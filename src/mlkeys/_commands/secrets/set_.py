@@ -65,14 +65,14 @@ def command(
     """Encrypt a value, and store it as NAME in FILE, an encrypted vars file (*.transit.yml, .yaml or .json).
 
     The value comes from a prompt, which does not show it and takes one line, from standard input, or from --from-env.
-    Of standard input, one newline (or \\r\\n) at its end is removed. All other entries, the comments and the order of
+    One trailing newline (or \\r\\n) is removed from standard input. All other entries, the comments and the order of
     FILE are kept. Creates FILE if needed.
 
-    In a file for nested data (format 2), NAME is a path, such as providers.openai.api_key or models.0. A new file is
-    one if NAME has a dot, or with --type json. Put --type json for what is not text.
+    In a file for nested data (format 2), NAME is a path, such as providers.openai.api_key or models.0. A new file has
+    this format if NAME contains a dot, or with --type json. Use --type json for values that are not text.
 
-    The token needs the capability update on encrypt, hmac and verify of the key. It needs no right to decrypt. With
-    --create-key, it also needs read on the key, and for what is missing the right to create it.
+    The token needs the capability update on encrypt, hmac and verify of the key. It does not need to decrypt. With
+    --create-key, it also needs read on the key, and the capabilities to create what is missing.
 
     Needs Ansible on this machine: pip install 'mlkeys[ansible]'.
 

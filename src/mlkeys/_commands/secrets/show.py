@@ -37,8 +37,8 @@ def command(file: Path, name: str | None, *, reveal: bool, force: bool, as_json:
     Values are masked, and nothing is decrypted, unless you add --reveal. Values are only written to a terminal, unless
     you add --force. With NAME and --reveal, the output is the value alone, with a newline on a terminal only.
 
-    Of nested data (format 2), NAME is the path of a secret, or of data around secrets. Values that the file leaves
-    unencrypted are not secrets, and always shown.
+    In nested data (format 2), NAME is the path of a secret, or of data around secrets. Values that the file leaves
+    unencrypted are not secrets, and are always shown.
 
     With --reveal, the token needs the capability update on decrypt of the key.
 
@@ -108,6 +108,6 @@ def _table(secrets: list[Secret], values: dict[int, str]) -> None:
     for place, one in enumerate(secrets):
         version = "not encrypted" if one.is_open else f"v{one.version}"
         cells = (one.name, values.get(place, _MASK), version, one.key)
-        # Whoever stored a value decides which characters are in it.
+        # Anyone who stored a value decides which characters are in it.
         table.add_row(*(Text(printable(cell)) for cell in cells))
     Console(highlight=False).print(table)

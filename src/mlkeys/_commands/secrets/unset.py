@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def command(file: Path, names: tuple[str, ...], *, as_json: bool) -> None:
     """Remove secrets from FILE, an encrypted vars file. The provider still accepts them: revoke them there.
 
-    Of nested data (format 2), NAME is the path of a secret, or of data around secrets. Only the last elements of a list
+    In nested data (format 2), NAME is the path of a secret, or of data around secrets. Only the last elements of a list
     can be removed. Needs no server, unless FILE points to a KV document.
 
     Needs Ansible on this machine: pip install 'mlkeys[ansible]'.

@@ -27,7 +27,7 @@ from mlkeys._stored.secrets import chosen_files
 from mlkeys._system import collection
 from mlkeys._system.memory_files import shared_file
 from mlkeys._system.own_memory import ENDED, HandOver, blank
-from mlkeys._system.processes import ChildProcess, exit_status, reap_orphans
+from mlkeys._system.processes import ChildProcess, exit_status, reap_orphans, terminate
 from mlkeys._system.terminal import in_foreground, notice
 
 # Seconds between two looks at the files, and between two attempts to decrypt what could not be decrypted.
@@ -153,7 +153,7 @@ class _Watcher:
             is_settled, last = now == last, now
             if not is_settled or self._child.is_asked_to_end:
                 continue
-            # A file that was written again as it was, by a checkout for instance, is not a change.
+            # A file that was written again as it was, by a checkout for example, is not a change.
             if now == self._used or _contents(now) == self._contents:
                 self._said, self._used = "", now
             elif now != tried or time.monotonic() > retry:
@@ -250,7 +250,7 @@ class _Watcher:
 
     def _stop(self, program: _Inner) -> None:
         notice("A file changed: starting again.")
-        program.process.terminate()
+        terminate(program.process)
         try:
             program.process.wait(self._given.stop_timeout)
         except subprocess.TimeoutExpired:

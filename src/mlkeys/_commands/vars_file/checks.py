@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlkeys._commands.vars_file.documents import Document, noted, read
 from mlkeys._errors import MlkeysError
-from mlkeys._lint.ciphertexts import KeyState, StoredEntry, StoredFile, is_vars_file, server_findings, stored_findings
+from mlkeys._lint.ciphertexts import KeyState, StoredEntry, StoredFile, server_findings, stored_findings
 from mlkeys._lint.findings import DAMAGED, PLAIN_VALUE, UNKNOWN_KEY, Finding, finding
-from mlkeys._shared.schema import METADATA, ciphertext_version, name_problem
+from mlkeys._shared.ciphertext_version import ciphertext_version
+from mlkeys._shared.names import name_problem
+from mlkeys._shared.vars_files import METADATA, is_vars_file_name
 from mlkeys._system import collection as _collection
 from mlkeys._system.worktree import Skipped
 
@@ -80,13 +82,13 @@ def _read(path: str, text: str) -> tuple[VarsFile | None, list[Finding]]:
 
     try:
         content = content_of(text, path)
-        if not is_vars_file(path) and METADATA not in content:
+        if not is_vars_file_name(path) and METADATA not in content:
             return None, []
         file = interpret(content, path, text)
     except LibraryMissing as error:
         raise MlkeysError(error.message) from None
     except InvalidOption as error:
-        return None, [_damaged(path, error.message)] if is_vars_file(path) else []
+        return None, [_damaged(path, error.message)] if is_vars_file_name(path) else []
     else:
         refused = {name: value for name, value in file.open.items() if is_controlling(name)}
         problems = [_plain_value(path, text, name, value) for name, value in {**file.plain, **refused}.items()]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mlkeys._lint.ciphertexts import StoredEntry, StoredFile
 from mlkeys._lint.findings import KV_DOCUMENT, Finding, finding
-from mlkeys._shared.schema import ciphertext_version
+from mlkeys._shared.ciphertext_version import ciphertext_version
 from mlkeys._system import collection as _collection
 from mlkeys._system.worktree import Skipped
 

@@ -34,7 +34,7 @@ from mlkeys._system.replacing import ChangedMeanwhile, check_unchanged
 
 # Removing one entry of two is an edit like any other.
 _FEW = 2
-# Whoever loses the race to write a file so many times gives up.
+# Give up after losing the race to write a file this many times.
 _ATTEMPTS = 3
 # Seconds. Nobody reads a text and closes an editor in less.
 _AT_ONCE = 1.0
@@ -62,8 +62,8 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     While the editor is open, the plaintext is in a private file in memory (in XDG_RUNTIME_DIR or /dev/shm, if it is a
     tmpfs). The file is then overwritten and removed, even if a signal ends this command. Memory may be swapped to disk,
     so encrypt the swap space. Only changed values are encrypted. The other ciphertexts, the comments and the order of
-    FILE are kept. Removing half of the entries or more needs a confirmation. In a file of format 2, nested data and the
-    types of YAML are kept; a date is text. A new file is of format 2 if you enter nested data.
+    FILE are kept. Removing half of the entries or more requires confirmation. In a file of format 2, nested data and
+    the types of YAML are kept; a date is text. A new file is of format 2 if you enter nested data.
 
     Set the editor with VISUAL or EDITOR. It must wait until you close the file: graphical editors often have the option
     --wait for that. Vim runs without swap, backup, undo and viminfo files. Files that other

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""`mlkeys lint --fix`: secrets move into an encrypted vars file, and references stay in their places."""
+"""`mlkeys lint --fix`: secrets move into an encrypted vars file, and references replace them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from mlkeys._lint.fixing.file_kinds import DOTENV, kind_of
 from mlkeys._lint.fixing.loading import is_apart, loading
 from mlkeys._lint.fixing.moving import Move, Moves, moves_in, variables
 from mlkeys._lint.fixing.used_names import UsedNames, used_names
+from mlkeys._lint.ignored_folders import IGNORED_FOLDERS
 from mlkeys._providers.key_patterns import Patterns
 from mlkeys._system import collection, replacing
 from mlkeys._system.worktree import Looked, Worktree
@@ -95,7 +96,7 @@ def _texts(tree: Worktree, patterns: Patterns, file: Path) -> tuple[dict[str, st
 def _used(tree: Worktree, to: Path) -> UsedNames:
     """The names that files of the project use: those to check, and those of the current folder."""
     used, seen = UsedNames(), {os.path.realpath(to)}
-    for listed in chain(tree.listed(), Worktree(()).listed()):
+    for listed in chain(tree.listed(), Worktree((), ignored=IGNORED_FOLDERS).listed()):
         real = os.path.realpath(listed.path)
         if real in seen or is_apart(str(Path(listed.path).absolute()), str(to.absolute())):
             continue

@@ -116,12 +116,9 @@ def _stored(path: str) -> tuple[Mapping[str, Any], str]:
 
 
 def _version(client: Client, path: str) -> str:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.mounts import visible_mount
 
-    try:
-        mount = client.get(f"sys/internal/ui/mounts/{path}").data
-    except ServerError:
-        return ""
+    mount = visible_mount(client, path)
     # An engine without options has the first version.
     return str((mount.get("options") or {}).get("version") or FIRST) if mount.get("type") in ("kv", "generic") else ""
 

@@ -23,7 +23,7 @@ from mlkeys._import.data import Nesting
 from mlkeys._import.names import shown_by_name
 from mlkeys._import.selection import Selection, Wishes, select, variable_of
 from mlkeys._import.sops_source import written_by_sops
-from mlkeys._import.values import Comment, Source, Value, refuse, without_nul
+from mlkeys._import.values import DATE, Comment, Source, Value, refuse, without_nul
 from mlkeys._providers.literals import secret_form
 from mlkeys._system import collection
 from mlkeys._system.decoding import decoded
@@ -291,7 +291,7 @@ _LOCKED = re.compile(r"-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRY
 
 
 def _about_texts(texts: Mapping[str, str]) -> str:
-    """What may surprise whoever uses the values."""
+    """What may surprise anyone who uses the values."""
     # A key in PEM always ends with one.
     ending = [name for name, text in texts.items() if text.endswith("\n") and not text.startswith("-----BEGIN ")]
     of_windows = any(texts[name].endswith("\r\n") for name in ending)
@@ -299,6 +299,14 @@ def _about_texts(texts: Mapping[str, str]) -> str:
     lines = f" {newline} ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
     locked = [name for name, text in texts.items() if _LOCKED.search(text)]
     return lines + "".join(f" {name} is a private key with a passphrase, which is needed as well." for name in locked)
+
+
+def _about_dates(selection: Selection, wishes: Wishes) -> str:
+    """Values that have another type than in the source."""
+    dates = [name for name, value in selection.chosen.items() if value.kind == DATE]
+    if wishes.nested is None or wishes.as_text or not dates:
+        return ""
+    return f" Stored as text: {', '.join(dates)}, which YAML reads as {'dates' if len(dates) > 1 else 'a date'}."
 
 
 def _farewell(
@@ -314,7 +322,7 @@ def _farewell(
     if wishes.comments:
         notes = _about_comments(source, selection, changes)
     texts = {name: value.text for name, value in selection.chosen.items()}
-    about = f"{_about_rest(selection, aim, wishes)}{_about_texts(texts)}{notes}"
+    about = f"{_about_rest(selection, aim, wishes)}{_about_texts(texts)}{_about_dates(selection, wishes)}{notes}"
     if source.path == "-":
         return f"{aim.path} now holds {values} from standard input.{about}"
     advice = source.advice_on_rest if left and source.advice_on_rest else source.advice

@@ -20,6 +20,10 @@ _MERGED = ("format", "backend", "key", "fingerprint_key", "hmac", "before")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+class Contradiction(MlkeysError):
+    """Both sides changed the same entry."""
+
+
 @click.command("merge")
 @click.argument("base", type=_FILE)
 @click.argument("ours", type=_FILE)
@@ -40,19 +44,38 @@ def command(base: Path, ours: Path, theirs: Path, name: str) -> None:
       git config merge.mlkeys.driver "mlkeys merge %O %A %B %P"
       mlkeys merge base.yml ours.yml theirs.yml keys.transit.yml
     """
+    texts: list[str] = []
+    is_conflict = False
     try:
         texts = [replacing.read(path) or "" for path in (base, ours, theirs)]
         text = _merged(texts, name)
+    except Contradiction as problem:
+        is_conflict = True
+        click.echo(f"{name}: {problem}", err=True)
     except MlkeysError as problem:
         click.echo(f"{name} is merged as text: {problem}", err=True)
     else:
         if text is not None:
             replacing.replace(ours, text, texts[1])
             return
+    sys.exit(_as_text(base, ours, theirs, texts if is_conflict else None))
+
+
+def _as_text(base: Path, ours: Path, theirs: Path, contradicting: Sequence[str] | None) -> int:
+    """Let Git merge the lines into our file. The exit code: 1 for conflicts, which the file then marks.
+
+    Args:
+        contradicting: the texts of the ancestor, of our side and of theirs, if one entry is a conflict.
+    """
     labels = [word for label in ("ours", "base", "theirs") for word in ("-L", label)]
     done = run_git(Path(), "merge-file", *labels, *(str(path.absolute()) for path in (ours, base, theirs)))
     click.echo(done.stderr.decode(errors="replace"), err=True, nl=False)
-    sys.exit(min(done.returncode, 1))
+    if contradicting is None or done.returncode:
+        return min(done.returncode, 1)
+    # The lines of the entry are in different places.
+    mine, yours = (text if text.endswith("\n") else f"{text}\n" for text in contradicting[1:])
+    replacing.replace(ours, f"<<<<<<< ours\n{mine}=======\n{yours}>>>>>>> theirs\n", replacing.read(ours))
+    return 1
 
 
 def _merged(texts: Sequence[str], name: str) -> str | None:
@@ -60,6 +83,10 @@ def _merged(texts: Sequence[str], name: str) -> str | None:
 
     Args:
         texts: of the ancestor, of our side and of theirs.
+
+    Raises:
+        Contradiction: both sides changed the same entry.
+        MlkeysError: one is not an encrypted vars file.
     """
     base, ours, theirs = texts
     collection.load()
@@ -69,21 +96,22 @@ def _merged(texts: Sequence[str], name: str) -> str | None:
 
     with collection.in_plain_words():
         files = [parse(text, name) for text in texts]
-        others = [(file.open, _other_metadata(file.text, name)) for file in files]
-        is_other_changed = others[2] not in others[:2]
-        if not of_one_key(*files) or is_other_changed or _comments(theirs) - _comments(ours) - _comments(base):
-            # What is beside the entries must not be lost.
+        if not of_one_key(*files):
             return None
         merged = merge(*files)
         if merged.conflicts:
-            click.echo(f"{name}: both sides changed {', '.join(merged.conflicts)}.", err=True)
+            raise Contradiction(f"both sides changed {', '.join(merged.conflicts)}.")
+        others = [(file.open, _other_metadata(file.text, name)) for file in files]
+        is_other_changed = others[2] not in others[:2]
+        if is_other_changed or _comments(theirs) - _comments(ours) - _comments(base):
+            # What is beside the entries must not be lost.
             return None
         return update(files[1], merged.edits)
 
 
 def _other_metadata(text: str, name: str) -> dict[str, object]:
     """What a file says of itself that does not belong to its entries or its keys, such as ``unencrypted``."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
+    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
 
     metadata = content_of(text, name).get(METADATA, {})

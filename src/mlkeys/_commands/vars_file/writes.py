@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 from mlkeys._commands.errors import show_json
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import with_comments
-from mlkeys._lint.ciphertexts import is_vars_file
 from mlkeys._shared.kept_sealed import sealed
-from mlkeys._shared.schema import VARS_FILE_SUFFIXES
+from mlkeys._shared.vars_files import VARS_FILE_SUFFIXES, is_vars_file_name
 from mlkeys._system import collection as _collection
 from mlkeys._system import replacing
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import VarsPlan
 
 _WIDE = 200
-# Whoever loses the race to write a file so many times gives up.
+# Give up after losing the race to write a file this many times.
 _ATTEMPTS = 5
 
 Result = TypeVar("Result")
@@ -232,17 +231,12 @@ class Target:
 def _check_engine(client: Client, backend: str) -> None:
     """Refuse an engine of another type, such as a KV engine, which would store values as they are.
 
-    The server describes an engine to each token that may do something with it.
-
     Raises:
         MlkeysError: it is of another type.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.mounts import visible_mount
 
-    try:
-        kind = client.get(f"sys/internal/ui/mounts/{backend}", answers=ServerError).data.get("type")
-    except ServerError:
-        return
+    kind = visible_mount(client, backend).get("type")
     if kind and kind != "transit":
         raise MlkeysError(
             f"The engine at '{backend}' is not a Transit engine: its type is '{kind}'. No value was sent to it. "
@@ -263,7 +257,7 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
             another engine than `backend`.
     """
     key, backend = _key_and_engine(key, backend)
-    if not is_vars_file(path.name):
+    if not is_vars_file_name(path.name):
         raise MlkeysError(
             f"{path} is not a name for an encrypted vars file: it must end with {', '.join(VARS_FILE_SUFFIXES)}."
         )
@@ -333,7 +327,7 @@ def in_turn(aim: Target, work: Callable[[Target], Result]) -> Result:
     Raises:
         ChangedMeanwhile: the file keeps changing.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive
+    from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.locks import exclusive
 
     with exclusive(f"vars file {aim.path.resolve()}"):
         for _ in range(_ATTEMPTS - 1):

@@ -29,8 +29,8 @@ from mlkeys._lint.fixing.loading import Loading
 from mlkeys._lint.scalars import Scalar, quote_for, scalar_at, scalars_in
 from mlkeys._lint.secrets import Found, found_in
 from mlkeys._providers.key_patterns import PRIVATE_KEY, Form, Patterns
-from mlkeys._shared.schema import METADATA
-from mlkeys._shared.yaml_words import is_reserved
+from mlkeys._shared._yaml.words import is_reserved
+from mlkeys._shared.vars_files import METADATA
 
 _YAML = (ANSIBLE, LITELLM, COMPOSE)
 _NOT_REPLACED = ("!unsafe", "!vault", "!vault-encrypted")
@@ -278,7 +278,7 @@ def _move(text: str, kind: str, one: Finding, found: Found, scalar: Scalar | Non
         reference = f"os.environ/{variable.upper()}"
     else:
         reference = f"{{{{ {variable} }}}}"
-        # Whoever makes a value of a comment gets one.
+        # A comment that becomes a value gets one.
         value_of_comment = kind == ANSIBLE and scalar is None and _VALUE_BEGINS.search(before)
         is_word = kind == INVENTORY and needs_quotes(text, found.start, before)
         if value_of_comment or is_word or found.form.kind == PRIVATE_KEY:

@@ -20,7 +20,7 @@ from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.policy import Policy
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
-from mlkeys._shared.schema import KEY_ATTRIBUTES
+from mlkeys._shared._attributes.key import KEY_ATTRIBUTES
 from mlkeys._targets.ansible.ciphertexts import VARS, former_managers, manager
 from mlkeys._targets.ansible.jinja import literal
 from mlkeys._targets.ansible.tasks import (

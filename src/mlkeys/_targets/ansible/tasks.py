@@ -18,7 +18,8 @@ from mlkeys._constructs.material import KeyMaterial
 from mlkeys._constructs.policy import Policy
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
-from mlkeys._shared.schema import KEY_ATTRIBUTES, ON_ONLY
+from mlkeys._shared._attributes.attribute import ON_ONLY
+from mlkeys._shared._attributes.key import KEY_ATTRIBUTES
 from mlkeys._targets.ansible import ciphertexts, lost
 from mlkeys._targets.ansible.ciphertexts import is_there, path_expression
 from mlkeys._targets.ansible.jinja import literal

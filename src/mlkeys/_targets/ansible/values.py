@@ -31,6 +31,8 @@ LOOKUP = "mlkeys.transit.vault_transit"
 IS_CIPHERTEXT = "mlkeys.transit.ciphertext"
 #: What stands for a value that a check cannot know.
 UNKNOWN = "'(known after deployment)'"
+#: Bytes of a line that a terminal gives to a program such as Ansible, which lets it edit lines. It drops the others.
+_LONGEST_LINE = 4095
 
 
 class Values:
@@ -241,7 +243,11 @@ class Values:
             # Without a terminal nobody is asked, and the answer is the string "None".
             answer = prompt_variable(element)
             missing = _missing(f"Answer the question for {element.name}, on a terminal", key_was_there)
-            return f"{answer} if {answer} not in ['', 'None'] else {missing}"
+            hint = literal(
+                f"The terminal has cut the answer for {element.name} after {_LONGEST_LINE} bytes. Use Secret.file"
+            )
+            is_cut = f"({answer} | string).encode() | length == {_LONGEST_LINE}"
+            return f"undef(hint={hint}) if {is_cut} else {answer} if {answer} not in ['', 'None'] else {missing}"
         if isinstance(secret, KvSecret):
             return stored_in_kv(secret.mount, secret.path, secret.field)
         if isinstance(secret, DataKeySecret) and element is not None:

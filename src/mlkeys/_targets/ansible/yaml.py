@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from mlkeys._constructs.inventory import Template
-from mlkeys._shared.yaml_words import needs_quotes
+from mlkeys._shared._yaml.words import needs_quotes
 
 # A dictionary is recognised at once, another mapping after a search.
 _MAPPINGS = (dict, Mapping)

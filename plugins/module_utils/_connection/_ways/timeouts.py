@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Timeouts as the server's own client reads them, in Go's notation. **Private** to the collection.
+
+More texts than the server takes for durations of keys and tokens, which ``_shared/durations.py`` reads exactly.
+"""
+
+from __future__ import annotations
+
+import re
+
+# A number may begin or end with a point. Days and weeks are of the server's client, not of Go. Micro has two signs.
+_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(w|d|h|ms|m|s|us|\u00b5s|\u03bcs|ns)")
+_SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_SECONDS.update({"\u00b5s": 1e-6, "\u03bcs": 1e-6})
+
+
+def seconds_of(text: str) -> float:
+    """The seconds of ``90``, ``1m30s``, ``.5m``, ``1.s`` or ``500ms``.
+
+    Raises:
+        ValueError: it is not a duration.
+    """
+    if re.fullmatch(r"[0-9]+", text):
+        return float(text)
+    unsigned = text[1:] if text.startswith("+") else text
+    parts = _PART.findall(unsigned)
+    # Go reads a bare zero, with a sign as well.
+    if unsigned != "0" and (not parts or "".join(number + unit for number, unit in parts) != unsigned):
+        raise ValueError
+    return sum((float(number) * _SECONDS[unit] for number, unit in parts), 0.0)

@@ -1,0 +1,3 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Attributes of keys, mounts and roles: links to files of the collection."""
