@@ -50,7 +50,7 @@ class VaultedFiles:
                 stream.seek(0)
                 text = stream.read(_MOST_BYTES + 1)
         except OSError:
-            # Whoever searches it says so.
+            # The search of it names it.
             return None
         if len(text) > _MOST_BYTES:
             return NotSearched(path, _LARGE, "failed")
