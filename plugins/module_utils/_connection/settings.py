@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import (
     LOGIN_OPTIONS,
+    PRINTABLE,
     Auth,
     Option,
     is_true,
@@ -28,6 +29,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.a
     addresses_of,
     problems_of,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.authorities import (
+    AUTHORITIES_OF_THE_MACHINE,
+    authorities_from,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.pace import rate_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import (
     DIRECT,
@@ -36,13 +41,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.p
     is_of_other_kind,
     proxies_from,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import header_text, host_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import seconds_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 
 DEFAULT_TIMEOUT = 30
-
-# Not settings of a run: another machine has others.
-AUTHORITIES_OF_THE_MACHINE = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 # They mean the opposite of their option.
 _SKIP_VERIFY = ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")
@@ -57,14 +60,14 @@ OPTIONS: tuple[Option, ...] = (
         environment=("ANSIBLE_HASHI_VAULT_ADDR",),
         late=(*OF_AGENT, "BAO_ADDR", "VAULT_ADDR"),
     ),
-    _option("namespace", late=("BAO_NAMESPACE", "VAULT_NAMESPACE")),
-    _option("auth_namespace"),
+    _option("namespace", late=("BAO_NAMESPACE", "VAULT_NAMESPACE"), meaning=PRINTABLE),
+    _option("auth_namespace", meaning=PRINTABLE),
     _option("ca_cert", aliases=("cacert",), late=("BAO_CACERT", "VAULT_CACERT")),
     _option("ca_cert_bytes", late=("BAO_CACERT_BYTES", "VAULT_CACERT_BYTES")),
     _option("ca_path", late=("BAO_CAPATH", "VAULT_CAPATH", *AUTHORITIES_OF_THE_MACHINE)),
     _option("client_cert", late=("BAO_CLIENT_CERT", "VAULT_CLIENT_CERT")),
     _option("client_key", late=("BAO_CLIENT_KEY", "VAULT_CLIENT_KEY")),
-    _option("tls_server_name", late=("BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME")),
+    _option("tls_server_name", late=("BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME"), meaning="the name of a host"),
     _option("validate_certs", kind="bool", late=_SKIP_VERIFY),
     _option(
         "timeout",
@@ -105,6 +108,7 @@ class Connection:
         verify: ``True`` for the system's CA certificates, a path to others, ``False`` not to verify.
         ca_beside: folders and files with more of them.
         ca_data: CA certificates as PEM text, instead of the system's.
+        ca_of_machine: more files and folders, each with the variable that names it. What is missing does not count.
         server_name: the name that the server's certificate must have, empty for that of the address.
         retries: how many, or keyword arguments of `urllib3.util.Retry`; empty for none.
         timeout: seconds for one request.
@@ -118,6 +122,7 @@ class Connection:
     verify: bool | str = True
     ca_beside: tuple[str, ...] = ()
     ca_data: str = ""
+    ca_of_machine: tuple[tuple[str, str], ...] = ()
     server_name: str = ""
     client_certificate: tuple[str, str] | None = None
     timeout: float = DEFAULT_TIMEOUT
@@ -153,7 +158,7 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str], re
     problems = _problems(values, environment)
     if wrong or problems:
         raise InvalidOption(" ".join([*wrong, *([f"{'; '.join(problems)}."] if problems else [])]))
-    connection = _with_authorities_beside(_connection(values, environment), environment)
+    connection = _connection(values, environment)
     return Settings(connection, login_of(values, environment, by_agent=_by_agent(connection, environment)))
 
 
@@ -257,13 +262,15 @@ def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list
 
 def _connection(values: Mapping[str, Any], environment: Mapping[str, str]) -> Connection:
     auth_namespace = values["auth_namespace"]
-    verify, ca_data = _authorities(values)
+    trusted = authorities_from(values, environment)
     return Connection(
         url=",".join(addresses_of(values["url"])),
         namespace=str(values["namespace"] or "").strip("/"),
         auth_namespace=None if auth_namespace is None else str(auth_namespace).strip("/"),
-        verify=verify,
-        ca_data=ca_data,
+        verify=trusted.verify,
+        ca_beside=trusted.beside,
+        ca_data=trusted.text,
+        ca_of_machine=trusted.of_machine,
         server_name=str(values["tls_server_name"] or ""),
         client_certificate=_client_certificate(values),
         timeout=_timeout(values["timeout"]),
@@ -283,39 +290,6 @@ def _proxies_of(value: Any, environment: Mapping[str, str]) -> Proxies:
     source = variable if variable and environment[variable] == str(value) else ""
     urls = _proxies(value)
     return Proxies(urls, variables=tuple((scheme, source) for scheme, _url in urls))
-
-
-def _authorities(values: Mapping[str, Any]) -> tuple[bool | str, str]:
-    """How to verify, and CA certificates as text, in the order of the server's own client."""
-    if values["validate_certs"] is False:
-        return False, ""
-    if values["ca_cert"]:
-        return str(values["ca_cert"]), ""
-    if values["ca_cert_bytes"]:
-        return True, str(values["ca_cert_bytes"])
-    return str(values["ca_path"]) if values["ca_path"] else True, ""
-
-
-def _with_authorities_beside(connection: Connection, environment: Mapping[str, str]) -> Connection:
-    """With all that variables name: the server's own client reads them together.
-
-    An option, or a variable of Ansible's, names the only ones that are trusted.
-    """
-    file, folders = (set_in(environment, name) for name in AUTHORITIES_OF_THE_MACHINE)
-    named = {name: _of_client(environment, name) for name in ("CACERT", "CACERT_BYTES", "CAPATH")}
-    if connection.verify is False:
-        return connection
-    if (connection.ca_data or connection.verify) in (*filter(None, named.values()), *filter(None, (file, folders))):
-        found = tuple(filter(None, (named["CAPATH"], file, *folders.split(":"))))
-        if connection.verify == folders:
-            connection = replace(connection, verify=found[0])
-        return replace(connection, ca_beside=tuple(path for path in found if path != connection.verify))
-    return connection
-
-
-def _of_client(environment: Mapping[str, str], name: str) -> str:
-    """The value of a variable of OpenBao's, or else of Vault's."""
-    return set_in(environment, f"BAO_{name}") or set_in(environment, f"VAULT_{name}")
 
 
 def _client_certificate(values: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -390,6 +364,10 @@ def _json_or_text(value: Any) -> Any:
 
 
 _READERS: Mapping[str, Callable[[Any], object]] = {
+    "namespace": header_text,
+    "auth_namespace": header_text,
+    "tls_server_name": host_name,
+    "aws_iam_server_id": header_text,
     "timeout": _timeout,
     "retries": _retries,
     "rate_limit": rate_of,

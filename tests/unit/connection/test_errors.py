@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import errors
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.tls_messages import tls_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ChangeImpossible,
     ItemsFailed,
@@ -19,7 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer, tls_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer
 
 POLICY = "1 error occurred:\n\t* permission denied\n\n"
 

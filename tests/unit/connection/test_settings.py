@@ -47,7 +47,8 @@ def settings(options: dict[str, Any] | None = None, environment: dict[str, str] 
 def shown(option: Option, made: Settings) -> object:
     """The setting that an option became."""
     if option.name in ("ca_cert", "ca_path"):
-        return made.connection.verify
+        of_machine = [path for _variable, path in made.connection.ca_of_machine]
+        return of_machine[0] if made.connection.verify is True else made.connection.verify
     if option.name in ("cert_auth_public_key", "client_cert"):
         return (made.connection.client_certificate or ("", ""))[0]
     if option.name in ("cert_auth_private_key", "client_key"):
@@ -586,7 +587,8 @@ def test_what_belongs_to_the_machine_is_not_sent_to_another_one() -> None:
         "SSL_CERT_DIR": "/etc/ssl",
         "BAO_CAPATH": "/ca",
     }
-    assert settings({}, {"SSL_CERT_FILE": "/etc/ssl/cert.pem"}).connection.verify == "/etc/ssl/cert.pem"
+    named = settings({}, {"SSL_CERT_FILE": "/etc/ssl/cert.pem"}).connection.ca_of_machine
+    assert named == (("SSL_CERT_FILE", "/etc/ssl/cert.pem"),)
     assert environment_options({}, environment) == {"ca_path": "/ca"}
 
 
@@ -601,3 +603,10 @@ def test_a_proxy_of_the_client_without_a_scheme(variable: str, given: str) -> No
 def test_what_go_does_not_read_as_a_duration(given: str) -> None:
     with pytest.raises(InvalidOption, match="BAO_CLIENT_TIMEOUT"):
         settings({}, {"BAO_CLIENT_TIMEOUT": given})
+
+
+@pytest.mark.parametrize("name", ["namespace", "auth_namespace", "tls_server_name", "aws_iam_server_id"])
+def test_a_header_or_a_name_of_two_lines_is_refused_without_its_value(name: str) -> None:
+    with pytest.raises(InvalidOption, match=rf"^{name} (?:\(\w+\) )?must be ") as refused:
+        settings({name: "team-a-of-the-organisation\nX-Evil: 1"})
+    assert "team-a" not in refused.value.message

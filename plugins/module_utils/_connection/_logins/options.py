@@ -33,6 +33,9 @@ AZURE_RESOURCE = "https://management.azure.com/"
 _TOKEN_FILE = ".vault-token"
 
 
+PRINTABLE = "text without a line break or another character that cannot be printed"
+
+
 @dataclass(frozen=True)
 class Option:
     """One connection or authentication option.
@@ -166,7 +169,7 @@ LOGIN_OPTIONS: tuple[Option, ...] = (
     ),
     named("aws_security_token", secret=True, late=("EC2_SECURITY_TOKEN",), of_machine=True),
     named("region", late=("EC2_REGION", "AWS_REGION"), of_machine=True),
-    named("aws_iam_server_id"),
+    named("aws_iam_server_id", meaning=PRINTABLE),
     named("azure_tenant_id"),
     named("azure_client_id"),
     named("azure_client_secret", secret=True),

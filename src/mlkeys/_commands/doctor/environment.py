@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def variables(options: Iterable[Option], environ: Mapping[str, str]) -> Iterator[Check]:
     """Variables that contradict each other, and values with surrounding whitespace."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import AUTHORITIES_OF_THE_MACHINE
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.authorities import (
+        AUTHORITIES_OF_THE_MACHINE,
+    )
 
     for option in options:
         # The home folder is only a default.

@@ -25,7 +25,9 @@ def _authorities(connection: Connection) -> str:
         return "not verified"
     if connection.ca_data:
         return "those of ca_cert_bytes"
-    return connection.verify if isinstance(connection.verify, str) else ""
+    if isinstance(connection.verify, str):
+        return connection.verify
+    return ", ".join(path for _variable, path in connection.ca_of_machine)
 
 
 def _proxies(connection: Connection) -> str:
