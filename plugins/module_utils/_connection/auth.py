@@ -101,6 +101,18 @@ def _given(client: Client, auth: Auth) -> Lease:
     return Lease(token)
 
 
+def check_stored(auth: Auth, url: str) -> None:
+    """Refuse a login whose token is in a place that cannot be read, without a request.
+
+    Raises:
+        InvalidOption: it cannot be read.
+    """
+    if auth.method == "kubernetes" and not auth.jwt:
+        text_of(auth.kubernetes_token_path, "kubernetes_token_path")
+    if auth.method == "token" and not auth.token and not auth.by_agent:
+        stored_token(auth, url)
+
+
 def renew(client: Client, now: float) -> Lease:
     """Renew the client's token, as far as the server extends its lifetime.
 

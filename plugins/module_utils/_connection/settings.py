@@ -42,10 +42,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.p
     proxies_from,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import header_text, host_name
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import seconds_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import (
+    DEFAULT_TIMEOUT,
+    timeout_of,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-
-DEFAULT_TIMEOUT = 30
 
 # They mean the opposite of their option.
 _SKIP_VERIFY = ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")
@@ -79,7 +80,7 @@ OPTIONS: tuple[Option, ...] = (
         "retries",
         kind="raw",
         late=("BAO_MAX_RETRIES", "VAULT_MAX_RETRIES"),
-        meaning="a number, or a dictionary of the arguments of urllib3.util.Retry",
+        meaning="0 or more, or a dictionary of the arguments of urllib3.util.Retry",
     ),
     _option("retry_action", choices=("ignore", "warn"), default="warn"),
     _option(
@@ -162,6 +163,21 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str], re
     return Settings(connection, login_of(values, environment, by_agent=_by_agent(connection, environment)))
 
 
+def settings_without_limits(options: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """The address, the files and the login, where other settings may be invalid: files have problems of their own."""
+    values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
+    for name in _READERS:
+        values[name] = None
+    if values["auth_method"] == "cert":
+        values["auth_method"] = "none"
+        values["client_cert"] = values["cert_auth_public_key"] or values["client_cert"]
+        values["client_key"] = values["cert_auth_private_key"] or values["client_key"]
+    if not values["client_key"]:
+        values["client_cert"] = None
+    connection = _connection(values, environment)
+    return Settings(connection, login_of(values, environment, by_agent=_by_agent(connection, environment)))
+
+
 def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """The options that environment variables set and that are not among the given ones.
 
@@ -225,11 +241,24 @@ def _misread(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[
         # Ansible reads a flag that is misspelt as false, and what it gives then is not what was written.
         if option.kind == "bool" and variable and not option.accepts(text, variable):
             found.append(option.problem(text, variable))
-        else:
-            source = variable if text == str(value) else ""
-            if not (option.accepts(value) and _is_readable(option.name, value, source)):
-                found.append(option.problem(value, source))
+        elif said := problem_with(option, value, variable if text == str(value) else ""):
+            found.append(said)
     return found
+
+
+def are_readable(value_of: Callable[[str], Any]) -> bool:
+    """Whether the options that are read further, such as numbers, have values that they can have."""
+    return all(_is_readable(name, value_of(name), "") for name in _READERS)
+
+
+def problem_with(option: Option, value: Any, source: str) -> str:
+    """A sentence about a value that an option cannot have, empty for one that it can have.
+
+    Args:
+        source: what sets it, empty for the option itself.
+    """
+    is_right = option.accepts(value) and _is_readable(option.name, value, source)
+    return "" if is_right else option.problem(value, source)
 
 
 def _is_readable(name: str, value: Any, source: str) -> bool:
@@ -273,7 +302,7 @@ def _connection(values: Mapping[str, Any], environment: Mapping[str, str]) -> Co
         ca_of_machine=trusted.of_machine,
         server_name=str(values["tls_server_name"] or ""),
         client_certificate=_client_certificate(values),
-        timeout=_timeout(values["timeout"]),
+        timeout=timeout_of(values["timeout"]),
         retries=_retries(values["retries"]),
         warn_on_retry=values["retry_action"] == "warn",
         rate=rate_of(values["rate_limit"]),
@@ -299,26 +328,6 @@ def _client_certificate(values: Mapping[str, Any]) -> tuple[str, str] | None:
     if values["client_cert"]:
         return str(values["client_cert"]), str(values["client_key"])
     return None
-
-
-def _timeout(value: Any) -> float:
-    """``30``, ``"30"``, ``1m30s`` or ``500ms``; the default for nothing and, as for the server's client, for zero.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if value is None or value == "":
-        return DEFAULT_TIMEOUT
-    if isinstance(value, bool):
-        raise ValueError
-    seconds = seconds_of(value) if isinstance(value, str) else float(value)
-    if not 0 <= seconds < _LONGEST:
-        raise ValueError
-    return (int(seconds) if seconds.is_integer() else seconds) or DEFAULT_TIMEOUT
-
-
-# Seconds. Sockets take no more than 2**31.
-_LONGEST = 1e9
 
 
 def _retries(value: Any) -> dict[str, Any] | int:
@@ -368,7 +377,7 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "auth_namespace": header_text,
     "tls_server_name": host_name,
     "aws_iam_server_id": header_text,
-    "timeout": _timeout,
+    "timeout": timeout_of,
     "retries": _retries,
     "rate_limit": rate_of,
     "proxies": _proxies,

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import AUTH_METHODS, Option
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import DEFAULT_TIMEOUT
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
-    DEFAULT_TIMEOUT,
     OPTIONS,
     Settings,
     environment_options,
@@ -239,7 +239,7 @@ def test_the_forms_of_retries(value: object, retries: dict[str, object] | int) -
 
 @pytest.mark.parametrize("value", ["many", "3.5", "-1", -1, "{total: 3}", [3]])
 def test_invalid_retries(value: object) -> None:
-    said = " must be a number, or a dictionary of the arguments of urllib3.util.Retry."
+    said = " must be 0 or more, or a dictionary of the arguments of urllib3.util.Retry."
     shown = "" if value in ("{total: 3}", [3]) else f" is '{value}', but"
     with pytest.raises(InvalidOption) as error:
         settings({"retries": value})
@@ -336,7 +336,7 @@ def test_each_method_accepts_its_credentials(method: str) -> None:
         ("approle", "auth_method approle requires role_id."),
         ("userpass", "auth_method userpass requires username and password."),
         ("ldap", "auth_method ldap requires username and password."),
-        ("jwt", "auth_method jwt requires role_id and jwt."),
+        ("jwt", "auth_method jwt requires role_id and jwt (ANSIBLE_HASHI_VAULT_JWT or VAULT_ID_TOKEN)."),
         ("kubernetes", "auth_method kubernetes requires role_id."),
         ("cert", "auth_method cert requires cert_auth_public_key and cert_auth_private_key."),
         ("azure", "auth_method azure requires role_id."),
@@ -372,7 +372,7 @@ def test_a_method_names_its_missing_credentials(method: str, message: str) -> No
             {"GITLAB_CI": "true", "VAULT_ID_TOKEN": ""},
             ": this job of GitLab has none in VAULT_ID_TOKEN, so declare that under id_tokens of the job.",
         ),
-        ({"CI": "true"}, "."),
+        ({"CI": "true"}, " (ANSIBLE_HASHI_VAULT_JWT or VAULT_ID_TOKEN)."),
     ],
 )
 def test_a_job_without_its_jwt_learns_what_is_missing(environment: dict[str, str], message: str) -> None:
@@ -408,7 +408,7 @@ def test_all_problems_are_reported_at_once() -> None:
         )
     assert error.value.message == (
         "timeout is '-1', but must be a number of seconds, or a duration such as 1m30s or 500ms. retries is 'x', "
-        f"but must be a number, or a dictionary of the arguments of urllib3.util.Retry. {PROXIES.format('')} "
+        f"but must be 0 or more, or a dictionary of the arguments of urllib3.util.Retry. {PROXIES.format('')} "
         "url 'bao.example.com' must start with https://, http:// or unix://; auth_method ldap requires username and "
         "password."
     )

@@ -267,7 +267,7 @@ def _job_problem(environment: Mapping[str, str]) -> str:
         )
     if environment.get("GITLAB_CI") == "true":
         return ": this job of GitLab has none in VAULT_ID_TOKEN, so declare that under id_tokens of the job"
-    return ""
+    return " (ANSIBLE_HASHI_VAULT_JWT or VAULT_ID_TOKEN)"
 
 
 def login_of(values: Mapping[str, Any], environment: Mapping[str, str], *, by_agent: bool) -> Auth:
