@@ -56,7 +56,8 @@ options:
         Tests and filters such as C(is defined) and C(default) take the variable as undefined, too. Before ansible-core
         2.19, they fail for another variable whose template uses it.
       - V(error) ends the run. V(warn) warns and returns the ciphertext. V(ciphertext) returns the ciphertext silently.
-      - A file that is not a valid encrypted vars file ends the run with V(undefined), too.
+      - A file that is not a valid encrypted vars file ends the run with V(undefined), too. So does an option or a
+        variable for the connection that has a value which it cannot have.
     type: str
     choices:
       - ciphertext
@@ -177,7 +178,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection import 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
+    OPTIONS,
+    misread,
+    settings_from,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_plugins
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import VARS_FILE_SUFFIXES
@@ -194,7 +199,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.invento
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import misspelt_flags, problem_of
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import misspelt_flags, read_option
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
 
@@ -274,16 +279,15 @@ class VarsModule(BaseVarsPlugin):
         if not variables:
             # The error of one is Ansible's own; below it is found once more, and named.
             with contextlib.suppress(AnsibleError, KeyError):
-                return connection_options(self.get_option)
+                options = connection_options(self.get_option)
+                if not misread(options, os.environ):
+                    return options
         found, problems = {}, misspelt_flags(variables)
         for option in OPTIONS:
-            try:
-                # The plugin itself would keep the first value for all hosts.
-                found[option.name] = constants.config.get_config_value(
-                    option.name, plugin_type="vars", plugin_name=self._load_name, variables=dict(variables)
-                )
-            except AnsibleError:
-                problems.append(problem_of(option, variables))
+            # The plugin itself would keep the first value for all hosts.
+            value, _origin, problem = read_option(option, ("vars", self._load_name), variables)
+            found[option.name] = value
+            problems += [problem] if problem else []
         if problems:
             raise InvalidOption(" ".join(problems))
         return found

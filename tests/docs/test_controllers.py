@@ -23,11 +23,16 @@ FILES = {
 INPUTS, INJECTORS = FILES["credential-type-inputs.yml"], FILES["credential-type-injectors.yml"]
 
 
+# The variable of each option, as the lookup documents it.
+VARIABLES = {f"ansible_hashi_vault_{option.name}": option for option in OPTIONS}
+
+
 def injected(**values: str) -> dict[str, str]:
-    """The environment of a job, as AWX renders it: a field that is not filled in is empty."""
+    """The options of a job, as AWX renders their variables: a field that is not filled in is empty."""
     given = {**{field["id"]: "" for field in INPUTS["fields"]}, **values}
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701  not HTML
-    return {name: environment.from_string(text).render(given) for name, text in INJECTORS["env"].items()}
+    rendered = {name: environment.from_string(text).render(given) for name, text in INJECTORS["extra_vars"].items()}
+    return {VARIABLES[name].name: text for name, text in rendered.items()}
 
 
 def test_fields_of_the_credential_type_are_as_awx_takes_them() -> None:
@@ -44,17 +49,23 @@ def test_fields_of_the_credential_type_are_as_awx_takes_them() -> None:
 
 
 def test_each_field_is_injected_into_a_variable_that_the_collection_reads() -> None:
-    read = {name for option in OPTIONS for name in option.environment}
-    assert set(INJECTORS) == {"env"}
-    assert set(INJECTORS["env"]) <= read
-    used = set(re.findall(r"\{\{ (\w+) \}\}", " ".join(INJECTORS["env"].values())))
+    assert set(INJECTORS) == {"extra_vars"}
+    assert set(INJECTORS["extra_vars"]) <= set(VARIABLES)
+    used = set(re.findall(r"\{\{ (\w+) \}\}", " ".join(INJECTORS["extra_vars"].values())))
     assert used == {field["id"] for field in INPUTS["fields"]}
+
+
+def test_awx_accepts_the_variables() -> None:
+    # AWX itself refuses and ignores these in an environment (validate_env_var_allowed).
+    assert not [name for name in INJECTORS.get("env", {}) if name.startswith("ANSIBLE_")]
+    # Its pattern for names of extra_vars.
+    assert all(re.fullmatch(r"[a-zA-Z_{}]+[a-zA-Z0-9_{}]*", name) for name in INJECTORS["extra_vars"])
 
 
 @pytest.mark.parametrize("namespace", ["", "org/team-a"])
 def test_a_job_gets_settings_that_connect(namespace: str) -> None:
     given = {"url": "https://v.test", "role_id": "r", "secret_id": "s", "namespace": namespace}
-    settings = settings_from({}, injected(**given))
+    settings = settings_from(injected(**given), {})
     assert settings.connection.url == "https://v.test"
     assert settings.connection.namespace == namespace
     # An empty field is not the root namespace, nor an empty list of authorities.

@@ -9,10 +9,14 @@ import os
 import re
 import socket
 import ssl
-from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways import tls_messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.authorities import (
+    AUTHORITIES_OF_THE_MACHINE,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import Watch, watched_adapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import (
     SCHEME,
@@ -55,6 +59,41 @@ class Unanswered(Exception):
         self.late = late
 
 
+def with_authorities(connection: Connection) -> Connection:
+    """The connection with those CA certificates that variables of the machine name and that are there.
+
+    As for the server's own client, they are asked for only with TLS, and what is missing does not count: where nothing
+    is there, the system's count, unless both variables are set. Those that do not count are left in ``ca_of_machine``.
+
+    Raises:
+        InvalidOption: both variables are set, and nothing is there.
+    """
+    named = connection.ca_of_machine
+    if not named or connection.verify is False or not _uses_tls(connection.addresses):
+        return replace(connection, ca_of_machine=())
+    found = tuple(path for _name, path in named if _has_certificates(path))
+    lost = tuple((name, path) for name, path in named if path not in found)
+    if connection.ca_data or isinstance(connection.verify, str):
+        return replace(connection, ca_beside=(*connection.ca_beside, *found), ca_of_machine=lost)
+    variables = {name for name, _path in named}
+    if not found and len(variables) == len(AUTHORITIES_OF_THE_MACHINE):
+        raise InvalidOption(tls_messages.no_authorities(lost, socket.gethostname()))
+    if not found:
+        return replace(connection, ca_of_machine=lost)
+    return replace(connection, verify=found[0], ca_beside=found[1:], ca_of_machine=lost)
+
+
+def _has_certificates(path: str) -> bool:
+    return os.path.isdir(path) or _BEGINNING in _text_of(path)
+
+
+def _uses_tls(addresses: Iterable[str]) -> bool:
+    return any(address.lower().startswith("https:") for address in addresses)
+
+
+_BEGINNING = "-----BEGIN CERT"
+
+
 def session_adapter(connection: Connection, watch: Watch) -> Any:
     """hvac's adapter, whose connections are shown to ``watch``."""
     hvac = library("hvac")
@@ -69,7 +108,6 @@ def session_adapter(connection: Connection, watch: Watch) -> Any:
         cert=connection.client_certificate,
         verify=connection.verify,
         timeout=connection.timeout,
-        namespace=connection.namespace or None,
         allow_redirects=False,
     )
     # Otherwise requests reads ~/.netrc before each request, and sends the credentials that it finds there.
@@ -140,7 +178,7 @@ def authorities_beside(connection: Connection) -> tuple[str, str]:
         if any(map(_PREPARED.fullmatch, names)):
             prepared.append(folder)
         else:
-            texts += [text for name in names if "-----BEGIN CERT" in (text := _text_of(os.path.join(folder, name)))]
+            texts += [text for name in names if _BEGINNING in (text := _text_of(os.path.join(folder, name)))]
     return ":".join(prepared), "\n".join(texts)
 
 
@@ -167,19 +205,21 @@ def check_files(connection: Connection) -> None:
         try:
             _check_authorities(connection.verify, context, connection.addresses)
         except OSError:
-            problems.append(messages.unreadable_ca(connection.verify, socket.gethostname()))
+            problems.append(tls_messages.unreadable_ca(connection.verify, socket.gethostname()))
+    # Those of the machine, which may be missing, are files and folders that are there.
+    problems += [tls_messages.missing_ca_path(path) for path in connection.ca_beside if not os.path.exists(path)]
     if connection.ca_data:
         try:
             context.load_verify_locations(cadata=connection.ca_data)
         except (OSError, ValueError):
-            problems.append(messages.UNREADABLE_CA_DATA)
+            problems.append(tls_messages.UNREADABLE_CA_DATA)
     if connection.client_certificate is not None:
         certificate, key = connection.client_certificate
         try:
             # Without a password, an encrypted key would make it prompt on the terminal.
             context.load_cert_chain(certificate, key, password="")
         except OSError as error:
-            problems.append(messages.unreadable_certificate(certificate, key, socket.gethostname(), error))
+            problems.append(tls_messages.unreadable_certificate(certificate, key, socket.gethostname(), error))
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")
 
@@ -188,7 +228,7 @@ def _check_authorities(path: str, context: ssl.SSLContext, addresses: Sequence[s
     """Raise an OSError where TLS cannot use the certificates at this path."""
     if os.path.isdir(path):
         context.load_verify_locations(capath=path)
-    elif any(address.lower().startswith("https:") for address in addresses):
+    elif _uses_tls(addresses):
         context.load_verify_locations(cafile=path)
     else:
         # To read the certificates that a system trusts takes 20 ms, and nothing uses them here.
@@ -224,7 +264,7 @@ def _problem(connection: Connection, address: str, error: Any) -> str:
     import requests
 
     if isinstance(error, requests.exceptions.SSLError):
-        return messages.tls_problem(str(error), connection.server_name)
+        return tls_messages.tls_problem(str(error), connection.server_name, connection.ca_of_machine)
     if isinstance(error, requests.exceptions.ProxyError):
         return messages.proxy_problem(connection.proxies, address)
     if isinstance(error, requests.exceptions.Timeout):

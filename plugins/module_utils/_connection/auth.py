@@ -14,12 +14,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.azure import access_token
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.gcp import signed_token
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.job_token import job_token
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Auth
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import LOGIN_OPTIONS, Auth
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.token_helper import (
     NoToken,
     stored_token,
     text_of,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import is_unusual
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Warn
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
@@ -100,6 +101,18 @@ def _given(client: Client, auth: Auth) -> Lease:
     return Lease(token)
 
 
+def check_stored(auth: Auth, url: str) -> None:
+    """Refuse a login whose token is in a place that cannot be read, without a request.
+
+    Raises:
+        InvalidOption: it cannot be read.
+    """
+    if auth.method == "kubernetes" and not auth.jwt:
+        text_of(auth.kubernetes_token_path, "kubernetes_token_path")
+    if auth.method == "token" and not auth.token and not auth.by_agent:
+        stored_token(auth, url)
+
+
 def renew(client: Client, now: float) -> Lease:
     """Renew the client's token, as far as the server extends its lifetime.
 
@@ -136,12 +149,20 @@ def _login(client: Client, auth: Auth, now: float) -> Lease:
     except ServerError as error:
         if error.status not in (400, 403, 404):
             raise
-        raise Unauthenticated(refusal_of(client, auth.method, path, error, "the credentials and mount_point")) from None
+        said = refusal_of(client, auth.method, path, error, "the credentials and mount_point")
+        raise Unauthenticated(said + messages.unusual(_unusual(auth, body))) from None
     if not lease.token:
         raise Unauthenticated(
             f"The login with {auth.method} at '{path}' returned no token. Does it require multi-factor authentication?"
         )
     return replace(lease, index=client.index)
+
+
+def _unusual(auth: Auth, body: Mapping[str, Any]) -> list[str]:
+    """The options in the body of a login that have characters by mistake."""
+    own = [option.name for option in LOGIN_OPTIONS if option.secret or option.name == "role_id"]
+    values = {name: str(getattr(auth, name)) for name in own}
+    return [name for name, value in values.items() if is_unusual(value) and value in body.values()]
 
 
 def refusal_of(client: Client, method: str, path: str, error: ServerError, suspects: str) -> str:

@@ -13,6 +13,7 @@ from shlex import quote
 from typing import Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import Proxies
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import is_unusual
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     MountNotFound,
     NamespaceNotFound,
@@ -63,11 +64,12 @@ def from_answer(
     return ServerError(f"The server refused '{path}' (HTTP {status}).{_server_said(words)}", status, reasons)
 
 
-def next_step(error: ServerError, path: str, address: str, namespace: str) -> str:
+def next_step(error: ServerError, path: str, address: str, namespace: str, token: str = "") -> str:
     """Where a refusal came from, and the command that shows more; empty for errors that say all."""
     where = " " + asked([address], namespace)
     if isinstance(error, Unauthenticated):
-        return f"{where} Check: {_command('token lookup', namespace)}."
+        hint = unusual(["token"]) if is_unusual(token) else ""
+        return f"{where} Check: {_command('token lookup', namespace)}.{hint}"
     if isinstance(error, PermissionDenied):
         return f"{where} Policies are case-sensitive. Check: {_command('token capabilities', namespace, path)}."
     if isinstance(error, NotFound):
@@ -78,6 +80,8 @@ def next_step(error: ServerError, path: str, address: str, namespace: str) -> st
     if isinstance(error, MountNotFound):
         listing = "auth list" if path.startswith("auth/") else "secrets list"
         return f"{where} If it is in another namespace, set namespace. Check: {_command(listing, namespace)}."
+    if type(error) is ServerError and error.status >= 500:
+        return f"{where} Check the server's log, and: bao status."
     return ""
 
 
@@ -165,6 +169,18 @@ def _denied(method: str, path: str, reasons: Sequence[str], words: str) -> Serve
         403,
         reasons,
     )
+
+
+def unusual(options: Sequence[str]) -> str:
+    """For a refusal: which options have values that only a mistake makes so. Nothing where none has.
+
+    Args:
+        options: their names.
+    """
+    if not options:
+        return ""
+    has = "has" if len(options) == 1 else "have"
+    return f" {' and '.join(options)} {has} other characters than printable ASCII, such as typographic quotes."
 
 
 def _server_said(words: str) -> str:
@@ -275,65 +291,3 @@ def too_large_on_the_way(address: str, path: str) -> str:
 
 def no_member(last: str) -> str:
     return f"No member of the cluster could serve the request. Last error: {last}"
-
-
-# TLS
-
-
-def tls_problem(text: str, server_name: str = "") -> str:
-    """Why a TLS connection could not be made, by signs in the library's text.
-
-    Args:
-        server_name: the name that the certificate must have, if it was set.
-    """
-    if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text or "record layer failure" in text:
-        return "it does not use TLS. Start url with http://, or correct the port."
-    if "CERTIFICATE_VERIFY_FAILED" in text or "doesn't match" in text:
-        reason = text.rpartition("certificate verify failed:")[2].partition("(_ssl")[0].strip(" :()'\"")[:200]
-        if "mismatch" in reason or "doesn't match" in text:
-            return (
-                f"its TLS certificate could not be verified: it is for another name ({reason or 'name mismatch'}). "
-                + (
-                    f"Correct tls_server_name '{server_name}' (BAO_TLS_SERVER_NAME, VAULT_TLS_SERVER_NAME)."
-                    if server_name
-                    else "Use a name of the certificate in url, or set tls_server_name (BAO_TLS_SERVER_NAME, "
-                    "VAULT_TLS_SERVER_NAME) to one."
-                )
-            )
-        if "expired" in reason or "not yet valid" in reason:
-            return f"its TLS certificate could not be verified ({reason}). Renew it, and check the clocks."
-        return (
-            f"its TLS certificate could not be verified ({reason}). "
-            "Set ca_cert (BAO_CACERT, VAULT_CACERT) to the certificate of the CA that signed it."
-        )
-    if "protocol version" in text.lower():
-        return "the server does not accept the versions of TLS that this machine offers."
-    # A server that wants a certificate says so, but what it says may come too late to be read.
-    if "certificate required" in text.lower() or "alert" in text.lower() or "EOF occurred" in text:
-        return (
-            "the server ended the TLS connection: it may require a client certificate, or reject the one that it got. "
-            "Set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY, VAULT_CLIENT_CERT and "
-            "VAULT_CLIENT_KEY)."
-        )
-    return "the TLS handshake failed."
-
-
-def unreadable_ca(path: str, host: str) -> str:
-    """
-    Args:
-        host: the name of this machine. A module may run on another one than the controller.
-    """
-    return f"ca_cert {path} is not a readable file of PEM certificates on {host}"
-
-
-UNREADABLE_CA_DATA = "ca_cert_bytes (BAO_CACERT_BYTES, VAULT_CACERT_BYTES) is not a text of PEM certificates"
-
-
-def unreadable_certificate(certificate: str, key: str, host: str, error: OSError) -> str:
-    """Why a client certificate cannot be used on this machine, by the library's error."""
-    if "KEY_VALUES_MISMATCH" in str(error) or "key values mismatch" in str(error):
-        return f"The key {key} is not that of the client certificate {certificate} on {host}"
-    return (
-        f"The client certificate {certificate} and its key {key} on {host} are not a readable PEM certificate and "
-        "its key without a password"
-    )

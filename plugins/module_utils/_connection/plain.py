@@ -25,18 +25,22 @@ from typing import Any, Mapping
 from urllib.parse import unquote, urlencode, urlsplit
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways import tls_messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import (
     TooLarge,
     content_within,
     done_within,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import ascii_url, header_value
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import connected, path_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
     Response,
     Unanswered,
     as_lenient_as_the_client,
     authorities_beside,
+    with_authorities,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
 
@@ -56,7 +60,11 @@ def post(connection: Connection, address: str, path: str, body: Mapping[str, Any
     Args:
         token: empty to send none.
     """
-    headers = _headers(token, connection.namespace)
+    headers = _headers(header_value(token), header_value(connection.namespace))
+    try:
+        connection = with_authorities(connection)
+    except InvalidOption as error:
+        return Answer(problem=error.message.rstrip("."))
     try:
         got = done_within(
             connection.timeout, lambda: _received(connection, address, ("POST", f"/v1/{path}"), headers, body)
@@ -73,6 +81,8 @@ class PlainAdapter:
 
     Attributes:
         address: of the server.
+        token: as a header carries it.
+        namespace: as a header carries it.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -115,7 +125,7 @@ def _unanswered(connection: Connection, address: str, error: Exception) -> Unans
     final = True
     if isinstance(reason, ssl.SSLError):
         # The error about a certificate is a ValueError, too.
-        problem = messages.tls_problem(str(reason), connection.server_name)
+        problem = tls_messages.tls_problem(str(reason), connection.server_name, connection.ca_of_machine)
     elif isinstance(reason, (str, ValueError, http.client.InvalidURL)):
         problem = messages.invalid_url(type(reason).__name__)
     elif _is_of_proxy(connection, address, reason):
@@ -147,7 +157,7 @@ def _headers(token: str, namespace: str) -> dict[str, str]:
 def _problem(connection: Connection, address: str, error: Exception) -> str:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, ssl.SSLError):
-        return messages.tls_problem(str(reason), connection.server_name).rstrip(".")
+        return tls_messages.tls_problem(str(reason), connection.server_name, connection.ca_of_machine).rstrip(".")
     if isinstance(reason, http.client.HTTPException):
         return "its answer is not HTTP"
     if _is_of_proxy(connection, address, reason):
@@ -185,8 +195,7 @@ def _base_of(address: str) -> str:
     """The URL that requests go to. A login in an address is for proxies of others, and not sent."""
     if path_of(address):
         return "http://localhost"
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return ascii_url(address)
 
 
 def _send_by(request: urllib.request.Request, proxy: str) -> None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import (
     LOGIN_OPTIONS,
+    PRINTABLE,
     Auth,
     Option,
     is_true,
@@ -28,6 +29,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.a
     addresses_of,
     problems_of,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.authorities import (
+    AUTHORITIES_OF_THE_MACHINE,
+    authorities_from,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.pace import rate_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import (
     DIRECT,
@@ -36,13 +41,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.p
     is_of_other_kind,
     proxies_from,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import seconds_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import header_text, host_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import (
+    DEFAULT_TIMEOUT,
+    timeout_of,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-
-DEFAULT_TIMEOUT = 30
-
-# Not settings of a run: another machine has others.
-AUTHORITIES_OF_THE_MACHINE = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 # They mean the opposite of their option.
 _SKIP_VERIFY = ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")
@@ -57,14 +61,14 @@ OPTIONS: tuple[Option, ...] = (
         environment=("ANSIBLE_HASHI_VAULT_ADDR",),
         late=(*OF_AGENT, "BAO_ADDR", "VAULT_ADDR"),
     ),
-    _option("namespace", late=("BAO_NAMESPACE", "VAULT_NAMESPACE")),
-    _option("auth_namespace"),
+    _option("namespace", late=("BAO_NAMESPACE", "VAULT_NAMESPACE"), meaning=PRINTABLE),
+    _option("auth_namespace", meaning=PRINTABLE),
     _option("ca_cert", aliases=("cacert",), late=("BAO_CACERT", "VAULT_CACERT")),
     _option("ca_cert_bytes", late=("BAO_CACERT_BYTES", "VAULT_CACERT_BYTES")),
     _option("ca_path", late=("BAO_CAPATH", "VAULT_CAPATH", *AUTHORITIES_OF_THE_MACHINE)),
     _option("client_cert", late=("BAO_CLIENT_CERT", "VAULT_CLIENT_CERT")),
     _option("client_key", late=("BAO_CLIENT_KEY", "VAULT_CLIENT_KEY")),
-    _option("tls_server_name", late=("BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME")),
+    _option("tls_server_name", late=("BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME"), meaning="the name of a host"),
     _option("validate_certs", kind="bool", late=_SKIP_VERIFY),
     _option(
         "timeout",
@@ -76,7 +80,7 @@ OPTIONS: tuple[Option, ...] = (
         "retries",
         kind="raw",
         late=("BAO_MAX_RETRIES", "VAULT_MAX_RETRIES"),
-        meaning="a number, or a dictionary of the arguments of urllib3.util.Retry",
+        meaning="0 or more, or a dictionary of the arguments of urllib3.util.Retry",
     ),
     _option("retry_action", choices=("ignore", "warn"), default="warn"),
     _option(
@@ -105,6 +109,7 @@ class Connection:
         verify: ``True`` for the system's CA certificates, a path to others, ``False`` not to verify.
         ca_beside: folders and files with more of them.
         ca_data: CA certificates as PEM text, instead of the system's.
+        ca_of_machine: more files and folders, each with the variable that names it. What is missing does not count.
         server_name: the name that the server's certificate must have, empty for that of the address.
         retries: how many, or keyword arguments of `urllib3.util.Retry`; empty for none.
         timeout: seconds for one request.
@@ -118,6 +123,7 @@ class Connection:
     verify: bool | str = True
     ca_beside: tuple[str, ...] = ()
     ca_data: str = ""
+    ca_of_machine: tuple[tuple[str, str], ...] = ()
     server_name: str = ""
     client_certificate: tuple[str, str] | None = None
     timeout: float = DEFAULT_TIMEOUT
@@ -153,7 +159,22 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str], re
     problems = _problems(values, environment)
     if wrong or problems:
         raise InvalidOption(" ".join([*wrong, *([f"{'; '.join(problems)}."] if problems else [])]))
-    connection = _with_authorities_beside(_connection(values, environment), environment)
+    connection = _connection(values, environment)
+    return Settings(connection, login_of(values, environment, by_agent=_by_agent(connection, environment)))
+
+
+def settings_without_limits(options: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """The address, the files and the login, where other settings may be invalid: files have problems of their own."""
+    values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
+    for name in _READERS:
+        values[name] = None
+    if values["auth_method"] == "cert":
+        values["auth_method"] = "none"
+        values["client_cert"] = values["cert_auth_public_key"] or values["client_cert"]
+        values["client_key"] = values["cert_auth_private_key"] or values["client_key"]
+    if not values["client_key"]:
+        values["client_cert"] = None
+    connection = _connection(values, environment)
     return Settings(connection, login_of(values, environment, by_agent=_by_agent(connection, environment)))
 
 
@@ -220,11 +241,24 @@ def _misread(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[
         # Ansible reads a flag that is misspelt as false, and what it gives then is not what was written.
         if option.kind == "bool" and variable and not option.accepts(text, variable):
             found.append(option.problem(text, variable))
-        else:
-            source = variable if text == str(value) else ""
-            if not (option.accepts(value) and _is_readable(option.name, value, source)):
-                found.append(option.problem(value, source))
+        elif said := problem_with(option, value, variable if text == str(value) else ""):
+            found.append(said)
     return found
+
+
+def are_readable(value_of: Callable[[str], Any]) -> bool:
+    """Whether the options that are read further, such as numbers, have values that they can have."""
+    return all(_is_readable(name, value_of(name), "") for name in _READERS)
+
+
+def problem_with(option: Option, value: Any, source: str) -> str:
+    """A sentence about a value that an option cannot have, empty for one that it can have.
+
+    Args:
+        source: what sets it, empty for the option itself.
+    """
+    is_right = option.accepts(value) and _is_readable(option.name, value, source)
+    return "" if is_right else option.problem(value, source)
 
 
 def _is_readable(name: str, value: Any, source: str) -> bool:
@@ -257,16 +291,18 @@ def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list
 
 def _connection(values: Mapping[str, Any], environment: Mapping[str, str]) -> Connection:
     auth_namespace = values["auth_namespace"]
-    verify, ca_data = _authorities(values)
+    trusted = authorities_from(values, environment)
     return Connection(
         url=",".join(addresses_of(values["url"])),
         namespace=str(values["namespace"] or "").strip("/"),
         auth_namespace=None if auth_namespace is None else str(auth_namespace).strip("/"),
-        verify=verify,
-        ca_data=ca_data,
+        verify=trusted.verify,
+        ca_beside=trusted.beside,
+        ca_data=trusted.text,
+        ca_of_machine=trusted.of_machine,
         server_name=str(values["tls_server_name"] or ""),
         client_certificate=_client_certificate(values),
-        timeout=_timeout(values["timeout"]),
+        timeout=timeout_of(values["timeout"]),
         retries=_retries(values["retries"]),
         warn_on_retry=values["retry_action"] == "warn",
         rate=rate_of(values["rate_limit"]),
@@ -285,39 +321,6 @@ def _proxies_of(value: Any, environment: Mapping[str, str]) -> Proxies:
     return Proxies(urls, variables=tuple((scheme, source) for scheme, _url in urls))
 
 
-def _authorities(values: Mapping[str, Any]) -> tuple[bool | str, str]:
-    """How to verify, and CA certificates as text, in the order of the server's own client."""
-    if values["validate_certs"] is False:
-        return False, ""
-    if values["ca_cert"]:
-        return str(values["ca_cert"]), ""
-    if values["ca_cert_bytes"]:
-        return True, str(values["ca_cert_bytes"])
-    return str(values["ca_path"]) if values["ca_path"] else True, ""
-
-
-def _with_authorities_beside(connection: Connection, environment: Mapping[str, str]) -> Connection:
-    """With all that variables name: the server's own client reads them together.
-
-    An option, or a variable of Ansible's, names the only ones that are trusted.
-    """
-    file, folders = (set_in(environment, name) for name in AUTHORITIES_OF_THE_MACHINE)
-    named = {name: _of_client(environment, name) for name in ("CACERT", "CACERT_BYTES", "CAPATH")}
-    if connection.verify is False:
-        return connection
-    if (connection.ca_data or connection.verify) in (*filter(None, named.values()), *filter(None, (file, folders))):
-        found = tuple(filter(None, (named["CAPATH"], file, *folders.split(":"))))
-        if connection.verify == folders:
-            connection = replace(connection, verify=found[0])
-        return replace(connection, ca_beside=tuple(path for path in found if path != connection.verify))
-    return connection
-
-
-def _of_client(environment: Mapping[str, str], name: str) -> str:
-    """The value of a variable of OpenBao's, or else of Vault's."""
-    return set_in(environment, f"BAO_{name}") or set_in(environment, f"VAULT_{name}")
-
-
 def _client_certificate(values: Mapping[str, Any]) -> tuple[str, str] | None:
     """Its path and that of its key. That of the login wins: a connection has one."""
     if values["auth_method"] == "cert":
@@ -325,26 +328,6 @@ def _client_certificate(values: Mapping[str, Any]) -> tuple[str, str] | None:
     if values["client_cert"]:
         return str(values["client_cert"]), str(values["client_key"])
     return None
-
-
-def _timeout(value: Any) -> float:
-    """``30``, ``"30"``, ``1m30s`` or ``500ms``; the default for nothing and, as for the server's client, for zero.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if value is None or value == "":
-        return DEFAULT_TIMEOUT
-    if isinstance(value, bool):
-        raise ValueError
-    seconds = seconds_of(value) if isinstance(value, str) else float(value)
-    if not 0 <= seconds < _LONGEST:
-        raise ValueError
-    return (int(seconds) if seconds.is_integer() else seconds) or DEFAULT_TIMEOUT
-
-
-# Seconds. Sockets take no more than 2**31.
-_LONGEST = 1e9
 
 
 def _retries(value: Any) -> dict[str, Any] | int:
@@ -390,7 +373,11 @@ def _json_or_text(value: Any) -> Any:
 
 
 _READERS: Mapping[str, Callable[[Any], object]] = {
-    "timeout": _timeout,
+    "namespace": header_text,
+    "auth_namespace": header_text,
+    "tls_server_name": host_name,
+    "aws_iam_server_id": header_text,
+    "timeout": timeout_of,
     "retries": _retries,
     "rate_limit": rate_of,
     "proxies": _proxies,

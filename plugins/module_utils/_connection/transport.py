@@ -13,7 +13,6 @@ import json
 import random
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
-from urllib.parse import quote, unquote
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import (
@@ -22,6 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.l
     content_of,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.pace import Pace
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import header_value, url_path
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import base_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
     PLAIN,
@@ -30,6 +30,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter
     check_files,
     session_adapter,
     unanswered,
+    with_authorities,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import (
     INDEX,
@@ -112,7 +113,7 @@ class Transport:
         Args:
             plain: whether to send with Python alone. hvac takes longer to import than a request takes.
         """
-        self._connection = connection
+        self._connection = connection = with_authorities(connection)
         self._watch = Watch()
         self._adapter: Any = PlainAdapter(connection) if plain else session_adapter(connection, self._watch)
         self._pace = Pace(connection.rate)
@@ -125,11 +126,12 @@ class Transport:
 
     @property
     def token(self) -> str:
-        return str(self._adapter.token or "")
+        return self._token
 
     @token.setter
     def token(self, token: str) -> None:
-        self._adapter.token = token
+        self._token = token
+        self._adapter.token = header_value(token)
 
     def close(self) -> None:
         """End the connections that are kept for further requests. The next request makes a new one."""
@@ -168,7 +170,7 @@ class Transport:
             The content of a successful response, or nothing and why it failed.
         """
         here = self._turn_to(self.members.address)
-        self._adapter.namespace = self._namespace_of(request) or None
+        self._adapter.namespace = header_value(self._namespace_of(request)) or None
         self._pace.wait()
         headers = consistency_headers(self.index, forward=self._forward, active_only=alone)
         if request.wrap_ttl:
@@ -176,7 +178,7 @@ class Transport:
         try:
             response = self._exchange(
                 request.method,
-                "/v1/" + _url_path(request.path),
+                "/v1/" + url_path(request.path),
                 self._connection.timeout,
                 headers=headers,
                 json=request.body,
@@ -265,7 +267,7 @@ class Transport:
         if isinstance(error, Unauthenticated) and not (self.token or request.login):
             error = Unauthenticated(messages.no_token_sent(request.path, *where), status, reasons)
         else:
-            error.message += messages.next_step(error, request.path, *where)
+            error.message += messages.next_step(error, request.path, *where, self.token)
         error.item_errors = item_errors(content, request.body)
         error.version = _version(content)
         error.not_applied = certainly_not_applied(status, reasons)
@@ -279,18 +281,6 @@ class Transport:
             response.headers.get("Retry-After"),
             is_conflict(reasons),
         )
-
-
-def _url_path(path: str) -> str:
-    """The path as a part of a URL, where it cannot become more than a path, nor lead to another one.
-
-    Raises:
-        InvalidOption: it has '.' or '..' as a name, which the libraries below resolve.
-    """
-    if any(name in (".", "..") for name in unquote(path).split("/")):
-        raise InvalidOption(f"'{path}' is not a path on the server: no name in it can be '.' or '..'.")
-    # A user name is quoted already, since it may hold a slash.
-    return quote(path, safe="/%")
 
 
 # Retries

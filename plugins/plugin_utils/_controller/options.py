@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 from typing import Any, Iterable, Mapping
 
 from ansible import constants
+from ansible.config.manager import find_ini_config_file
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option, set_in
@@ -18,7 +20,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
     OF_AGENT,
     OPTIONS,
+    are_readable,
     environment_options,
+    problem_with,
     read_environment,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8, one_line
@@ -126,17 +130,41 @@ def read_options(
     found: dict[str, Any] = {}
     others: dict[str, Any] = {}
     for option in OPTIONS:
-        try:
-            value, origin = constants.config.get_config_value_and_origin(
-                option.name, plugin_type="lookup", plugin_name=load_name, variables=chosen
-            )
-        except AnsibleError:
-            problems.append(problem_of(option, chosen))
-            continue
-        if value is not None and origin != "default":
-            (found if str(origin).startswith("var: ") else others)[option.name] = value
+        value, origin, problem = read_option(option, ("lookup", load_name), chosen)
+        if problem:
+            problems.append(problem)
+        elif value is not None and origin != "default":
+            (found if origin.startswith("var: ") else others)[option.name] = value
     of_environment, misread = read_environment(found, environment)
     return {**others, **of_environment, **found}, list(dict.fromkeys([*problems, *misread]))
+
+
+def read_option(
+    option: Option, plugin: tuple[str, str], variables: Mapping[str, Any], given: Mapping[str, Any] | None = None
+) -> tuple[Any, str, str]:
+    """The value of an option, its origin in Ansible's words, and a sentence if it cannot have this value.
+
+    Args:
+        plugin: its type, and the name under which Ansible keeps its documentation.
+        given: options of a call.
+    """
+    kind, name = plugin
+    try:
+        value, origin = constants.config.get_config_value_and_origin(
+            option.name, plugin_type=kind, plugin_name=name, variables=dict(variables), direct=given
+        )
+    except AnsibleError:
+        return None, "", problem_of(option, variables, given)
+    if value in (None, "") or option.kind == "bool":
+        return value, str(origin), ""
+    return value, str(origin), problem_with(option, value, _source(str(origin)))
+
+
+def _source(origin: str) -> str:
+    """What sets an option, as messages name it; empty for the option itself."""
+    if origin.startswith(("var: ", "env: ")):
+        return origin[len("var: ") :]
+    return "ansible.cfg" if os.path.isabs(origin) else ""
 
 
 def set_options(plugin: Any, load_name: str, variables: Mapping[str, Any], given: Mapping[str, Any]) -> None:
@@ -145,17 +173,22 @@ def set_options(plugin: Any, load_name: str, variables: Mapping[str, Any], given
     Raises:
         AnsibleError: one of them has a value that it cannot have.
     """
-    misspelt = " ".join(misspelt_flags(variables)) or _misspelt(load_name, given)
+    misspelt = _misspelt(load_name, given)
     if misspelt:
         raise AnsibleError(misspelt)
+    problems = misspelt_flags(variables)
     try:
         plugin.set_options(var_options=variables, direct=given)
     except AnsibleError:
         # Ansible's own message takes several sentences, and does not always say where the value is from.
-        problem = _first_problem(load_name, variables, given)
-        if not problem:
+        problems += _problems(load_name, variables, given)
+        if not problems:
             raise
-        raise AnsibleError(problem) from None
+    else:
+        if problems or not are_readable(plugin.get_option):
+            problems += _problems(load_name, variables, given)
+    if problems:
+        raise AnsibleError(" ".join(problems))
 
 
 def _misspelt(load_name: str, given: Mapping[str, Any]) -> str:
@@ -188,16 +221,10 @@ def _word(value: Any) -> Any:
     return value if isinstance(value, bool) else str(value).strip()
 
 
-def _first_problem(load_name: str, variables: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-    """Which option of the connection has a value that it cannot have; empty if none has."""
-    for option in OPTIONS:
-        try:
-            constants.config.get_config_value_and_origin(
-                option.name, plugin_type="lookup", plugin_name=load_name, variables=variables, direct=given
-            )
-        except AnsibleError:
-            return problem_of(option, variables, given)
-    return ""
+def _problems(load_name: str, variables: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """A sentence about each option of the connection that has a value which it cannot have."""
+    read = (read_option(option, ("lookup", load_name), variables, given) for option in OPTIONS)
+    return [problem for _value, _origin, problem in read if problem]
 
 
 def problem_of(option: Option, variables: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> str:
@@ -207,8 +234,21 @@ def problem_of(option: Option, variables: Mapping[str, Any], given: Mapping[str,
         f"ansible_hashi_vault_{option.name}": variables.get(f"ansible_hashi_vault_{option.name}"),
         **{name: set_in(os.environ, name) for name in option.all_environment},
     }
-    source, value = next(((name, value) for name, value in sources.items() if value), ("ansible.cfg", None))
+    found = next(((name, value) for name, value in sources.items() if value), None)
+    source, value = found or ("ansible.cfg", _in_configuration(option.name))
     return option.problem(value, source)
+
+
+def _in_configuration(name: str) -> str:
+    """What the configuration that Ansible reads says about an option, as it is written there."""
+    parser = configparser.RawConfigParser(inline_comment_prefixes=(";",))
+    try:
+        parser.read(str(find_ini_config_file() or ""), encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError):
+        return ""
+    places = constants.config.get_configuration_definitions("lookup", load_definitions())[name].get("ini") or ()
+    written = (parser.get(str(one["section"]), str(one["key"]), fallback="") for one in places)
+    return next(filter(None, written), "")
 
 
 def misspelt_flags(variables: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -136,6 +137,16 @@ def settings(url: str | None = None, namespace: str | None = None) -> Settings:
         return settings_from({**configured, **given}, os.environ, refused)
 
 
+def incomplete_settings(url: str | None = None, namespace: str | None = None) -> Settings:
+    """The address, the files and the login, where something else is missing or invalid."""
+    load()
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_without_limits
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import read_options
+
+    given = {name: value for name, value in (("url", url), ("namespace", namespace)) if value is not None}
+    return settings_without_limits({**read_options({}, None, {})[0], **given}, os.environ)
+
+
 @contextmanager
 def connected() -> Iterator[Client]:
     """A client with a token, for the time of the block. A token from a login is revoked at the end.
@@ -218,16 +229,50 @@ def connected_to_read() -> Iterator[Client]:
         yield client
 
 
-def _may_configure() -> bool:
-    """Whether one of the files that Ansible may read its configuration from names an option of a login."""
+def check_configuration() -> None:
+    """Refuse a configuration that Ansible cannot read.
+
+    Raises:
+        MlkeysError: it cannot.
+    """
+    first = next(_configurations(), None)
+    if first is None:
+        return
+    import configparser
+
+    path, content = first
+    is_ini = Path(path).suffix in (".cfg", ".ini")
+    try:
+        configparser.ConfigParser(inline_comment_prefixes=(";",)).read_string(content.decode())
+    except (configparser.Error, UnicodeDecodeError):
+        is_ini = False
+    if not is_ini:
+        raise MlkeysError(
+            f"Ansible cannot read its configuration {path}: it is not an INI file (.cfg or .ini). Correct it, or "
+            "name another one in ANSIBLE_CONFIG."
+        )
+
+
+def _configurations() -> Iterator[tuple[str, bytes]]:
+    """The files that Ansible may read its configuration from, in its order, and their contents. It reads the first."""
     named = os.environ.get("ANSIBLE_CONFIG", "")
     for place in (named, f"{named}/ansible.cfg", "ansible.cfg", "~/.ansible.cfg", "/etc/ansible/ansible.cfg"):
         try:
-            if b"hashi_vault" in Path(place).expanduser().read_bytes():
-                return True
+            # Ansible passes over one that everybody may write.
+            if place != "ansible.cfg" or not Path.cwd().stat().st_mode & stat.S_IWOTH:
+                yield place, Path(place).expanduser().read_bytes()
         except (OSError, RuntimeError):
             continue
-    return False
+
+
+def _may_configure() -> bool:
+    """Whether one of the files that Ansible may read its configuration from names an option of a login.
+
+    Raises:
+        MlkeysError: Ansible cannot read the one that it reads.
+    """
+    check_configuration()
+    return any(b"hashi_vault" in content for _path, content in _configurations())
 
 
 def share() -> None:

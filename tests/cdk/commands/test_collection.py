@@ -46,6 +46,21 @@ def test_errors_of_the_collection_keep_their_message(bao: Bao, monkeypatch: pyte
         client.get("sys/mounts")
 
 
+def test_bad_values_of_a_configuration_name_it_and_the_value(tmp_path: Path) -> None:
+    lines = ["[hashi_vault_collection]", "auth_method = app-role", "timeout = abc", "retries = -1"]
+    (tmp_path / "ansible.cfg").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "keys.transit.yml").write_text("---\n", encoding="utf-8")
+    command = [sys.executable, "-m", "mlkeys", "check", "keys.transit.yml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    for said in (
+        "auth_method (ansible.cfg) is 'app-role'",
+        "timeout (ansible.cfg) is 'abc'",
+        "Did you mean 'approle'?",
+    ):
+        assert said in done.stderr
+    assert "retries (ansible.cfg) is '-1', but must be 0 or more, or " in done.stderr
+
+
 @pytest.mark.parametrize(
     ("host", "is_ours"), [("127.0.0.1", True), ("localhost", True), ("127.0.0.1.nip.invalid", False)]
 )

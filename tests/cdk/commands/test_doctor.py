@@ -16,11 +16,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Auth
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, Connection
 from click.testing import CliRunner
 
 from mlkeys._cli import main
-from mlkeys._commands.doctor import environment, machine, merges, server
+from mlkeys._commands.doctor import environment, machine, merges, parity, server
 from mlkeys._commands.doctor.check import Check
 from mlkeys._shared.policy import grant_rules, hcl
 from mlkeys._system import collection
@@ -198,6 +199,54 @@ def test_all_values_that_settings_cannot_have_are_reported_at_once(doctor: Docto
         assert text.count(f"({name}) is '{value}', but must be") == 1
     assert text.count("url is not set") == 1
     assert text.count("mlkeys dev") == 1
+
+
+def test_bad_values_and_files_are_reported_at_once(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAO_ADDR", "https://127.0.0.1:1")
+    files = {"BAO_CACERT": "/nowhere/ca.pem", "BAO_CLIENT_CERT": "/nowhere/c.pem", "BAO_CLIENT_KEY": "/nowhere/c.key"}
+    text = shown(doctor(status=1, ANSIBLE_HASHI_VAULT_TIMEOUT="abc", **files), "settings", "wrong")
+    for said in ("(ANSIBLE_HASHI_VAULT_TIMEOUT) is 'abc'", *files.values()):
+        assert said in text
+    # Which it has in a pod alone.
+    monkeypatch.setenv("ANSIBLE_HASHI_VAULT_KUBERNETES_TOKEN_PATH", str(tmp_path / "none"))
+    login = {"ANSIBLE_HASHI_VAULT_AUTH_METHOD": "kubernetes", "ANSIBLE_HASHI_VAULT_ROLE_ID": "r"}
+    text = " ".join(wrong(doctor(status=1, BAO_CACERT_BYTES="junk", BAO_CAPATH="/nowhere/certs", **login)))
+    for said in (str(tmp_path / "none"), "ca_cert_bytes (BAO_CACERT_BYTES", "/nowhere/certs does not exist"):
+        assert said in text
+
+
+@pytest.mark.parametrize("content", ["[defaults\n", "junk"])
+def test_a_configuration_that_ansible_cannot_read_is_an_error(
+    doctor: Doctor, bao: Bao, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "ansible.cfg").write_text(content, encoding="utf-8")
+    (said,) = wrong(doctor(status=1, BAO_ADDR=bao.addr, BAO_TOKEN=bao.token))
+    assert said.startswith("ansible.cfg: Ansible cannot read its configuration ansible.cfg: it is not an INI file")
+    (tmp_path / "keys.transit.yml").write_text("---\n", encoding="utf-8")
+    # With other settings than Ansible's, another server could be asked.
+    done = CliRunner().invoke(main, ["check", "keys.transit.yml"])
+    assert (done.exit_code, "Ansible cannot read its configuration" in done.output) == (1, True)
+
+
+def test_what_bao_does_not_read_is_remarked_on(tmp_path: Path) -> None:
+    helper = tmp_path / "helper"
+    helper.write_text("#!/bin/sh\n", encoding="ascii")
+    helper.chmod(0o700)
+    (tmp_path / ".vault").write_text(f'token_helper = "{helper}"\n', encoding="ascii")
+    auth = Auth(client_configs=(str(tmp_path / ".bao"), str(tmp_path / ".vault")))
+    remark = parity.helper(auth)
+    assert remark is not None
+    assert remark.found == f"token helper: {tmp_path}/.vault names one, which is used. bao does not read this file"
+    (tmp_path / ".bao").write_text("", encoding="ascii")
+    assert parity.helper(auth) is None
+
+
+def test_an_address_with_which_bao_fails_is_remarked_on() -> None:
+    (one,) = environment.variables(OPTIONS, {"BAO_ADDR": "https://a.test:8200/v1/"})
+    assert (one.level, one.found) == ("remark", "BAO_ADDR ends with /v1, which bao adds itself: its commands fail")
+    assert not list(environment.variables(OPTIONS, {"ANSIBLE_HASHI_VAULT_ADDR": "https://a.test:8200/v1/"}))
 
 
 def test_variables_that_differ_are_remarked_on_and_the_first_is_used(doctor: Doctor, bao: Bao) -> None:

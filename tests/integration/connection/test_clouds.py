@@ -323,7 +323,7 @@ def test_a_job_of_github_actions(run: Any, ci: None, job: Environment) -> None:
         ({"SSL_CERT_FILE": ""}, "the certificate of ACTIONS_ID_TOKEN_REQUEST_URL could not be verified."),
         ({"ACTIONS_ID_TOKEN_REQUEST_URL": "https://127.0.0.1:1/"}, "ACTIONS_ID_TOKEN_REQUEST_URL did not respond."),
         ({"ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1/"}, "must start with https://."),
-        ({"ACTIONS_ID_TOKEN_REQUEST_TOKEN": ""}, "auth_method jwt requires jwt."),
+        ({"ACTIONS_ID_TOKEN_REQUEST_TOKEN": ""}, "requires jwt (ANSIBLE_HASHI_VAULT_JWT or VAULT_ID_TOKEN)."),
     ],
 )
 def test_the_token_of_a_job_is_sent_to_nobody_else(

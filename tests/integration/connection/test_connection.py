@@ -71,7 +71,7 @@ def test_a_url_without_a_scheme(module: str) -> None:
 def test_all_invalid_options_are_reported_at_once(module: str) -> None:
     assert failing(module, url="bao", auth_method="ldap", timeout=-1, retries="x", proxies=[1]) == (
         "timeout is '-1', but must be a number of seconds, or a duration such as 1m30s or 500ms. retries is 'x', but "
-        "must be a number, or a dictionary of the arguments of urllib3.util.Retry. proxies must be a URL, or a "
+        "must be 0 or more, or a dictionary of the arguments of urllib3.util.Retry. proxies must be a URL, or a "
         "dictionary of URL scheme to proxy URL, which begin with http:// or https:// (SOCKS is not supported). "
         "url 'bao' must start with https://, http:// or unix://; auth_method ldap requires username and password."
     )

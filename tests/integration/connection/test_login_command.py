@@ -213,7 +213,7 @@ def test_the_clients_of_the_server_find_the_same_token(run: Run, tmp_path: Path,
         ("#!/bin/sh\necho secret-canary >&2; exit 3\n", "get failed with exit status 3."),
         ("#!/bin/sh\n", "has none. Log in with mlkeys login, bao or vault."),
         ("nothing to execute", "get: Exec format error."),
-        (None, "must be the absolute path of a program."),
+        (None, "does not exist."),
     ],
 )
 def test_a_token_helper_that_fails(home: Path, tmp_path: Path, helper: Path, content: str | None, message: str) -> None:

@@ -18,6 +18,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from ansible.inventory.group import Group
@@ -38,7 +39,9 @@ from tests.integration.support.tls import Authority, Pair
 from tests.integration.vars_file.test_vars_plugin import begin_run
 from tests.support.modules import by_action, run_module
 
-ENGINE, KEY, NAMESPACE = "parity", "ml", "parity-org/team"
+# Namespaces may have names in any script.
+ENGINE, KEY, NAMESPACE = "parity", "ml", "parity-org/\u00e9quipe-\u043c\u043b"
+QUOTED = quote(NAMESPACE)
 
 Environment = dict[str, str]
 
@@ -70,9 +73,9 @@ class Place:
 @pytest.fixture(scope="module")
 def place(secure_bao: SecureBao, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     bao, folder = secure_bao.bao, tmp_path_factory.mktemp("parity")
-    for path in ("sys/namespaces/parity-org", "parity-org/sys/namespaces/team"):
+    for path in ("sys/namespaces/parity-org", f"parity-org/sys/namespaces/{QUOTED.rpartition('/')[2]}"):
         bao.done("POST", path, {})
-    for name, prefix in (("root", ""), ("team", f"{NAMESPACE}/")):
+    for name, prefix in (("root", ""), ("team", f"{QUOTED}/")):
         bao.done("POST", f"{prefix}sys/mounts/{ENGINE}", {"type": "transit"})
         make_key(bao, f"{prefix}{ENGINE}")
         project = folder / name
@@ -92,8 +95,8 @@ def place(secure_bao: SecureBao, tmp_path_factory: pytest.TempPathFactory) -> It
     with connecting_proxy() as proxy:
         yield Place(secure_bao, folder, secure_bao.authority.issue("parity", client=True), other, proxy)
     bao.done("DELETE", f"sys/mounts/{ENGINE}")
-    bao.done("DELETE", f"{NAMESPACE}/sys/mounts/{ENGINE}")
-    bao.done("DELETE", "parity-org/sys/namespaces/team")
+    bao.done("DELETE", f"{QUOTED}/sys/mounts/{ENGINE}")
+    bao.done("DELETE", f"parity-org/sys/namespaces/{QUOTED.rpartition('/')[2]}")
 
 
 class connecting_proxy:  # noqa: N801  it is used as a context manager
@@ -184,6 +187,13 @@ WORKS: dict[str, Row] = {
         "BAO_CACERT": str(p.other),
         "BAO_CAPATH": str(p.folder / "plain"),
     },
+    # It reads nothing over http, and passes over what is missing.
+    "stale file of the machine": lambda p: {"BAO_ADDR": p.here.bao.addr, "SSL_CERT_FILE": "/nowhere/ca.pem"},
+    "stale file and folder of the machine": lambda p: {
+        "BAO_ADDR": p.here.url,
+        "SSL_CERT_FILE": "/nowhere/ca.pem",
+        "SSL_CERT_DIR": f"/nowhere:{p.folder / 'hashed'}",
+    },
     "not verified": lambda p: {"BAO_ADDR": p.here.url, "BAO_SKIP_VERIFY": "true"},
     "client certificate": lambda p: {**p.at(p.here.client_port), **p.client},
     "client certificate of vault": lambda p: vaults({**p.at(p.here.client_port), **p.client}),
@@ -240,6 +250,22 @@ FAILS: dict[str, tuple[Row, str]] = {
     "token of two lines": (
         lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": f"{p.here.bao.token}\nx"},
         "The token has characters that cannot be printed, such as a line break in it.",
+    ),
+    "token in typographic quotes": (
+        lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": f"\N{LEFT DOUBLE QUOTATION MARK}{p.here.bao.token}"},
+        "token has other characters than printable ASCII, such as typographic quotes.",
+    ),
+    "namespace of two lines": (
+        lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_NAMESPACE": "org\nX-Evil: 1"},
+        "namespace (BAO_NAMESPACE) must be text without a line break",
+    ),
+    "stale file of the machine": (
+        lambda p: {"BAO_ADDR": p.here.url, "SSL_CERT_FILE": "/nowhere/ca.pem"},
+        "There are no CA certificates at SSL_CERT_FILE (/nowhere/ca.pem). Set ca_cert",
+    ),
+    "stale file and folder of the machine": (
+        lambda p: {"BAO_ADDR": p.here.url, "SSL_CERT_FILE": "/nowhere/ca.pem", "SSL_CERT_DIR": "/nowhere"},
+        "at SSL_CERT_FILE (/nowhere/ca.pem) and SSL_CERT_DIR (/nowhere). Correct them, or set ca_cert",
     ),
     "proxy is away": (
         lambda p: {**p.at(p.here.port), "BAO_PROXY_ADDR": "http://127.0.0.1:1"},
@@ -471,4 +497,5 @@ def test_a_ciphertext_of_another_namespace_names_the_one_that_was_asked(
     except Exception as error:  # noqa: BLE001  plugins raise Ansible's
         said = str(error)
     assert "it does not decrypt: another key" in said
-    assert said.count(f"Asked: {place.here.bao.addr}, namespace '{NAMESPACE}'.") == 1
+    shown = NAMESPACE if NAMESPACE in said else json.dumps(NAMESPACE).strip('"')
+    assert said.count(f"Asked: {place.here.bao.addr}, namespace '{shown}'.") == 1

@@ -183,6 +183,16 @@ def test_an_encrypted_vars_file_does_not_choose_the_server(get_vars: GetVars, pu
         get_vars(Group("gateways"))
 
 
+@pytest.mark.parametrize(("name", "value"), [("TIMEOUT", "abc"), ("AUTH_METHOD", "app-role")])
+def test_a_setting_that_cannot_be_ends_the_run_whatever_its_kind(
+    get_vars: GetVars, put: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    put("group_vars/gateways/keys.transit.yml", token=SECRET)
+    monkeypatch.setenv(f"ANSIBLE_HASHI_VAULT_{name}", value)
+    with pytest.raises(AnsibleParserError, match=rf"\(ANSIBLE_HASHI_VAULT_{name}\) is '{value}', but must be "):
+        get_vars(Group("gateways"))
+
+
 def test_plain_values_are_never_templates_where_nothing_is_decrypted(
     get_vars: GetVars, put: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

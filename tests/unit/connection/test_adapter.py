@@ -16,7 +16,11 @@ import requests
 import urllib3
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import plain
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import Watch
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import check_files, session_adapter
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
+    check_files,
+    session_adapter,
+    with_authorities,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
@@ -75,3 +79,22 @@ def test_python_alone_verifies_the_same(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(plain, "_Tls", strict)
     assert not plain._tls(Connection("https://a.test")).verify_flags & ssl.VERIFY_X509_STRICT
+
+
+def test_only_what_is_there_counts_of_what_the_machine_names(tmp_path: Path) -> None:
+    file, folder = tmp_path / "ca.pem", tmp_path / "certs"
+    file.write_text("-----BEGIN CERTIFICATE-----\n", encoding="ascii")
+    folder.mkdir()
+    places = [("SSL_CERT_FILE", str(file)), ("SSL_CERT_DIR", "/nowhere"), ("SSL_CERT_DIR", str(folder))]
+    found = with_authorities(Connection("https://a.test", ca_of_machine=tuple(places)))
+    assert (found.verify, found.ca_beside) == (str(file), (str(folder),))
+    assert found.ca_of_machine == (("SSL_CERT_DIR", "/nowhere"),)
+    # As before, those of the system are not trusted beside them.
+    assert with_authorities(Connection("https://a.test", ca_of_machine=tuple(places[:1]))).ca_beside == ()
+    assert with_authorities(Connection("https://a.test", ca_of_machine=tuple(places[1:2]))).verify is True
+    assert not with_authorities(Connection("http://a.test", ca_of_machine=tuple(places))).ca_of_machine
+
+
+def test_python_alone_reaches_hosts_with_names_of_other_scripts() -> None:
+    assert plain._base_of("https://me:pass@\u00e9cole.test:8200/\u00e9") == "https://xn--cole-9oa.test:8200/%C3%A9"
+    assert plain._base_of("http://[::1]:8200") == "http://[::1]:8200"

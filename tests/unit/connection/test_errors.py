@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection import errors
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import errors, messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.tls_messages import tls_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ChangeImpossible,
     ItemsFailed,
@@ -19,7 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer, tls_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer
 
 POLICY = "1 error occurred:\n\t* permission denied\n\n"
 
@@ -241,3 +242,9 @@ def test_a_server_that_wants_a_client_certificate_is_described_in_one_way(text: 
     assert found.startswith("the server ended the TLS connection: it may require a client certificate, or reject the")
     assert "Set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY" in found
     assert "client_cert" not in tls_problem("[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version")
+
+
+def test_a_fault_of_the_server_names_it_and_what_to_look_at() -> None:
+    said = messages.next_step(ServerError("x", 500), "auth/approle/login", "https://a.test", "org")
+    assert said == " Asked: https://a.test, namespace 'org'. Check the server's log, and: bao status."
+    assert messages.next_step(ServerError("x", 400), "transit/keys/k", "https://a.test", "org") == ""

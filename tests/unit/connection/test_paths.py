@@ -8,8 +8,8 @@ import json
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.api import AppRoles
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import url_path
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import _url_path
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import mount_problem, path_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
@@ -60,12 +60,12 @@ def test_the_server_s_own_places_are_not_engines(path: str) -> None:
 @pytest.mark.parametrize("place", ["a/../b", "..", "a/%2e%2e/b", "a/.%2E/b", "a/."])
 def test_no_request_leaves_its_path(place: str) -> None:
     with pytest.raises(InvalidOption, match="is not a path on the server"):
-        _url_path(place)
+        url_path(place)
 
 
 def test_what_would_end_a_path_in_a_url_is_quoted() -> None:
-    assert _url_path("transit/a?b#c d/k") == "transit/a%3Fb%23c%20d/k"
-    assert _url_path("auth/userpass/login/a%2Fb") == "auth/userpass/login/a%2Fb"
+    assert url_path("transit/a?b#c d/k") == "transit/a%3Fb%23c%20d/k"
+    assert url_path("auth/userpass/login/a%2Fb") == "auth/userpass/login/a%2Fb"
 
 
 @pytest.mark.parametrize("path", HOSTILE)

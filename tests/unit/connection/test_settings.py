@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import AUTH_METHODS, Option
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import DEFAULT_TIMEOUT
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
-    DEFAULT_TIMEOUT,
     OPTIONS,
     Settings,
     environment_options,
@@ -47,7 +47,8 @@ def settings(options: dict[str, Any] | None = None, environment: dict[str, str] 
 def shown(option: Option, made: Settings) -> object:
     """The setting that an option became."""
     if option.name in ("ca_cert", "ca_path"):
-        return made.connection.verify
+        of_machine = [path for _variable, path in made.connection.ca_of_machine]
+        return of_machine[0] if made.connection.verify is True else made.connection.verify
     if option.name in ("cert_auth_public_key", "client_cert"):
         return (made.connection.client_certificate or ("", ""))[0]
     if option.name in ("cert_auth_private_key", "client_key"):
@@ -238,7 +239,7 @@ def test_the_forms_of_retries(value: object, retries: dict[str, object] | int) -
 
 @pytest.mark.parametrize("value", ["many", "3.5", "-1", -1, "{total: 3}", [3]])
 def test_invalid_retries(value: object) -> None:
-    said = " must be a number, or a dictionary of the arguments of urllib3.util.Retry."
+    said = " must be 0 or more, or a dictionary of the arguments of urllib3.util.Retry."
     shown = "" if value in ("{total: 3}", [3]) else f" is '{value}', but"
     with pytest.raises(InvalidOption) as error:
         settings({"retries": value})
@@ -335,7 +336,7 @@ def test_each_method_accepts_its_credentials(method: str) -> None:
         ("approle", "auth_method approle requires role_id."),
         ("userpass", "auth_method userpass requires username and password."),
         ("ldap", "auth_method ldap requires username and password."),
-        ("jwt", "auth_method jwt requires role_id and jwt."),
+        ("jwt", "auth_method jwt requires role_id and jwt (ANSIBLE_HASHI_VAULT_JWT or VAULT_ID_TOKEN)."),
         ("kubernetes", "auth_method kubernetes requires role_id."),
         ("cert", "auth_method cert requires cert_auth_public_key and cert_auth_private_key."),
         ("azure", "auth_method azure requires role_id."),
@@ -371,7 +372,7 @@ def test_a_method_names_its_missing_credentials(method: str, message: str) -> No
             {"GITLAB_CI": "true", "VAULT_ID_TOKEN": ""},
             ": this job of GitLab has none in VAULT_ID_TOKEN, so declare that under id_tokens of the job.",
         ),
-        ({"CI": "true"}, "."),
+        ({"CI": "true"}, " (ANSIBLE_HASHI_VAULT_JWT or VAULT_ID_TOKEN)."),
     ],
 )
 def test_a_job_without_its_jwt_learns_what_is_missing(environment: dict[str, str], message: str) -> None:
@@ -407,7 +408,7 @@ def test_all_problems_are_reported_at_once() -> None:
         )
     assert error.value.message == (
         "timeout is '-1', but must be a number of seconds, or a duration such as 1m30s or 500ms. retries is 'x', "
-        f"but must be a number, or a dictionary of the arguments of urllib3.util.Retry. {PROXIES.format('')} "
+        f"but must be 0 or more, or a dictionary of the arguments of urllib3.util.Retry. {PROXIES.format('')} "
         "url 'bao.example.com' must start with https://, http:// or unix://; auth_method ldap requires username and "
         "password."
     )
@@ -586,7 +587,8 @@ def test_what_belongs_to_the_machine_is_not_sent_to_another_one() -> None:
         "SSL_CERT_DIR": "/etc/ssl",
         "BAO_CAPATH": "/ca",
     }
-    assert settings({}, {"SSL_CERT_FILE": "/etc/ssl/cert.pem"}).connection.verify == "/etc/ssl/cert.pem"
+    named = settings({}, {"SSL_CERT_FILE": "/etc/ssl/cert.pem"}).connection.ca_of_machine
+    assert named == (("SSL_CERT_FILE", "/etc/ssl/cert.pem"),)
     assert environment_options({}, environment) == {"ca_path": "/ca"}
 
 
@@ -601,3 +603,10 @@ def test_a_proxy_of_the_client_without_a_scheme(variable: str, given: str) -> No
 def test_what_go_does_not_read_as_a_duration(given: str) -> None:
     with pytest.raises(InvalidOption, match="BAO_CLIENT_TIMEOUT"):
         settings({}, {"BAO_CLIENT_TIMEOUT": given})
+
+
+@pytest.mark.parametrize("name", ["namespace", "auth_namespace", "tls_server_name", "aws_iam_server_id"])
+def test_a_header_or_a_name_of_two_lines_is_refused_without_its_value(name: str) -> None:
+    with pytest.raises(InvalidOption, match=rf"^{name} (?:\(\w+\) )?must be ") as refused:
+        settings({name: "team-a-of-the-organisation\nX-Evil: 1"})
+    assert "team-a" not in refused.value.message

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins import token_helper
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Auth
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.token_helper import helper_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
@@ -61,3 +62,19 @@ def test_one_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidOption, match=str(tmp_path)):
         named_by(tmp_path)
     assert named_by(tmp_path / "none") == ""
+
+
+def test_a_program_that_does_not_exist_is_called_so(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text('token_helper = "/nowhere/helper"', encoding="ascii")
+    with pytest.raises(InvalidOption, match=r": /nowhere/helper does not exist\.$"):
+        named_by(config)
+
+
+def test_a_program_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    helper = tmp_path / "helper"
+    helper.write_text("#!/bin/sh\nexec tail -f /dev/null\n", encoding="ascii")
+    helper.chmod(0o700)
+    monkeypatch.setattr(token_helper, "_SECONDS", 0.1)
+    with pytest.raises(InvalidOption, match="did not end within"):
+        token_helper.call_helper(str(helper), "get", "https://a.test")

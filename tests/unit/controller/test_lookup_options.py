@@ -82,6 +82,15 @@ def test_a_variable_that_is_misspelt_is_one_sentence(
     assert str(refused.value).endswith(f" Did you mean '{'approle' if value == 'app-role' else 'warn'}'?")
 
 
+@pytest.mark.parametrize("name", LOOKUPS)
+def test_all_variables_with_bad_values_are_named_at_once(name: str) -> None:
+    given = {"timeout": "abc", "auth_method": "app-role", "retries": "-1", "token_revoke": "maybe"}
+    with pytest.raises(AnsibleError) as refused:
+        loaded(name).run(["x"], {f"ansible_hashi_vault_{option}": value for option, value in given.items()})
+    for option, value in given.items():
+        assert f"{option} (ansible_hashi_vault_{option}) is '{value}', but must be " in str(refused.value)
+
+
 def test_an_option_that_is_misspelt_names_no_source() -> None:
     with pytest.raises(AnsibleError, match=r"^auth_method is 'k8s', but must be one of token, "):
         loaded("vault_transit").run(["x"], {}, auth_method="k8s")

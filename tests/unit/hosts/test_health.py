@@ -104,6 +104,15 @@ def test_lines_are_shown_only_where_the_program_has_not_written_any(service: Ser
     assert service.check() == ended
 
 
+def test_names_and_addresses_in_a_log_are_shown(service: Service) -> None:
+    names = "Check vault_transit_host_auth_role, vault_transit_host_auth_namespace."
+    calls = 'Put "https://127.0.0.1:18418/v1/auth/jwt/login": dial unix /run/openbao-agent/vault-1/agent.sock'
+    service.log.write_text(f"{names}\n{calls}\n18418/v1/{PLAIN}/x /{KEY} vault_transit_host_{KEY}\n", encoding="utf-8")
+    service.behaves("exit 3")
+    said = service.check()
+    assert f"{names}\n{calls}\n18418/v1/(hidden)/x (hidden) (hidden)\n" in said
+
+
 def test_a_program_that_ends_within_the_grace_is_not_up(service: Service) -> None:
     # Another process each time: it has been started again.
     service.behaves(f'test "$1" != pid || {{ echo x >> {service.folder}/n; wc -l < {service.folder}/n; }}')

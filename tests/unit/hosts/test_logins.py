@@ -156,9 +156,13 @@ REMEDY = "Set vault_transit_host_binary to the program vault, which has aws, azu
 
 def test_a_refused_login_of_another_method_names_what_to_check(tmp_path: Path) -> None:
     service = Service(tmp_path, vault_transit_host_auth_method="jwt")
+    with (service.root / "agent.hcl").open("a", encoding="utf-8") as file:
+        file.write('    mount_path = "auth/ci"\n    namespace = "org/team"\n')
     service.fails(ERROR.format(code=400, text="error validating token").replace("approle", "ci"))
     said = service.once()[1]
     assert "gw: the server refuses its login with jwt. Check vault_transit_host_auth_role," in said
+    assert "Asked: http://127.0.0.1:8200, namespace org/team. An administrator can look at it: " in said
+    assert said.endswith("bao read -namespace=org/team auth/ci/role/ROLE\n")
     assert "secret ID" not in said
     # Nothing locks such logins, so it is tried again after the usual pauses.
     assert not (service.runtime / "locked").exists()

@@ -15,6 +15,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.l
     content_within,
     done_within,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import is_unusual
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 
 _SECONDS = 30.0
@@ -29,6 +30,8 @@ def job_token(auth: Auth) -> str:
     import http.client
 
     url, token = auth.jwt_request
+    if is_unusual(token):
+        raise InvalidOption("ACTIONS_ID_TOKEN_REQUEST_TOKEN has other characters than printable ASCII.")
     if urlsplit(url).scheme != "https":
         raise InvalidOption("ACTIONS_ID_TOKEN_REQUEST_URL must start with https://.")
     if auth.jwt_audience:

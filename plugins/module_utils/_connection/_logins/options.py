@@ -33,6 +33,9 @@ AZURE_RESOURCE = "https://management.azure.com/"
 _TOKEN_FILE = ".vault-token"
 
 
+PRINTABLE = "text without a line break or another character that cannot be printed"
+
+
 @dataclass(frozen=True)
 class Option:
     """One connection or authentication option.
@@ -166,7 +169,7 @@ LOGIN_OPTIONS: tuple[Option, ...] = (
     ),
     named("aws_security_token", secret=True, late=("EC2_SECURITY_TOKEN",), of_machine=True),
     named("region", late=("EC2_REGION", "AWS_REGION"), of_machine=True),
-    named("aws_iam_server_id"),
+    named("aws_iam_server_id", meaning=PRINTABLE),
     named("azure_tenant_id"),
     named("azure_client_id"),
     named("azure_client_secret", secret=True),
@@ -264,7 +267,7 @@ def _job_problem(environment: Mapping[str, str]) -> str:
         )
     if environment.get("GITLAB_CI") == "true":
         return ": this job of GitLab has none in VAULT_ID_TOKEN, so declare that under id_tokens of the job"
-    return ""
+    return " (ANSIBLE_HASHI_VAULT_JWT or VAULT_ID_TOKEN)"
 
 
 def login_of(values: Mapping[str, Any], environment: Mapping[str, str], *, by_agent: bool) -> Auth:

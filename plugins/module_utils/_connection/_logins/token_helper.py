@@ -18,7 +18,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.reading import opened_to_read
 
 _MOST_BYTES = 65536
-_SECONDS = 60
+# A helper may ask its user to unlock something.
+_SECONDS = 30
 
 # The only setting that these files have, as HCL or JSON.
 _HELPER = re.compile(r'"?\btoken_helper\b"?[ \t]*[=:][ \t]*("(?:[^"\\\n]|\\.)*")')
@@ -69,6 +70,8 @@ def helper_of(auth: Auth) -> str:
             raise InvalidOption(
                 f"token_helper in {config}: the file belongs to another user, and names a program to run."
             )
+        if os.path.isabs(helper) and not os.path.exists(helper):
+            raise InvalidOption(f"token_helper in {config}: {helper} does not exist.")
         if not os.path.isabs(helper) or not os.access(helper, os.X_OK) or os.path.isdir(helper):
             raise InvalidOption(f"token_helper in {config} must be the absolute path of a program.")
         return helper

@@ -9,6 +9,11 @@ More texts than the server takes for durations of keys and tokens, which ``_shar
 from __future__ import annotations
 
 import re
+from typing import Any
+
+# Seconds. Sockets take no more than 2**31.
+DEFAULT_TIMEOUT = 30
+_LONGEST = 1e9
 
 # A number may begin or end with a point. Days and weeks are of the server's client, not of Go. Micro has two signs.
 _PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(w|d|h|ms|m|s|us|\u00b5s|\u03bcs|ns)")
@@ -30,3 +35,19 @@ def seconds_of(text: str) -> float:
     if unsigned != "0" and (not parts or "".join(number + unit for number, unit in parts) != unsigned):
         raise ValueError
     return sum((float(number) * _SECONDS[unit] for number, unit in parts), 0.0)
+
+
+def timeout_of(value: Any) -> float:
+    """``30``, ``"30"``, ``1m30s`` or ``500ms``; the default for nothing and, as for the server's client, for zero.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if value is None or value == "":
+        return DEFAULT_TIMEOUT
+    if isinstance(value, bool):
+        raise ValueError
+    seconds = seconds_of(value) if isinstance(value, str) else float(value)
+    if not 0 <= seconds < _LONGEST:
+        raise ValueError
+    return (int(seconds) if seconds.is_integer() else seconds) or DEFAULT_TIMEOUT

@@ -93,11 +93,15 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
             yield from _program(app, program, stacks, folder)
             _configure(folder / "ansible" / stacks[0].node.id / "ansible.cfg")
     yield from machine.libraries()
-    yield machine.collection()
+    if (broken := _configuration()) is None:
+        yield machine.collection()
     yield from machine.programs(oldest_terraform)
     files = variables.encrypted_files(Path())
     yield from merges.conflicts(Path(), [*files.named, *files.misnamed])
     yield from merges.check(Path(), files.named)
+    if broken is not None:
+        yield broken
+        return
     try:
         collection.load()
     except MlkeysError:
@@ -105,6 +109,15 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
         return
     yield from variables.check(files, *collection.vars_plugins())
     yield from _settings_and_servers(stacks)
+
+
+def _configuration() -> Check | None:
+    """A configuration that Ansible cannot read. Without it, other settings would be checked."""
+    try:
+        collection.check_configuration()
+    except MlkeysError as problem:
+        return Check("ansible.cfg", "wrong", str(problem))
+    return None
 
 
 def _configure(project: Path) -> None:
@@ -163,6 +176,7 @@ def _server(url: str | None, namespace: str | None, stacks: Sequence[Stack]) -> 
         settings = collection.settings(url, namespace)
     except MlkeysError as problem:
         yield Check("settings", "wrong", str(problem))
+        yield from server.files(collection.incomplete_settings(url, namespace))
         return
     option = next(option for option in OPTIONS if option.name == "url")
     yield from environment.connection(
@@ -184,3 +198,5 @@ def _differences(settings: Settings) -> Iterator[Check]:
     except InvalidOption:
         return
     yield from parity.differences(settings, of_bao, os.environ)
+    if (found := parity.helper(settings.auth)) is not None:
+        yield found

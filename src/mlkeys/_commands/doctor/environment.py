@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def variables(options: Iterable[Option], environ: Mapping[str, str]) -> Iterator[Check]:
     """Variables that contradict each other, and values with surrounding whitespace."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import AUTHORITIES_OF_THE_MACHINE
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.authorities import (
+        AUTHORITIES_OF_THE_MACHINE,
+    )
 
     for option in options:
         # The home folder is only a default.
@@ -36,6 +38,9 @@ def variables(options: Iterable[Option], environ: Mapping[str, str]) -> Iterator
             advice = f"{rivals[0]} is used. Unset the others."
             yield Check("environment", "remark", f"{', '.join(rivals)} differ", advice)
         for name in names:
+            if option.name == "url" and name in option.late and environ[name].strip().rstrip("/").endswith("/v1"):
+                found = f"{name} ends with /v1, which bao adds itself: its commands fail"
+                yield Check("environment", "remark", found, "Remove /v1 from the address.")
             if environ[name] != environ[name].strip():
                 advice = "Remove the whitespace: not every program strips it."
                 yield Check("environment", "wrong", f"{name} has whitespace around its value", advice)

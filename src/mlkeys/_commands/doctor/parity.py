@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlkeys._commands.doctor.check import Check
@@ -12,6 +13,7 @@ from mlkeys._commands.doctor.environment import origin
 from mlkeys._shared.printable import without_login
 
 if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Auth
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, Settings
 
 # What the variables begin with that the server's own client reads.
@@ -25,7 +27,9 @@ def _authorities(connection: Connection) -> str:
         return "not verified"
     if connection.ca_data:
         return "those of ca_cert_bytes"
-    return connection.verify if isinstance(connection.verify, str) else ""
+    if isinstance(connection.verify, str):
+        return connection.verify
+    return ", ".join(path for _variable, path in connection.ca_of_machine)
 
 
 def _proxies(connection: Connection) -> str:
@@ -81,6 +85,24 @@ def differences(used: Settings, of_bao: Settings, environ: Mapping[str, str]) ->
     if used.auth.method == "token" and of_bao.auth.token and used.auth.token != of_bao.auth.token:
         source = _source(("token",), environ) or "ansible.cfg"
         yield Check("bao", "remark", f"token: bao would use another one than is used ({source})")
+
+
+def helper(auth: Auth) -> Check | None:
+    """Whether a token helper is used that `bao` does not know: it does not read the configuration of `vault`."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.token_helper import helper_of
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+
+    if auth.method != "token" or auth.token or len(auth.client_configs) < 2:
+        return None
+    of_bao, of_vault = map(Path, auth.client_configs)
+    try:
+        if of_bao.exists() or not of_vault.exists() or not helper_of(auth):
+            return None
+    except InvalidOption:
+        # The login names it.
+        return None
+    found = f"token helper: {of_vault} names one, which is used. bao does not read this file"
+    return Check("bao", "remark", found, f"Copy it to {of_bao}, or set BAO_CONFIG_PATH={of_vault}.")
 
 
 def environment_of_bao(environ: Mapping[str, str]) -> dict[str, str]:

@@ -33,6 +33,7 @@ def checks_of(chosen: Settings, stacks: Sequence[Stack]) -> Iterator[Check]:
     members = list(_members(chosen.connection))
     yield from members
     if all(check.level == "wrong" for check in members if check.name == "server"):
+        yield from _stored(chosen)
         return
     try:
         with session.connected(chosen, lambda _message: None) as client:
@@ -40,6 +41,32 @@ def checks_of(chosen: Settings, stacks: Sequence[Stack]) -> Iterator[Check]:
             for stack in stacks:
                 yield from _rights(client, stack)
     except TransitError as error:
+        yield Check("login", "wrong", error.message)
+
+
+def files(settings: Settings) -> Iterator[Check]:
+    """What is wrong with the files of TLS, and with what a login reads, without a server."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
+        check_files,
+        with_authorities,
+    )
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+
+    try:
+        check_files(with_authorities(settings.connection))
+    except InvalidOption as error:
+        yield Check("settings", "wrong", error.message)
+    yield from _stored(settings)
+
+
+def _stored(settings: Settings) -> Iterator[Check]:
+    """What is wrong with the place of the token that a login needs."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import check_stored
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+
+    try:
+        check_stored(settings.auth, settings.connection.url)
+    except InvalidOption as error:
         yield Check("login", "wrong", error.message)
 
 

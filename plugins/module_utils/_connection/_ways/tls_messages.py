@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The texts of errors of TLS and its files. They show of a library's text only known signs. Pure. **Private**."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+
+def tls_problem(text: str, server_name: str = "", lost: Sequence[tuple[str, str]] = ()) -> str:
+    """Why a TLS connection could not be made, by signs in the library's text.
+
+    Args:
+        server_name: the name that the certificate must have, if it was set.
+        lost: variables of the machine and their paths that lead to no CA certificates.
+    """
+    if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text or "record layer failure" in text:
+        return "it does not use TLS. Start url with http://, or correct the port."
+    if "CERTIFICATE_VERIFY_FAILED" in text or "doesn't match" in text:
+        reason = text.rpartition("certificate verify failed:")[2].partition("(_ssl")[0].strip(" :()'\"")[:200]
+        if "mismatch" in reason or "doesn't match" in text:
+            return (
+                f"its TLS certificate could not be verified: it is for another name ({reason or 'name mismatch'}). "
+                + (
+                    f"Correct tls_server_name '{server_name}' (BAO_TLS_SERVER_NAME, VAULT_TLS_SERVER_NAME)."
+                    if server_name
+                    else "Use a name of the certificate in url, or set tls_server_name (BAO_TLS_SERVER_NAME, "
+                    "VAULT_TLS_SERVER_NAME) to one."
+                )
+            )
+        if "expired" in reason or "not yet valid" in reason:
+            return f"its TLS certificate could not be verified ({reason}). Renew it, and check the clocks."
+        return (
+            f"its TLS certificate could not be verified ({reason}). "
+            f"{_without_authorities(lost)}"
+            "Set ca_cert (BAO_CACERT, VAULT_CACERT) to the certificate of the CA that signed it."
+        )
+    if "protocol version" in text.lower():
+        return "the server does not accept the versions of TLS that this machine offers."
+    # A server that wants a certificate says so, but what it says may come too late to be read.
+    if "certificate required" in text.lower() or "alert" in text.lower() or "EOF occurred" in text:
+        return (
+            "the server ended the TLS connection: it may require a client certificate, or reject the one that it got. "
+            "Set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY, VAULT_CLIENT_CERT and "
+            "VAULT_CLIENT_KEY)."
+        )
+    return "the TLS handshake failed."
+
+
+def _without_authorities(lost: Sequence[tuple[str, str]]) -> str:
+    return f"There are no CA certificates at {_places(lost)}. " if lost else ""
+
+
+def no_authorities(lost: Sequence[tuple[str, str]], host: str) -> str:
+    """
+    Args:
+        lost: variables of the machine and their paths.
+    """
+    return f"There are no CA certificates on {host} at {_places(lost)}. Correct them, or set ca_cert (BAO_CACERT)."
+
+
+def _places(named: Sequence[tuple[str, str]]) -> str:
+    return " and ".join(f"{name} ({path})" for name, path in named)
+
+
+def missing_ca_path(path: str) -> str:
+    return f"ca_path (BAO_CAPATH, VAULT_CAPATH) {path} does not exist"
+
+
+def unreadable_ca(path: str, host: str) -> str:
+    """
+    Args:
+        host: the name of this machine. A module may run on another one than the controller.
+    """
+    return f"ca_cert {path} is not a readable file of PEM certificates on {host}"
+
+
+UNREADABLE_CA_DATA = "ca_cert_bytes (BAO_CACERT_BYTES, VAULT_CACERT_BYTES) is not a text of PEM certificates"
+
+
+def unreadable_certificate(certificate: str, key: str, host: str, error: OSError) -> str:
+    """Why a client certificate cannot be used on this machine, by the library's error."""
+    if "KEY_VALUES_MISMATCH" in str(error) or "key values mismatch" in str(error):
+        return f"The key {key} is not that of the client certificate {certificate} on {host}"
+    return (
+        f"The client certificate {certificate} and its key {key} on {host} are not a readable PEM certificate and "
+        "its key without a password"
+    )
