@@ -81,7 +81,8 @@ _value:
 from typing import Any, Callable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import all_printable
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import PROOF, Scope, account
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import PROOF, account
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.scope import Scope
 
 # Anyone who names a file on a host must not write to the terminal of anyone who runs this. Paths stay as they are.
 _SENTENCES = ("refused", "blocking", "summary")

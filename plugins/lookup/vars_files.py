@@ -12,7 +12,8 @@ description:
   - Finds the files that M(mlkeys.transit.vault_transit_vars) writes, C(*.transit.yml), C(*.transit.yaml) and
     C(*.transit.json), beside the inventories, the playbook and the working directory, and in C(group_vars),
     C(host_vars), C(vars) and C(roles) there. The folders above an inventory are searched as well, up to the nearest one
-    with C(.git), C(ansible.cfg) or C(galaxy.yml); if there is none, those with C(group_vars) or C(host_vars).
+    with C(.git), C(ansible.cfg) or C(galaxy.yml); if there is none, those with C(group_vars), C(host_vars), C(roles),
+    C(playbooks), C(collections), C(site.yml) or C(requirements.yml). A submodule belongs to the repository around it.
   - Other files beside them that hold such content, with a section C(_transit), are encrypted vars files as well,
     whatever their names, such as the variables of a role and copies.
   - Adds the files that C(vault_transit_vars_files) and C(vault_transit_host_vars_files) of any host declare, and the
@@ -54,7 +55,7 @@ options:
       - Whether to search the whole Git repositories of inventories and playbooks, and where there is none, their
         folders and the working directory, with all that is in these. Encrypted vars files of O(key) (of any key if it
         is unset) elsewhere in them are C(unread), and other files there with ciphertexts are C(elsewhere).
-        Submodules, virtual environments, C(node_modules) and hidden folders are left out, as are C(/), home folders
+        What tools generate is left out, such as virtual environments and C(node_modules), as are C(/), home folders
         themselves, and folders where everybody writes.
     type: bool
     default: false
@@ -143,21 +144,26 @@ from collections import ChainMap
 from typing import Any, Iterator, Optional, Tuple
 
 from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import missing_inventories
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.ansible_vault import VaultedFiles
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connected, connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
     refuse_unknown,
     set_options,
+    system_reason,
     templated_variables,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
     NotSearched,
-    above,
     beside,
-    inventory_folders,
+    configured_folders,
+    inventories_of,
+    is_there,
+    sources_of,
     texts_beside,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.repository import (
@@ -173,6 +179,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_fi
     load_document,
     missing_document,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.written import written
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import ELSEWHERE, NOT_DECLARED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     DECLARING,
@@ -188,6 +195,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import why_empty
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import declared as declared_places
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.overridden import NAMES, PREFIX, overridden
 
 _NOT_UTF_8 = "its name is not UTF-8"
 # Engine and key; None for any.
@@ -206,30 +214,30 @@ class LookupModule(LookupBase):
             hosts = _hosts(facts, self._templar)
             named = declared(hosts, self.get_option("declared"))
         except AnsibleError as error:
-            return _nothing([f"Ansible cannot read the variables of the hosts: {_reason(error)}."])
+            return _nothing([f"Ansible cannot read the variables of the hosts: {system_reason(error)}."])
         further = [*(Declared(str(one), "a term of the lookup") for one in terms), *named.sources]
         if named.problems:
             return _nothing(list(named.problems))
-        sources = _sources(facts, [one.path for one in further])
-        places = _places(sources, [one for one in named.files if not one.path or _is_there(one.path)])
+        sources = sources_of(facts, [one.path for one in further])
+        places = _places(sources, [one for one in named.files if not one.path or is_there(one.path)])
         key, backend = self.get_option("key"), self.get_option("backend")
         files, unread = _read(places, lambda: connected(options), (backend, key) if key else None)
         # A document of a KV engine has no path.
         known = [*(file.path for file in files if file.path), *_searched(hosts[0])]
-        noted = {one["path"] for one in unread}
-        beside_them = texts_beside(sources, lambda error: _note(unread, error, noted))
+        beside_them, vaulted = _beside(sources, unread), VaultedFiles(self._loader)
         texts = [path for path in beside_them if not _is_within(path, known) and as_utf8(path) == path]
-        odd = [as_utf8(path) for path in beside_them if as_utf8(path) != path]
-        unread += [_unread(path, _NOT_UTF_8) for path in odd if path not in noted]
+        unread += [_as_unread(locked) for locked in map(vaulted.problem, texts) if locked]
         own = of_key(files, backend, key) if key else files
         elsewhere, read, whole = [], [], []
         if self.get_option("repository"):
             of = (backend.strip("/"), key) if key else None
-            whole, read = searched_as_a_whole(sources), _declared_to_be_read(hosts, named.files)
+            whole = searched_as_a_whole(sources, configured_folders())
+            read = _declared_to_be_read(hosts, named.files)
             seen = Known([*known, *map(os.path.realpath, beside_them), *(one["path"] for one in unread)], read)
             others = [seen, read_by_others(self.get_option("besides"))]
-            elsewhere = _elsewhere(whole, others, of, unread)
-        problems = [as_utf8(missing_inventories(_inventories(facts))), *map(as_utf8, _missing(named.files, further))]
+            unread += _overridden(facts, hosts, beside_them)
+            elsewhere = _elsewhere(whole, others, vaulted, of, unread)
+        problems = [as_utf8(missing_inventories(inventories_of(facts))), *map(as_utf8, _missing(named.files, further))]
         if key:
             problems += [document_problem(own), replace_problem(own, self.get_option("replace"), f"{backend}/{key}")]
         return [
@@ -258,25 +266,23 @@ def _hosts(variables: dict[str, Any], templar: Any) -> list[Any]:
     return [first, *(hosts[name] for name in (variables.get("groups") or {}).get("all", ()) if name != own)]
 
 
+def _overridden(variables: dict[str, Any], hosts: list[Any], paths: list[str]) -> Iterator[dict[str, Any]]:
+    """What files beside the sources declare, and no host does."""
+    # A program describes all that it puts on its hosts.
+    if not boolean(variables.get("vault_transit_undeclared") or False, strict=False):
+        named = written(paths, NAMES, PREFIX)
+        raw = [variables["hostvars"].raw_get(str(host["inventory_hostname"])) for host in hosts]
+        yield from ({**one, "path": as_utf8(one["path"])} for one in overridden(named, raw, hosts))
+
+
 def _missing(files: list[Declared], sources: list[Declared]) -> Iterator[str]:
     """What is wrong with declared places that do not exist."""
-    missing = [one for one in files if one.path and not _is_there(one.path)]
+    missing = [one for one in files if one.path and not is_there(one.path)]
     if missing:
         yield missing_problem(missing)
-    missing = [one for one in sources if not _is_there(one.path)]
+    missing = [one for one in sources if not is_there(one.path)]
     if missing:
         yield missing_source_problem(missing)
-
-
-def _reason(error: BaseException) -> str:
-    """What the system said where Ansible could not read a file, otherwise what Ansible said, without lines of files."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.filename:
-            return f"{as_utf8(str(cause.filename))}: {cause.strerror}"
-        cause = cause.__cause__ or cause.__context__
-    # Older releases quote the lines of the file below, and those may hold plaintext.
-    return str(error).partition("\n")[0].rstrip(".")
 
 
 def _searched(variables: Any) -> list[str]:
@@ -295,18 +301,6 @@ def _is_within(path: str, places: list[str]) -> bool:
     return any(path == place or path.startswith(place + os.sep) for place in places)
 
 
-def _inventories(variables: dict[str, Any]) -> list[str]:
-    return list(map(str, variables.get("ansible_inventory_sources") or ()))
-
-
-def _sources(variables: dict[str, Any], further: list[str]) -> list[str]:
-    inventories = _inventories(variables)
-    # Ansible reads inventories in the folders of an inventory as well.
-    inner = [place for one in inventories for place in inventory_folders(one)]
-    sources = [*further, *inventories, *inner, *above(inventories), variables.get("playbook_dir") or "", os.getcwd()]
-    return [source for source in sources if source]
-
-
 def _places(sources: list[str], named: list[Declared]) -> tuple[list[Declared], list[dict[str, str]]]:
     """The files by path, and what could not be read on the way to them."""
     unread: list[dict[str, str]] = []
@@ -320,22 +314,24 @@ def _places(sources: list[str], named: list[Declared]) -> tuple[list[Declared], 
     return [*copies, *found.values()], unread
 
 
+def _beside(sources: list[str], unread: list[dict[str, str]]) -> list[str]:
+    """All files beside the sources. What cannot be read is added to the rest of that."""
+    noted = {one["path"] for one in unread}
+    found = texts_beside(sources, lambda error: _note(unread, error, noted))
+    odd = [as_utf8(path) for path in found if as_utf8(path) != path]
+    unread += [_unread(path, _NOT_UTF_8) for path in odd if path not in noted]
+    return found
+
+
 def _note(unread: list[dict[str, str]], error: OSError, noted: set[str]) -> None:
     """Add what cannot be read, unless it was noted before."""
     if str(error.filename) not in noted:
-        kind = error.kind if isinstance(error, NotSearched) else "failed"
-        unread.append({**_unread(as_utf8(str(error.filename)), error.strerror or "it cannot be read"), "kind": kind})
+        unread.append(_as_unread(error))
 
 
-def _is_there(path: str) -> bool:
-    try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        # It is reported when it is read.
-        return True
-    return True
+def _as_unread(error: OSError) -> dict[str, str]:
+    kind = error.kind if isinstance(error, NotSearched) else "failed"
+    return {**_unread(as_utf8(str(error.filename)), error.strerror or "it cannot be read"), "kind": kind}
 
 
 def _read(
@@ -368,7 +364,9 @@ def _read(
     return files, unread
 
 
-def _elsewhere(tops: list[str], known: list[Known], of: _Of, unread: list[dict[str, str]]) -> list[str]:
+def _elsewhere(
+    tops: list[str], known: list[Known], vaulted: VaultedFiles, of: _Of, unread: list[dict[str, str]]
+) -> list[str]:
     """The files elsewhere in the same repositories and folders with ciphertexts.
 
     Args:
@@ -376,7 +374,7 @@ def _elsewhere(tops: list[str], known: list[Known], of: _Of, unread: list[dict[s
     """
     texts = []
     for top in tops:
-        others = others_in(top, known, lambda error: _note(unread, error, set()))
+        others = others_in(top, known, vaulted, lambda error: _note(unread, error, set()))
         texts += others.texts
         for path, (backend, key) in others.vars_files.items():
             if of in (None, (backend.strip("/"), key)):

@@ -57,6 +57,8 @@ EDGE_FILES = {
         "_import/sops_source",
     ),
     *(f"_shared/_files/{name}" for name in ("folders", "locks", "reading", "replacing")),
+    # It looks for files on the disk, and where a repository of Git begins.
+    "_shared/vars_places",
 }
 TALKING = {"ansible", "click", "datetime", "hvac", "http", "io", "pathlib", "random", "secrets", "shutil", "socket",
            "subprocess", "tempfile", "time", "urllib", "uuid"}  # fmt: skip

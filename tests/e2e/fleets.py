@@ -200,7 +200,7 @@ def make_fleet(bao: Bao, mount: str, folder: Path) -> Fleet:
     paths = {"vault_transit_host_paths": [str(folder / "{{ inventory_hostname }}")]}
     inventory = {
         "all": {
-            "hosts": {"localhost": None},
+            "hosts": {"localhost": {"vault_transit_host_paths": []}},
             "children": {"gateways": {"hosts": dict.fromkeys(HOSTS), "vars": paths}},
             "vars": local,
         }

@@ -297,10 +297,10 @@ def test_every_form_is_put_back_as_it_was(fleet: Fleet) -> None:
     (folder / "secret.json").write_text(json.dumps(secret))
     big = folder / "big.env"
     big.write_text("#" * 11_000_000 + f"\nOPENAI_API_KEY='{text}'\n")
-    # In a hidden folder, which the search of the project leaves out.
-    elsewhere = fleet.folder / ".elsewhere"
+    # In a folder that the search of the project leaves out.
+    elsewhere = fleet.folder / ".tox"
     elsewhere.mkdir()
-    (folder / "conf.d").symlink_to("../.elsewhere")
+    (folder / "conf.d").symlink_to("../.tox")
     (elsewhere / "x.env").write_text(f"OPENAI_API_KEY={text}\n")
     fleet.run(vault_transit_rotate_trim=True)
     stored = json.loads((folder / "secret.json").read_text())["data"]["openai_api_key"]

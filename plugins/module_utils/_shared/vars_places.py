@@ -23,12 +23,14 @@ _FOLDERS = ("group_vars", "host_vars", "vars", "roles")
 # its name: that of a host may end with .com, that of a copy with .bak.
 _MORE_FOLDERS = ("files", "handlers", "tasks", "templates")
 _PLAYBOOKS = "playbooks"
-# The top folder of a project has one of these; without them, a folder with variables belongs to the project.
-_MARKS = (".git", "ansible.cfg", "galaxy.yml")
-_VARIABLES = ("group_vars", "host_vars")
+# The top folder of a project has one of these, or a repository. Without them, folders with one of the others belong to
+# a project.
+_MARKS = ("ansible.cfg", "galaxy.yml")
+SIGNS = ("collections", "group_vars", "host_vars", "playbooks", "requirements.yml", "roles", "site.yml")
 # In these, nobody wants a file rewritten. They are searched all the same, but for their compressed histories.
 VERSION_CONTROL_FOLDERS = (".git", ".hg", ".svn")
 _HISTORIES = ("objects", "store")
+_LONGEST_PATH = 8192
 HISTORY = "a history of version control, which is compressed, and not searched"
 
 # Gets what cannot be read.
@@ -155,19 +157,33 @@ def above(sources: Iterable[str]) -> list[str]:
 
     A play reads variables beside its playbook, which is often in a folder above: ``inventories/prod`` is an inventory
     of the project that has ``group_vars`` and ``site.yml``. What marks a project ends the search; without a mark,
-    folders belong to it that hold variables.
+    folders belong to it that hold what Ansible reads there.
     """
     found: dict[str, None] = {}
     for base in dict.fromkeys(folder for source in sources for folder in _folders_of(source)):
         passed: list[str] = []
         for folder in _upward(base):
             passed.append(folder)
-            if _has(folder, _MARKS):
+            if _has(folder, _MARKS) or is_top_of_repository(folder):
                 break
         else:
-            passed = [folder for folder in passed if _has(folder, _VARIABLES)]
+            passed = [folder for folder in passed if _has(folder, SIGNS)]
         found.update(dict.fromkeys(folder for folder in passed if folder != base))
     return list(found)
+
+
+def is_top_of_repository(folder: str) -> bool:
+    """Whether a Git repository begins in a folder that belongs to no other one, as a submodule does."""
+    mark = os.path.join(folder, ".git")
+    if not os.path.isfile(mark):
+        return os.path.lexists(mark)
+    try:
+        with open(mark, encoding="utf-8", errors="surrogateescape") as file:
+            place = file.read(_LONGEST_PATH).partition("gitdir:")[2].strip()
+    except OSError:
+        return False
+    # The worktree of a repository shares its data, a submodule has its own.
+    return os.path.isfile(os.path.join(folder, place, "commondir"))
 
 
 def _upward(folder: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
     problem_with,
     read_environment,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8, one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 
 # Its documentation names the sources of every option, for everything on the controller.
@@ -259,3 +259,14 @@ def misspelt_flags(variables: Mapping[str, Any]) -> list[str]:
         for name, option in names.items()
         if not option.accepts(variables.get(name))
     ]
+
+
+def system_reason(error: BaseException) -> str:
+    """What the system said where Ansible could not read a file, otherwise what Ansible said, without lines of files."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.filename:
+            return f"{as_utf8(str(cause.filename))}: {cause.strerror}"
+        cause = cause.__cause__ or cause.__context__
+    # Older releases quote the lines of the file below, and those may hold plaintext.
+    return str(error).partition("\n")[0].rstrip(".")

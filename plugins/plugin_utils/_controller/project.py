@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import Iterable, Tuple
+from typing import Any, Iterable, Mapping, Tuple
 
+from ansible import constants
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import OUTPUT
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import (
     TO_OUTPUT,
@@ -119,6 +120,43 @@ def inventory_folders(inventory: str) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _OF_VARIABLES)
         found += [os.path.join(place, name) for name in folders]
     return found
+
+
+def inventories_of(variables: Mapping[str, Any]) -> list[str]:
+    return list(map(str, variables.get("ansible_inventory_sources") or ()))
+
+
+def sources_of(variables: Mapping[str, Any], further: Iterable[str]) -> list[str]:
+    """The inventories and the playbook of a run, and what else it may read variables beside."""
+    inventories = inventories_of(variables)
+    # Ansible reads inventories in the folders of an inventory as well.
+    inner = [place for one in inventories for place in inventory_folders(one)]
+    sources = [*further, *inventories, *inner, *above(inventories), variables.get("playbook_dir") or "", os.getcwd()]
+    return [source for source in sources if source]
+
+
+def configured_folders() -> list[str]:
+    """The folders of roles and collections that the settings of the project name.
+
+    Ansible's own defaults belong to no project, and a command may set where collections are for its own sake.
+    """
+    roles, origin = constants.config.get_config_value_and_origin("DEFAULT_ROLES_PATH")
+    found = [] if origin == "default" else list(roles)
+    collections, origin = constants.config.get_config_value_and_origin("COLLECTIONS_PATHS")
+    if os.path.isfile(str(origin)):
+        found += [os.path.join(path, "ansible_collections") for path in collections]
+    return found
+
+
+def is_there(path: str) -> bool:
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        # It is reported when it is read.
+        return True
+    return True
 
 
 _OF_VARIABLES = ("group_vars", "host_vars")

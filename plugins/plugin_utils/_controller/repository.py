@@ -7,11 +7,15 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
-from typing import Iterable, Iterator
+from typing import Iterable
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import COMPRESSED, OUTPUT, Unread
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
+    COMPRESSED,
+    MISSING,
+    OUTPUT,
+    Unread,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import scan_file
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import (
@@ -21,7 +25,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import is_temporary
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import is_read_by_ansible
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import is_vars_file_name
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.ansible_vault import VaultedFiles
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
     PLAYBOOKS,
     above,
@@ -29,40 +34,47 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project
     inventory_folders,
     texts_beside,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.tree import (
+    files_in,
+    holds_much_else,
+    is_generated,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import names_of_key
-
-# Of other people, or made by programs. What starts with a dot is left out as well.
-_OF_OTHERS = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
-# A repository may be a home folder, or hold data of any size.
-_MOST_FOLDERS = 20_000
-# These hold the settings and the data of all programs.
-_OF_SYSTEM = frozenset({"/etc", "/usr", "/var"})
 
 #: The kind of a compressed file that nothing but its repository or folder brings into a run.
 PACKED = "packed"
 
 
-def searched_as_a_whole(sources: Iterable[str]) -> list[str]:
+def searched_as_a_whole(sources: Iterable[str], folders: Iterable[str] = ()) -> list[str]:
     """The Git repositories that hold inventories and playbooks, and the folders of those in no repository, each once.
 
     A folder in another one of them is left out, as far as the search of that one comes there.
+
+    Args:
+        folders: more of them, in whatever repositories they are.
     """
     found: dict[str, None] = {}
     for source in sources:
+        # The playbooks of the collection are nobody's project. Its checkout is not searched, a project around it is.
+        if (os.path.realpath(source) + os.sep).startswith(PLAYBOOKS + os.sep):
+            continue
         folder = _repository(source) or _folder(source)
-        if folder and not (PLAYBOOKS + os.sep).startswith(folder + os.sep):
+        if folder and folder != os.path.dirname(PLAYBOOKS):
             found[folder] = None
+    found.update(dict.fromkeys(filter(None, map(_folder, folders))))
     return [one for one in found if not any(_comes_to(one, top) for top in found if top != one)]
 
 
 def _repository(source: str) -> str:
-    folder = os.path.realpath(source)
-    while not os.path.exists(os.path.join(folder, ".git")):
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return ""
-        folder = parent
-    return "" if os.path.dirname(folder) == folder else folder
+    """The Git repository of a source; of a submodule, the one around it."""
+    folder, found = os.path.realpath(source), ""
+    while os.path.dirname(folder) != folder:
+        if os.path.exists(os.path.join(folder, ".git")):
+            found = folder
+            if vars_places.is_top_of_repository(folder):
+                break
+        folder = os.path.dirname(folder)
+    return found
 
 
 def _folder(source: str) -> str:
@@ -71,11 +83,7 @@ def _folder(source: str) -> str:
         return ""
     real = os.path.realpath(source)
     folder = real if os.path.isdir(real) else os.path.dirname(real)
-    home = os.path.realpath(os.path.expanduser("~"))
-    if folder in _OF_SYSTEM or (home + os.sep).startswith(folder.rstrip(os.sep) + os.sep):
-        return ""
-    # Everybody writes there, as in /tmp.
-    return "" if os.stat(folder).st_mode & stat.S_ISVTX else folder
+    return "" if holds_much_else(folder) else folder
 
 
 def _comes_to(folder: str, top: str) -> bool:
@@ -84,7 +92,7 @@ def _comes_to(folder: str, top: str) -> bool:
         return False
     while folder != top:
         parent, name = os.path.split(folder)
-        if not _is_entered(parent, name):
+        if is_generated(parent, name):
             return False
         folder = parent
     return True
@@ -140,8 +148,8 @@ def read_by_others(sources: Iterable[str]) -> Known:
     return Known(map(os.path.realpath, paths), (os.path.realpath(one) for one in given if os.path.isdir(one)))
 
 
-def others_in(top: str, known: Iterable[Known], problem: vars_places.Problem) -> Others:
-    """What a Git repository or a folder holds besides. No links are followed, and no submodules.
+def others_in(top: str, known: Iterable[Known], vaulted: VaultedFiles, problem: vars_places.Problem) -> Others:
+    """What a Git repository or a folder holds besides.
 
     Compressed files among the rest are named together: most of them are of no concern.
     """
@@ -149,66 +157,51 @@ def others_in(top: str, known: Iterable[Known], problem: vars_places.Problem) ->
     vars_files: dict[str, tuple[str, str]] = {}
     texts: list[str] = []
     packed: list[str] = []
-    for path in _files(top, problem):
-        if any(path in one for one in read):
+
+    def is_read(path: str) -> bool:
+        return any(path in one for one in read)
+
+    for path in files_in(top, lambda error: None if is_read(str(error.filename)) else problem(error)):
+        # What a run has not finished writing is gone at any moment.
+        if is_read(path) or is_temporary(os.path.basename(path)):
             continue
-        if is_read_by_ansible(os.path.basename(path)):
-            if os.path.isfile(path):
-                vars_files.update(_with_key(path, problem))
-        elif outputs and identity(path) in outputs:
+        if is_vars_file_name(os.path.basename(path)):
+            of = _key_of(path, problem)
+            if all(of):
+                vars_files[path] = of
+                continue
+        # A file of that name which names no key is a text as any other one.
+        if outputs and identity(path) in outputs:
             problem(vars_places.NotSearched(path, TO_OUTPUT, OUTPUT))
-        elif _is_regular(path):
-            result = scan_file(path, most=1)
-            if result.found:
-                texts.append(path)
-            elif result.unread is not None:
-                _note(result.unread, packed, problem)
+            continue
+        if locked := vaulted.problem(path):
+            problem(locked)
+        result = scan_file(path, most=1)
+        if result.found:
+            texts.append(path)
+        else:
+            _note(result.unread, packed, problem)
     if packed:
         named = f"{os.path.relpath(packed[0], top)}{f' and {len(packed) - 1} more' if len(packed) > 1 else ''}"
         problem(vars_places.NotSearched(top, f"compressed files elsewhere in the project: {named}", PACKED))
     return Others(vars_files, texts)
 
 
-def _with_key(path: str, problem: vars_places.Problem) -> dict[str, tuple[str, str]]:
+def _key_of(path: str, problem: vars_places.Problem) -> tuple[str, str]:
+    """The engine and the key that a vars file names, both empty if it names none, or cannot be read."""
     try:
-        return {path: names_of_key(path)}
+        return names_of_key(path)
     except TransitError as error:
         problem(vars_places.NotSearched(path, error.message.rstrip("."), "failed"))
-        return {}
+        return "", ""
 
 
-def _note(unread: Unread, packed: list[str], problem: vars_places.Problem) -> None:
-    if unread.kind == COMPRESSED:
+def _note(unread: Unread | None, packed: list[str], problem: vars_places.Problem) -> None:
+    if unread is not None and unread.kind == COMPRESSED:
         packed.append(unread.path)
-    else:
+    # What is missing was there when its folder was listed.
+    elif unread is not None and unread.kind != MISSING:
         problem(vars_places.NotSearched(unread.path, unread.reason, "failed"))
-
-
-def _files(top: str, problem: vars_places.Problem) -> Iterator[str]:
-    for number, (place, folders, names) in enumerate(os.walk(top, onerror=problem)):
-        if number == _MOST_FOLDERS:
-            reason = f"it has more than {_MOST_FOLDERS} folders: not all were searched for ciphertexts"
-            problem(vars_places.NotSearched(top, reason, "failed"))
-            return
-        folders[:] = sorted(name for name in folders if _is_entered(place, name))
-        yield from (os.path.join(place, name) for name in sorted(names))
-
-
-def _is_entered(place: str, name: str) -> bool:
-    if name.startswith(".") or name in _OF_OTHERS:
-        return False
-    return not any(os.path.lexists(os.path.join(place, name, mark)) for mark in (".git", "pyvenv.cfg"))
-
-
-def _is_regular(path: str) -> bool:
-    """Whether it is a file that a run has finished writing, and no link."""
-    if is_temporary(os.path.basename(path)):
-        return False
-    try:
-        return stat.S_ISREG(os.lstat(path).st_mode)
-    except OSError:
-        # It was there when its folder was listed.
-        return False
 
 
 def _leave(_error: OSError) -> None:

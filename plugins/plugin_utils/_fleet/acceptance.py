@@ -7,26 +7,37 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 
 class Acceptance:
     """What a user takes responsibility for: patterns of paths, or of hosts and paths."""
 
-    def __init__(self, patterns: Sequence[str]) -> None:
+    def __init__(self, patterns: Sequence[str], places: Iterable[Mapping[str, Any]] = ()) -> None:
+        """
+        Args:
+            places: all that may be accepted. A pattern that is the name of one of them stands for that one alone.
+        """
         self._patterns = patterns
+        self._names = {name for place in places for name in _names(place)}.intersection(patterns)
         self._used: set[str] = set()
 
     def covers(self, place: Mapping[str, Any]) -> bool:
-        names = (str(place["path"]), f"{place['host']}:{place['path']}")
-        # A name may have the signs of a pattern.
-        matching = {one for one in self._patterns for name in names if name == one or fnmatch.fnmatchcase(name, one)}
+        matching = {one for one in self._patterns for name in _names(place) if self._matches(name, one)}
         self._used |= matching
         return bool(matching)
+
+    def _matches(self, name: str, pattern: str) -> bool:
+        # A name may have the signs of a pattern.
+        return name == pattern or (pattern not in self._names and fnmatch.fnmatchcase(name, pattern))
 
     @property
     def unused(self) -> list[str]:
         return [one for one in self._patterns if one not in self._used]
+
+
+def _names(place: Mapping[str, Any]) -> tuple[str, str]:
+    return str(place["path"]), f"{place['host']}:{place['path']}"
 
 
 def unused(

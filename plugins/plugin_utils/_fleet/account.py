@@ -36,7 +36,14 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond impor
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import INVALID
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED, SUPERSEDED, superseded
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import UNDECLARED, declared, missing_reason
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
+    NOT_ASKED,
+    UNDECLARED,
+    declared,
+    is_silent_controller,
+    missing_reason,
+)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.scope import Scope
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
     RUNNING,
     Service,
@@ -62,66 +69,6 @@ _NOT_SEARCHED = (COMPRESSED, PACKED, "dangling", "output", DELETED)
 
 # So begin the reasons for files of which another name, or what is mounted there, would keep the old content.
 LINKED = ("it has other names", "it is mounted by itself")
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What the account is about.
-
-    Attributes:
-        target: the version that no ciphertext should be behind.
-        floor: the key's present `min_decryption_version`.
-        available: the oldest version that is not trimmed.
-        raised: the key's `min_encryption_version`, which a rotation raises together with the floor.
-        floor_since: when the version of the floor was created, empty if that is not known.
-        created: when the oldest version that the key has was created.
-        files: the encrypted vars files of the key.
-        hosts: the names of the hosts to search, whether or not a run is limited to some of them.
-        unread: places on the controller that the discovery could not read, or does not.
-        refused: files on the controller that could not be rewritten.
-        is_final: whether everything is rewrapped, so that nothing may be behind.
-        strict: whether files that were not searched for being compressed block.
-        unused: whether the key may have no ciphertexts at all.
-        recover: whether ciphertexts below the floor are rewrapped.
-        replaced: names of the secrets that get new values.
-        elsewhere: the version that no ciphertext is behind in other places that use the key, by their names.
-        beyond: the result of the search of other files with ciphertexts in the same repositories and folders.
-        declared: what is read there since variables declare it.
-        read, undeclared: the same of earlier runs in other places, and what they found that nothing declares.
-        used: the patterns that matched something there, by kind.
-        follow: whether another run, which gets all this from this one, raises the floor.
-    """
-
-    backend: str
-    key: str
-    target: int
-    floor: int = 1
-    raised: int = 0
-    available: int = 0
-    floor_since: str = ""
-    created: str = ""
-    files: Sequence[str] = ()
-    hosts: Sequence[str] = ()
-    unread: Sequence[Mapping[str, Any]] = ()
-    refused: Sequence[Mapping[str, Any]] = ()
-    accept_unknown: Sequence[str] = ()
-    accept_unread: Sequence[str] = ()
-    is_final: bool = True
-    strict: bool = False
-    unused: bool = False
-    recover: bool = False
-    replaced: Sequence[str] = ()
-    elsewhere: Mapping[str, Any] = field(default_factory=dict)
-    beyond: Mapping[str, Any] = field(default_factory=dict)
-    declared: Sequence[str] = ()
-    read: Sequence[str] = ()
-    undeclared: Sequence[Mapping[str, Any]] = ()
-    used: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    follow: bool = False
-
-    @property
-    def name(self) -> str:
-        return f"{self.backend}/{self.key}"
 
 
 @dataclass
@@ -208,6 +155,8 @@ def account(
         reason = missing_reason(variables, results, is_controller=host == controller, pattern=scope.hosts)
         if reason is not None:
             findings.missing[host] = reason
+        elif host == controller and is_silent_controller(variables, scope.hosts):
+            findings.not_searched.append({"host": host, "path": "", "reason": NOT_ASKED, "kind": "silent"})
         if not results[0].get("failed"):
             findings.add(host, results[0], scope, _refusals(results[1].get("unread", ())))
         looked = variables.get(RUNNING) or {}
@@ -248,12 +197,13 @@ def _refusals(places: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
-    unknown, unread = Acceptance(scope.accept_unknown), Acceptance(scope.accept_unread)
+    places = [*findings.unread, *findings.not_searched]
+    unknown = Acceptance(scope.accept_unknown, [*findings.unknown, *findings.lost])
+    unread = Acceptance(scope.accept_unread, places)
     accepted_unknown = [row for row in findings.unknown if unknown.covers(row)]
     # What was accepted once is below the floor from then on.
     accepted_lost = [row for row in findings.lost if unknown.covers(row)]
     findings.lost = [row for row in findings.lost if row not in accepted_lost]
-    places = [*findings.unread, *findings.not_searched]
     accepted_unread = [row for row in places if unread.covers(row)]
     silent = [{"host": host, "path": ""} for host, why in findings.missing.items() if why == UNDECLARED]
     accepted_hosts = [row for row in silent if unread.covers(row)]

@@ -41,6 +41,13 @@ _KNOWN = "vault_transit_undeclared"
 # The reason for a host that has none of them. An empty list of paths says that there is nothing.
 UNDECLARED = "it declares nothing to search: set vault_transit_host_paths, to [] if it holds no ciphertexts"
 
+# The same for the controller if the inventory has it as a host. Most inventories do so for its variables alone, so that
+# it does not keep the floor.
+NOT_ASKED = (
+    "it is in the inventory and declares nothing, so only the project was searched on it: set "
+    "vault_transit_host_paths, to [] if it holds no other ciphertexts"
+)
+
 # A name that is as near to one of the variables as this is a misspelling.
 _NEAR = 0.95
 # So are these, which are not as near.
@@ -200,6 +207,23 @@ def missing_reason(
         # That no task ran on it says nothing: it may be left out of this run.
         return NOT_TRIED if variables["inventory_hostname"] in pattern else None
     return NOT_TRIED if any(variables.get(name) for name in _LIMITS) else UNDECLARED
+
+
+def is_silent_controller(variables: Mapping[str, Any], pattern: Iterable[str]) -> bool:
+    """Whether the inventory has the controller as a host that declares nothing.
+
+    Args:
+        pattern: as for `missing_reason`.
+    """
+    host = variables["inventory_hostname"]
+    if host not in (variables.get("groups") or {}).get("all", ()):
+        return False
+    if boolean(variables.get(_KNOWN) or False, strict=False):
+        return False
+    if variables.get(_PATTERN) is not None and host not in pattern:
+        return False
+    places = declared(variables)
+    return not (places.paths or places.is_empty)
 
 
 def misspelt(variables: Iterable[str], among: Iterable[str] = _CHECKED) -> str:

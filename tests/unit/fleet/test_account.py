@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from ansible_collections.mlkeys.transit.plugins.filter.rotation_account import rotation_account
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import LINKED, MOUNTED
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import SEEN, Scope, account
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import SEEN, account
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import INVALID
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import why_empty
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import FILES, PATHS, SERVICES
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.scope import Scope
 
 DECLARED: dict[str, Any] = {PATHS: ["/x"], FILES: [{"src": "x.j2", "dest": "/y"}], SERVICES: [{"name": "z"}]}
 FILE = "/project/keys.transit.yml"
@@ -64,6 +65,28 @@ def test_all_that_is_at_the_target_is_clean() -> None:
     assert (result["clean"], result["blocking"], result["files"]) == (True, [], 2)
     assert result["ciphertexts"] == [{"key": "transit/k", "version": 2, "state": "current", "count": 2}]
     assert result["summary"][-1] == "Nothing is open."
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_asked"),
+    [
+        ({}, True),
+        ({FILES: []}, True),
+        ({"groups": {"all": ["a"]}}, False),
+        ({PATHS: []}, False),
+        ({PATHS: ["/srv"], "vault_transit_proof": found()}, False),
+        ({"vault_transit_undeclared": True}, False),
+        ({"vault_transit_hosts": "a"}, False),
+    ],
+)
+def test_a_controller_that_is_a_host_and_declares_nothing_prevents_a_trim(
+    variables: Mapping[str, Any], is_asked: bool
+) -> None:
+    local = {"inventory_hostname": "localhost", "groups": {"all": ["localhost", "a"]}, **variables}
+    result = made(local, host(result=found()), hosts=["a"])
+    assert (result["blocking"], result["clean"]) == ([], not is_asked)
+    assert [row["host"] for row in result["not_searched"]] == ["localhost"] * is_asked
+    assert not is_asked or "vault_transit_host_paths, to []" in result["summary"][1]
 
 
 @pytest.mark.parametrize(
@@ -364,6 +387,12 @@ def test_a_path_with_the_signs_of_a_pattern_is_accepted_as_it_is() -> None:
     accepted = made(host(result=odd), accept_unknown=["/srv/a[1].env"], accept_unread=["a:/srv/[x]"])
     assert accepted["blocking"] == []
     assert made(host(result=odd))["blocking"] != []
+    # And no other one.
+    both = found(row(path="/srv/a[1].env"), row(path="/srv/a1.env"))
+    for pattern in ("/srv/a[1].env", "a:/srv/a[1].env"):
+        result = made(host(result=both), accept_unknown=[pattern])
+        assert result["blocking"] == ["nobody knows whose these ciphertexts are: a:/srv/a1.env:7 (v1 X: why)"]
+    assert made(host(result=both), accept_unknown=["/srv/a[1]*"])["accepted"] == ["a:/srv/a1.env:7"]
 
 
 def test_what_accepts_nothing_is_an_error() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import (
+    SIGNS,
     above,
     texts_beside,
 )
@@ -218,7 +219,8 @@ def test_variables_beside_a_link_to_an_inventory_are_found_as_those_beside_the_i
         (["group_vars/all.yml"], ["."]),
         (["inventories/galaxy.yml", ".git/HEAD", "host_vars/a"], ["inventories"]),
         (["inventories/prod/ansible.cfg", "group_vars/all.yml"], []),
-        (["roles/x"], []),
+        *(([f"{sign}/x"], ["."]) for sign in SIGNS),
+        (["tasks/x"], []),
     ],
 )
 def test_folders_of_the_project_above_an_inventory_are_searched(

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.mlkeys.transit.plugins.filter.host_places import host_places
-from ansible_collections.mlkeys.transit.plugins.lookup.vars_files import _reason, _searched
+from ansible_collections.mlkeys.transit.plugins.lookup.vars_files import _searched
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import system_reason
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
     FILES,
     NOT_TRIED,
@@ -103,7 +104,7 @@ def test_the_folder_of_a_service_that_should_be_gone_is_searched_while_it_is_the
 
 def test_lines_of_a_file_that_ansible_cannot_read_are_not_repeated() -> None:
     quoting = "Syntax Error while loading YAML.\n\nThe offending line appears to be:\n\nopenai_api_key: sk-canary\n"
-    assert _reason(AnsibleError(quoting)) == "Syntax Error while loading YAML"
+    assert system_reason(AnsibleError(quoting)) == "Syntax Error while loading YAML"
     system = AnsibleError("an error occurred")
     system.__cause__ = OSError(13, "Permission denied", "/srv/x.yml")
-    assert _reason(system) == "/srv/x.yml: Permission denied"
+    assert system_reason(system) == "/srv/x.yml: Permission denied"

@@ -12,7 +12,8 @@ from typing import Any
 
 import jinja2
 import pytest
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import Scope, account
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import account
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.scope import Scope
 
 SCRIPT = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templates" / "running.sh.j2"
 EMPTY: dict[str, Any] = {"ciphertexts": [], "counts": [], "files": 1, "unread": [], "not_searched": []}

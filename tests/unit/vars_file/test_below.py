@@ -4,12 +4,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import PromptVaultSecret, VaultLib
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, inventory_folders
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller import repository
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.ansible_vault import VaultedFiles
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
+    Below,
+    configured_folders,
+    inventory_folders,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.repository import (
     PACKED,
     Known,
@@ -19,6 +28,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.reposit
 )
 
 CIPHERTEXT = "vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w=="
+UNLOCKED = VaultedFiles(DataLoader())
 
 
 @pytest.fixture
@@ -86,28 +96,114 @@ def test_a_folder_that_goes_has_no_files(tmp_path: Path) -> None:
     assert known.of(str(tmp_path / "no")) == []
 
 
-def test_a_repository_is_searched_but_for_what_others_made(tmp_path: Path) -> None:
+def test_a_repository_is_searched_but_for_what_tools_made(tmp_path: Path) -> None:
     top = tmp_path / "repository"
     (top / ".git").mkdir(parents=True)
-    for name in ("secrets", "inventories/stage", ".nox", "node_modules", "tool", "environment", "inventories/prod"):
+    named = ("inventories/prod", "inventories/stage", "secrets")
+    read = (".cache/own", ".secrets", "cache", "site-packages", "tool", "venv")
+    made = (".nox", "node_modules", "environment", "stamped", ".terraform/providers", "collection/tests")
+    for name in (*named, *read, *made):
         (top / name).mkdir(parents=True)
         (top / name / "a.transit.yml").write_text("_transit: {format: 1, backend: transit, key: k}\n")
     (top / "tool" / ".git").touch()
     (top / "environment" / "pyvenv.cfg").touch()
+    (top / "collection" / "FILES.json").write_text("{}")
+    (top / "stamped" / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
+    (top / "cache" / "CACHEDIR.TAG").touch()
     (top / "b.txt").touch()
     inventory = str(top / "inventories" / "prod" / "hosts.yml")
     assert searched_as_a_whole([inventory, str(top / "secrets")]) == [str(top)]
     problems: list[OSError] = []
-    found = others_in(str(top), (), problems.append)
+    found = others_in(str(top), (), UNLOCKED, problems.append)
     assert found.texts == []
-    assert list(found.vars_files) == [
-        str(top / name / "a.transit.yml") for name in ("inventories/prod", "inventories/stage", "secrets")
-    ]
+    assert list(found.vars_files) == [str(top / name / "a.transit.yml") for name in sorted((*named, *read))]
     assert problems == []
     assert inventory_folders(str(top / "inventories")) == [
         str(top / "inventories" / name) for name in ("prod", "stage")
     ]
     assert inventory_folders(inventory) == []
+
+
+def test_a_vars_file_without_the_name_of_a_key_is_a_text(tmp_path: Path) -> None:
+    (tmp_path / "by_hand.transit.yml").write_text(f"api_key: {CIPHERTEXT}\n")
+    (tmp_path / "broken.transit.yml").write_text(f"<<<<<<< HEAD\napi_key: {CIPHERTEXT}\n=======\n>>>>>>> b\n")
+    (tmp_path / "half.transit.yml").write_text(f"api_key: {CIPHERTEXT}\n_transit: {{format: 1, key: k, hmac: {{}}}}\n")
+    (tmp_path / "plain.transit.yml").write_text("port: 80\n")
+    problems: list[OSError] = []
+    found = others_in(str(tmp_path), (), UNLOCKED, problems.append)
+    assert found.vars_files == {}
+    assert found.texts == [str(tmp_path / f"{name}.transit.yml") for name in ("broken", "by_hand", "half")]
+    assert [one.filename for one in problems] == [str(tmp_path / "broken.transit.yml")]
+
+
+def test_what_ansible_vault_encrypted_is_searched_and_not_left_in_silence(tmp_path: Path) -> None:
+    secret = PromptVaultSecret(b"pw")
+    loader = DataLoader()
+    loader.set_vault_secrets([("default", secret)])
+    encrypted = {
+        name: VaultLib().encrypt(text, one).decode()
+        for name, text, one in (
+            ("ours", f"api_key: {CIPHERTEXT}\n", secret),
+            ("plain", "api_key: hello\n", secret),
+            ("theirs", f"api_key: {CIPHERTEXT}\n", PromptVaultSecret(b"other")),
+        )
+    }
+    for name, text in encrypted.items():
+        (tmp_path / f"{name}.yml").write_text(text)
+        inline = text.replace("\n", "\n          ")
+        (tmp_path / f"{name}_inline.yml").write_text(f"port: 80\nkey: !vault |\n          {inline}\nlast: 1\n")
+        (tmp_path / f"{name}.json").write_text(json.dumps({"__ansible_vault": text}))
+    (tmp_path / "docs.md").write_text("Files begin with `$ANSIBLE_VAULT;1.1;AES256`, and digits.\n")
+    problems: list[OSError] = []
+    assert others_in(str(tmp_path), (), VaultedFiles(loader), problems.append).texts == []
+    found = {Path(one.filename).name: str(one.strerror) for one in problems}
+    assert {name for name, reason in found.items() if "holds a ciphertext" in reason} == {
+        *("ours.json", "ours.yml", "ours_inline.yml")
+    }
+    assert {name for name, reason in found.items() if "no vault secret" in reason} == {
+        *("theirs.json", "theirs.yml", "theirs_inline.yml")
+    }
+    assert len(found) == len(problems) == 6
+    problems.clear()
+    others_in(str(tmp_path), (), UNLOCKED, problems.append)
+    assert len([one for one in problems if "no vault secret" in str(one.strerror)]) == 9
+
+
+def test_links_are_followed_and_what_is_not_followed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    top, beyond = tmp_path / "repository", tmp_path / "beyond"
+    monkeypatch.setenv("HOME", str(tmp_path / "home" / "me"))
+    for folder in (top / "in" / "side", beyond / "folder", tmp_path / "home" / "me"):
+        folder.mkdir(parents=True)
+    for file in (top / "in" / "a.env", beyond / "folder" / "b.env", beyond / "c.env"):
+        file.write_text(f"API_KEY={CIPHERTEXT}\n")
+    for name, target in {
+        "again": top / "in",
+        "in/a.link": top / "in" / "a.env",
+        "in/side/loop": top,
+        "deploy": beyond / "folder",
+        "deploy_again": beyond / "folder",
+        ".env": beyond / "c.env",
+        "up": tmp_path,
+        "home": tmp_path / "home" / "me",
+        "kernel": Path("/proc/self"),
+        "gone": tmp_path / "gone",
+        "null": Path("/dev/null"),
+        "self": top / "self",
+    }.items():
+        (top / name).symlink_to(target)
+    problems: list[OSError] = []
+    found = others_in(str(top), (), UNLOCKED, problems.append)
+    texts = [top / "in" / "a.env", beyond / "folder" / "b.env", beyond / "c.env"]
+    assert sorted(found.texts) == sorted(map(str, texts))
+    assert {Path(one.filename).name: getattr(one, "kind", "") for one in problems} == {
+        **dict.fromkeys(("home", "kernel", "self", "up"), "failed"),
+        "gone": "dangling",
+    }
+    known = Known([str(top / "gone"), str(beyond / "c.env")], [str(top / "up"), str(beyond / "folder")])
+    problems.clear()
+    others = others_in(str(top), [known], UNLOCKED, problems.append)
+    assert others.texts == [str(top / "in" / "a.env")]
+    assert sorted(Path(one.filename).name for one in problems) == ["home", "kernel", "self"]
 
 
 def test_files_with_ciphertexts_in_a_repository_are_found_unless_another_run_reads_them(tmp_path: Path) -> None:
@@ -125,7 +221,7 @@ def test_files_with_ciphertexts_in_a_repository_are_found_unless_another_run_rea
         Known([str(top / "docs" / "a.md")], [str(top / "state")]),
         read_by_others([str(top / "prod" / "hosts.yml")]),
     ]
-    found = others_in(str(top), known, problems.append)
+    found = others_in(str(top), known, UNLOCKED, problems.append)
     assert found.texts == [str(top / "docs" / "wide.txt"), str(top / "stage" / "group_vars" / "all.yml")]
     assert [getattr(one, "kind", "") for one in problems] == [PACKED]
     assert "packed.gz" in str(problems[0].strerror)
@@ -147,12 +243,51 @@ def test_without_a_repository_the_folders_are_searched(tmp_path: Path, monkeypat
     of_nobody = [tmp_path, tmp_path / "home", tmp_path / "home" / "me", tmp_path / "home" / "me" / "hosts.yml", shared]
     assert searched_as_a_whole([*map(str, of_nobody), "/", "/etc", "localhost,", str(project / "gone")]) == []
     given = [inventory, project, project / "secrets", project / ".cache" / "work", project / "other"]
-    hidden, repository = project / ".cache" / "work", project / "other"
-    assert searched_as_a_whole(map(str, given)) == [str(project), str(hidden), str(repository)]
+    assert searched_as_a_whole(map(str, given)) == [str(project)]
     problems: list[OSError] = []
-    found = others_in(str(project), (), problems.append)
+    found = others_in(str(project), (), UNLOCKED, problems.append)
     assert found.vars_files == {str(project / "secrets" / "keys.transit.yml"): ("transit", "k")}
     assert problems == []
+
+
+def test_a_project_is_searched_also_with_the_collection_installed_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    playbooks = tmp_path / "venv" / "mlkeys" / "transit" / "playbooks"
+    for folder in (playbooks, tmp_path / ".git"):
+        folder.mkdir(parents=True)
+    monkeypatch.setattr(repository, "PLAYBOOKS", str(playbooks))
+    assert searched_as_a_whole([str(playbooks)]) == []
+    assert searched_as_a_whole([str(playbooks), str(tmp_path)]) == [str(tmp_path)]
+
+
+def test_folders_of_roles_are_searched_that_the_settings_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As such, and not the repositories around them."""
+    roles, project = tmp_path / "other" / "roles", tmp_path / "project"
+    for folder in (roles, tmp_path / "other" / ".git", project):
+        folder.mkdir(parents=True)
+    monkeypatch.delenv("ANSIBLE_ROLES_PATH", raising=False)
+    assert configured_folders() == []
+    monkeypatch.setenv("ANSIBLE_ROLES_PATH", f"{roles}:{tmp_path}/gone")
+    assert configured_folders() == [str(roles), str(tmp_path / "gone")]
+    assert searched_as_a_whole([str(project)], configured_folders()) == [str(project), str(roles)]
+
+
+def test_a_project_begins_where_its_git_repository_does(tmp_path: Path) -> None:
+    """A submodule is in another one, a worktree is in none."""
+    sub, deep, tree = tmp_path / "inv", tmp_path / "inv" / "deep", tmp_path / "tree"
+    for folder in (deep, tree, tmp_path / ".git" / "modules" / "inv", tmp_path / ".git" / "worktrees" / "tree"):
+        folder.mkdir(parents=True)
+    (tmp_path / ".git" / "worktrees" / "tree" / "commondir").write_text("../..\n")
+    (sub / ".git").write_text("gitdir: ../.git/modules/inv\n")
+    (deep / ".git").write_text(f"gitdir: {tmp_path}/.git/modules/inv/modules/deep\n")
+    (tree / ".git").write_text(f"gitdir: {tmp_path}/.git/worktrees/tree\n")
+    assert searched_as_a_whole([str(deep)]) == [str(tmp_path)]
+    assert searched_as_a_whole([str(tree)]) == [str(tree)]
+    assert vars_places.above([str(deep)]) == [str(sub), str(tmp_path)]
+    assert vars_places.above([str(tree)]) == []
+    (tmp_path / ".git").rename(tmp_path / "git")
+    assert searched_as_a_whole([str(deep)]) == [str(sub)]
 
 
 def test_inventories_that_do_not_exist_are_named(tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Variables as they are written in files, whether or not Ansible uses them. Read as data. **Private**."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Container, Iterable, Iterator, NamedTuple
+
+import yaml
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import open_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import MOST_BYTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.limits import yaml_problem
+
+# The loader in C is ten times as fast, where PyYAML was built with it.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_ENDINGS = ("", ".yml", ".yaml", ".json")
+# What tests of roles set applies to no host.
+_OF_TESTS = frozenset({"molecule", "tests"})
+
+
+class Written(NamedTuple):
+    """A variable in a file.
+
+    Attributes:
+        values: the elements of the list: texts, and mappings with those of their values that are texts. The text itself
+            if the variable is one, such as a template.
+    """
+
+    path: str
+    line: int
+    name: str
+    values: list[Any]
+
+
+def written(paths: Iterable[str], names: Container[str], prefix: bytes) -> Iterator[Written]:
+    """The variables in files of YAML and JSON, wherever they are in them.
+
+    Args:
+        prefix: what all the names begin with.
+    """
+    for path in paths:
+        if os.path.splitext(path)[1] not in _ENDINGS or not _OF_TESTS.isdisjoint(path.split(os.sep)):
+            continue
+        try:
+            with open_file(path) as stream:
+                text = stream.read(MOST_BYTES + 1)
+            if prefix in text and len(text) <= MOST_BYTES and not _problem(text):
+                yield from _variables(path, list(yaml.compose_all(text, _Loader)), names)
+        except (OSError, ValueError, yaml.YAMLError):
+            # Ansible cannot read it either, or it is of another kind.
+            continue
+
+
+def _problem(text: bytes) -> str:
+    return yaml_problem(text, lambda: yaml.parse(text, _Loader))
+
+
+def _variables(path: str, pending: list[Any], names: Container[str]) -> Iterator[Written]:
+    seen: set[int] = set()
+    while pending:
+        node = pending.pop()
+        # An alias is the node that it stands for.
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            pending += node.value
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                pending.append(value)
+                if isinstance(key, yaml.ScalarNode) and key.value in names:
+                    yield Written(path, key.start_mark.line + 1, key.value, _values(value))
+
+
+def _values(node: Any) -> list[Any]:
+    if isinstance(node, yaml.SequenceNode):
+        return [_element(one) for one in node.value]
+    return [node.value] if isinstance(node, yaml.ScalarNode) and node.value else []
+
+
+def _element(node: Any) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        pairs = [pair for pair in node.value if all(isinstance(one, yaml.ScalarNode) for one in pair)]
+        return {key.value: value.value for key, value in pairs}
+    return node.value if isinstance(node, yaml.ScalarNode) else ""

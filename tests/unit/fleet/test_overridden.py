@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Places that files of a project declare, and no host of the run does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.written import Written, written
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import FILES, PATHS, SERVICES
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.overridden import NAMES, PREFIX, overridden
+
+RAW: dict[str, Any] = {
+    PATHS: ["{{ root }}/srv", "/etc/app/"],
+    FILES: [{"src": "x.j2", "dest": "/opt/x.env"}],
+    SERVICES: [{"name": "gw"}],
+}
+HOST = {"inventory_hostname": "a", **RAW, PATHS: ["/data/srv", "/etc/app/"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "missing"),
+    [
+        (PATHS, ["{{ root }}/srv", "/data/srv", "/data/srv/x", "/etc/app", "/opt/x.env"], ""),
+        (PATHS, ["/data", "/data/srv2"], "/data, /data/srv2"),
+        (PATHS, ["{{ other }}/srv"], "{{ other }}/srv"),
+        (PATHS, ["{{ paths + ['/x'] }}"], "{{ paths + ['/x'] }}"),
+        (PATHS, ["/data/srv/../x"], "/data/srv/../x"),
+        (PATHS, ["/1", "/2", "/3", "/4", "/5"], "/1, /2, /3 and 2 more"),
+        (FILES, [{"dest": "/opt/x.env"}, {"dest": "/etc/app/y"}, {}], ""),
+        (FILES, [{"dest": "/opt/y.env"}], "/opt/y.env"),
+        (SERVICES, [{"name": "gw"}, {"name": "old", "state": "absent"}], ""),
+        (SERVICES, [{"name": "other"}], "other"),
+    ],
+)
+def test_what_no_host_declares_is_named(name: str, values: list[Any], missing: str) -> None:
+    found = list(overridden([Written("/site.yml", 3, name, values)], [RAW], [HOST]))
+    assert [row["path"] for row in found] == ["/site.yml"] * bool(missing)
+    assert not missing or f"line 3: {name} names {missing}, which no host" in found[0]["reason"]
+
+
+def test_variables_are_read_as_data_wherever_they_are(tmp_path: Path) -> None:
+    play = """
+- hosts: a
+  vars:
+    vault_transit_host_paths: &paths ["{{ root }}/x", !vault "y"]
+    vault_transit_host_files:
+      - {src: a.j2, dest: /srv/a, mode: [1]}
+  tasks:
+    - vars: {vault_transit_host_paths: *paths, again: *paths}
+---
+vault_transit_host_services: "{{ [] }}"
+"""
+    texts = {
+        "site.yml": play,
+        "group_vars/all": "vault_transit_host_paths: [/b]\n",
+        "a.json": '{"vault_transit_host_paths": ["/c"]}',
+        "README.md": "vault_transit_host_paths: [/no]\n",
+        "roles/x/molecule/default/converge.yml": play,
+        "broken.yml": "vault_transit_host_paths: [\n",
+        "loop.yml": "a: &a [vault_transit_host_paths, *a]\n",
+        "other.yml": "vault_transit_hosts: [a]\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = list(written([str(tmp_path / name) for name in (*texts, "gone.yml")], NAMES, PREFIX))
+    assert sorted((str(Path(one.path).relative_to(tmp_path)), one.line, one.name, one.values) for one in found) == [
+        ("a.json", 1, PATHS, ["/c"]),
+        ("group_vars/all", 1, PATHS, ["/b"]),
+        ("site.yml", 4, PATHS, ["{{ root }}/x", "y"]),
+        ("site.yml", 5, FILES, [{"src": "a.j2", "dest": "/srv/a"}]),
+        ("site.yml", 8, PATHS, ["{{ root }}/x", "y"]),
+        ("site.yml", 10, SERVICES, ["{{ [] }}"]),
+    ]
