@@ -316,7 +316,7 @@ def _is_open(metadata: Mapping[str, Any], path: str) -> Callable[[str, Any], boo
 
 
 def _entry(name: str, ciphertext: str, hmacs: Mapping[str, str], before: Mapping[str, list[str]], kind: int) -> Entry:
-    mark, (old, first, *_) = _fingerprint(hmacs.get(name, "")), (*before.get(name, []), "", "")
+    mark, (old, first) = _fingerprint(hmacs.get(name, "")), (*before.get(name, []), "", "")[:2]
     return Entry(name, ciphertext.strip(), mark[0], mark[1], old, mark[2], has_type=kind == NESTED, first=first)
 
 
