@@ -21,9 +21,9 @@ options:
   _terms:
     description:
       - The values. Ciphertext for O(operation=decrypt) and O(operation=rewrap), plaintext for the others.
-      - A term is a string, a list of terms, or a dictionary with C(value) and any of C(name) (for messages),
-        C(context), C(associated_data) and C(key_version), which override the options of the same names. The lookup
-        refuses those that have no effect with the operation.
+      - A term is a string, a list of terms at any depth, or a dictionary with C(value) and any of C(name) (for
+        messages), C(context), C(associated_data) and C(key_version), which override the options of the same names. The
+        lookup refuses those that have no effect with the operation. All of these but C(key_version) must be text.
       - With O(operation=verify), a dictionary with C(value) and C(signature). With O(operation=verify_hmac), one with
         C(value) and C(hmac).
       - With O(operation=random), a number of bytes. Without terms, the lookup returns one result of O(bytes) bytes.
@@ -216,8 +216,10 @@ options:
     type: int
   source:
     description:
-      - Where random bytes come from. V(seal) requires a server with an external source of entropy. By default, the
-        server uses V(platform).
+      - Where random bytes come from. V(seal) is the source of a server with an external one, and V(all) uses both. A
+        server without an external source uses V(platform) in their place, and does not fail. By default, the server
+        uses V(platform).
+      - With a source, the policy of the token must allow C(random/SOURCE) below the engine.
     type: str
     choices:
       - all

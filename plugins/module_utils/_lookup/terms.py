@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch impo
 # What a signature or a fingerprint is checked against has one of these.
 _PROOFS = ("signature", "hmac")
 _WORD = re.compile("[a-z_]{1,16}")
+_VERSION_ZERO = re.compile("vault:v0+:")
 # The server gives no more random bytes at once.
 _MOST_BYTES = 131072
 # What terms of some operations have in common with the options of the same names.
@@ -132,10 +133,10 @@ def _asked(index: int, term: Any, defaults: TermDefaults) -> Asked:
 
 
 def flat(terms: Sequence[Any]) -> list[Any]:
-    """The terms, with those in lists in the place of their list."""
+    """The terms, with those in lists, and in lists of lists, in the place of their list."""
     found: list[Any] = []
     for term in terms:
-        found.extend(term if isinstance(term, (list, tuple)) else [term])
+        found.extend(flat(term) if isinstance(term, (list, tuple)) else [term])
     return found
 
 
@@ -164,6 +165,9 @@ def _term_problem(fields: Mapping[str, Any], defaults: TermDefaults) -> str:
             return f"its {proof} must be text"
         if proof in defaults.fields and not (_is_text(fields.get(proof)) and fields[proof].strip()):
             return f"its {proof} is missing: a term of this operation has value and {proof}"
+        # The server says that it is too old.
+        if proof in defaults.fields and _VERSION_ZERO.match(fields[proof].strip()):
+            return f"its {proof} is of version 0, and the versions of a key begin with 1"
     verb = "" if defaults.sealed else sealed(str(fields["value"]))
     if verb:
         return f"its value {verb} a ciphertext (vault:vN:...). To encrypt it nevertheless, set allow_ciphertext=true"
@@ -210,9 +214,7 @@ def _is_text(value: Any) -> bool:
 def _bytes(name: str, value: Any) -> bytes | None:
     if value is None:
         return None
-    # YAML reads some texts as numbers.
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (is_number or _is_text(value)):
+    if not _is_text(value):
         raise ValueError(f"its {name} must be text")
     return str(value).encode("utf-8")
 

@@ -133,6 +133,7 @@ def material_from(content: str, encoding: str, passphrase: str, key_type: str) -
     """
     usual = BASE64 if key_type in _SIZES else PEM
     if (encoding or usual) == PEM:
+        check_unpacked(content)
         _check_pem(content, key_type)
         return _pair(content.strip().encode("utf-8"), passphrase, key_type, der=False)
     if not encoding and key_type == "hmac":
@@ -168,6 +169,24 @@ def _decoded(content: str, encoding: str) -> bytes:
     if problem or not raw:
         raise InvalidOption(f"import: the material is not {encoding}. Correct encoding or the material.")
     return raw
+
+
+def check_unpacked(content: str) -> None:
+    """
+    Raises:
+        InvalidOption: it is a PEM as another text holds it, such as JSON.
+    """
+    # No PEM begins so, and Ansible may have made a dictionary of the text and a text of that.
+    if content.lstrip().startswith("{"):
+        raise InvalidOption(
+            "import: the material is JSON, such as the file of a service account. Pass the private key alone, in a "
+            "template as (lookup('file', 'FILE') | from_json).private_key."
+        )
+    if "-----BEGIN" in content and "\\n" in content:
+        raise InvalidOption(
+            "import: the line breaks of the PEM are written as \\n. Pass it with real line breaks, in a template "
+            "as ('\"' ~ TEXT ~ '\"') | from_json."
+        )
 
 
 def _check_pem(content: str, key_type: str) -> None:

@@ -175,7 +175,7 @@ class BatchRequests:
                 raise ServerError(refusal, 400)
             if result.refused:
                 # What writes files asks for fingerprints first, and then encrypts.
-                raise with_remedy("encrypt", result.refused)
+                raise with_remedy(operation if operation in ("decrypt", "rewrap") else "encrypt", result.refused)
         failures = [
             (item_label(index, items[index].name), meaning(result.error, operation))
             for index, result in enumerate(results)

@@ -21,6 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_pl
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import (
     Material,
     check_public,
+    check_unpacked,
     material_from,
     public_der,
     public_pem,
@@ -92,6 +93,7 @@ def _material(given: Mapping[str, Any], key_type: str) -> Material:
     if given.get("content"):
         return _material_of(given, key_type)
     text = given.get("public_key") or ""
+    check_unpacked(text)
     # Without its frame it would be 32 bytes of anything, such as a private key.
     public = public_der(text) if "-----BEGIN" in text else b""
     if text and not public:

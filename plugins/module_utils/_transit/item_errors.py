@@ -100,13 +100,19 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
 _COMPUTED_HERE = "filter hash, or for a file the checksum of the module ansible.builtin.stat"
 _AS_VALUE = f"Use the digest of the content as the value: {_COMPUTED_HERE}."
 _BY_DIGEST = "with prehashed=true and encoding=base64 if the key is of type rsa-* or ecdsa-*, else as the value"
+_ONE_CIPHERTEXT = (
+    "Check that the value is a single ciphertext. If it is, raise that limit to what it was when the value was "
+    "encrypted."
+)
 # What to do with a value that is too large for an operation.
 _SMALLER: Mapping[str, str] = {
     "cmac": _AS_VALUE,
     "datakey": "Use a shorter context and less associated data.",
+    "decrypt": _ONE_CIPHERTEXT,
     "encrypt": "Encrypt less in one value, or encrypt the content with a data key (operation datakey).",
     "hash": f"Compute the digest on the controller: {_COMPUTED_HERE}.",
     "hmac": _AS_VALUE,
+    "rewrap": _ONE_CIPHERTEXT,
     "sign": f"Sign the digest of the content, {_BY_DIGEST}.",
     "verify": f"Verify with the digest of the content, {_BY_DIGEST} that was signed.",
     "verify_hmac": _AS_VALUE,

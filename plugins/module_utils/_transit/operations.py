@@ -188,9 +188,11 @@ class Operations:
 
     def random(self, size: int, parameters: Mapping[str, Any]) -> Answer:
         """This many random bytes, as text."""
-        body = {"bytes": size, **parameters}
-        form = parameters.get("format") or "base64"
-        return self._one(self.place("random"), body, lambda reply: _encoded(reply, "random_bytes", form, size))
+        form, source = parameters.get("format") or "base64", parameters.get("source")
+        # The server ignores a source in the body.
+        path = self.place("random", "", *([source] if source else []))
+        body = {"bytes": size, **{name: value for name, value in parameters.items() if name != "source"}}
+        return self._one(path, body, lambda reply: _encoded(reply, "random_bytes", form, size))
 
     def data_key(self, key: str, kind: str, item: Item, parameters: Mapping[str, Any]) -> Answer:
         """A new data key, encrypted, and with the kind ``plaintext`` in plaintext as well, as base64."""

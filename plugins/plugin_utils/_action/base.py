@@ -67,15 +67,22 @@ class TransitAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
-        problem = spelling_problem(self.MODULE, self._task.args)
-        if problem:
-            return {**result, "failed": True, "msg": problem}
         try:
+            self._check_names()
             arguments = self._arguments(variables)
         except InvalidOption as error:
             return {**result, "failed": True, "msg": error.message}
         result.update(self._run_module(self.MODULE, arguments, variables, logs_in=self.LOGS_IN))
         return result
+
+    def _check_names(self) -> None:
+        """
+        Raises:
+            InvalidOption: the task has an option that the module does not have.
+        """
+        problem = spelling_problem(self.MODULE, self._task.args)
+        if problem:
+            raise InvalidOption(problem)
 
     def _arguments(self, variables: dict[str, Any]) -> dict[str, Any]:
         """The task's options, completed by the controller's configuration of the connection."""

@@ -56,6 +56,16 @@ _NOT_WRAPPED = "not wrapped in check mode"
 class ImportingAction(TransitAction):
     """The action of a module that imports keys."""
 
+    def _check_names(self) -> None:
+        """Refuse material in place of the option before it is read as names of options, which base64 may look like.
+
+        Raises:
+            InvalidOption: there is some, or an option that the module does not have.
+        """
+        for key in _listed(self._task.args):
+            _check_is_mapping(key.get("import"))
+        super()._check_names()
+
     def _arguments(self, variables: dict[str, Any]) -> dict[str, Any]:
         """The task's options, with the material of the controller's files.
 
@@ -162,10 +172,14 @@ class ImportingAction(TransitAction):
 def further_versions(arguments: Mapping[str, Any]) -> list[str]:
     """Names for the keys that may get a version. A second key of the same name is refused by the server."""
     backend = _place(arguments, "transit")
-    keys = arguments.get("keys")
-    listed = [key for key in keys if isinstance(key, Mapping)] if isinstance(keys, list) else [arguments]
-    further = [key for key in listed if _version(key.get("import")) not in ("None", "1")]
+    further = [key for key in _listed(arguments) if _version(key.get("import")) not in ("None", "1")]
     return [f"import {_place(key, backend).strip('/')}/{key.get('name')}" for key in further]
+
+
+def _listed(arguments: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The options of each key."""
+    keys = arguments.get("keys")
+    return [key for key in keys if isinstance(key, Mapping)] if isinstance(keys, list) else [arguments]
 
 
 def _is_vaulted(path: str) -> bool:
@@ -181,14 +195,22 @@ def _version(given: Any) -> str:
     return str(given.get("version")) if isinstance(given, Mapping) else "None"
 
 
+def _check_is_mapping(given: Any) -> None:
+    """
+    Raises:
+        InvalidOption: the option is something else, such as the material.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise InvalidOption("import must be a dictionary with src, content, ciphertext or public_key.")
+
+
 def _check_form(given: Any) -> None:
     """Refuse what may be material at the wrong place. No message repeats any of it, and no module shows it as given.
 
     Raises:
         InvalidOption: it is not what the option takes.
     """
-    if given is not None and not isinstance(given, Mapping):
-        raise InvalidOption("import must be a dictionary with src, content, ciphertext or public_key.")
+    _check_is_mapping(given)
     options: Mapping[str, Any] = given or {}
     _check_words(options)
     if isinstance(options.get("content"), (int, float)):

@@ -50,6 +50,8 @@ class Encrypted(Element):
         self.aliases = all_now(self, "aliases", taken(self, "aliases", aliases, TEXTS))
         for problem in (*plaintext_problems(plaintext), *_name_problems(self.name)):
             self.node.add_problem(problem)
+        # The type of the key may be set later.
+        self.node.add_validation(lambda: key.use_problems("encrypt"))
 
     @property
     def ciphertext(self) -> Reference:
@@ -117,6 +119,9 @@ class Decrypted(Element):
             yield "context", self.context
 
     def _validate(self) -> list[str]:
+        problems = self.key.use_problems("decrypt")
+        if problems:
+            return problems
         source = self.source()
         if source is not None and source.key is not self.key:
             return [f"this ciphertext was made with another key, {source.key.node.path}"]

@@ -74,7 +74,6 @@ class TransitSecretBackendKey(KeyResource):
     @property
     def ciphertexts(self) -> EncryptedVars:
         """The file with the results of `encrypt`, created with the first one."""
-        self._encrypts = True
         if self._ciphertexts is None:
             self._ciphertexts = EncryptedVars(self, "ciphertexts", key=self)
         return self._ciphertexts
@@ -87,13 +86,13 @@ class TransitSecretBackendKey(KeyResource):
             context: context of a ciphertext that is not of this program, where a derived key requires it. Default: the
                 name under which this program encrypts the ciphertext.
         """
-        self._encrypts = True
         return decrypt(self, ciphertext, context)
 
     def datakey(self, name: str, *, bits: Literal[128, 256, 512] = 256) -> Encrypted:
         """Let the server make a data key at the first deployment, and keep it from then on, encrypted with this key.
 
-        Its plaintext is base64. Use it as that of any other ciphertext, for example with `decrypt()`.
+        Its plaintext is base64. Use it as that of any other ciphertext, such as with
+        `key.decrypt(key.datakey("archive"))`.
 
         Args:
             name: name of the ciphertext, a variable name. With a derived key it is also the context.

@@ -97,7 +97,7 @@ class KeyResource(Resource):
     granted: dict[str, Location]
     #: What the deployment imports, None for a key that the server makes.
     material: KeyMaterial | None = None
-    #: Whether the program uses it to encrypt or decrypt.
+    #: Whether the program grants the rights to encrypt or decrypt with it.
     _encrypts = False
 
     def __init__(
@@ -165,6 +165,15 @@ class KeyResource(Resource):
         return self.values.get("derived") is True
 
     @property
+    def type(self) -> str:
+        """Its type, empty for a key that exists already: nothing is known of that."""
+        return str(self.values.get("type", self.ATTRIBUTES["type"].default)) if self.managed else ""
+
+    def use_problems(self, operation: str) -> list[str]:
+        """Return why keys of its type are not for an operation."""
+        return [] if can_do(operation, self.type) else [unsuitable(operation, self.type)]
+
+    @property
     def protected(self) -> bool:
         """Whether the server refuses to delete it."""
         return self.values.get("deletion_allowed") is not True
@@ -182,8 +191,8 @@ class KeyResource(Resource):
                 f"type={shown(kind)} is not a known key type.{unknown_type_hint(kind)} "
                 "Set a newer one with add_override('type', …)."
             )
-        if self._encrypts and not can_do("encrypt", kind):
-            problems.append(unsuitable("encrypt", kind))
+        if self._encrypts:
+            problems += self.use_problems("encrypt")
         if self.material is not None:
             problems += material_problems(self.material, self.values)
         elif kind == "hmac" and not self.values.get("key_size"):

@@ -13,7 +13,7 @@ from mlkeys._model.element import Element
 from mlkeys._model.reference import Reference
 from mlkeys._model.types import TEXT, now, taken
 from mlkeys._providers.literals import shown
-from mlkeys._shared.key_types import DIGESTS, can_do, signing_problems, unsuitable, use_problems
+from mlkeys._shared.key_types import DIGESTS, signing_problems, use_problems
 
 # The server has the hash algorithm "none" as well, for texts that are hashed already, which nothing here is.
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -61,11 +61,9 @@ class Signature(Element):
         yield from ((name, value) for name, value in self.options.items() if isinstance(value, str))
 
     def _validate(self) -> list[str]:
-        problems = []
-        # Nothing is known of the type of a key that exists already.
-        kind = str(self.key.values.get("type", self.key.ATTRIBUTES["type"].default)) if self.key.managed else ""
-        if not can_do(self.OPERATION, kind):
-            return [unsuitable(self.OPERATION, kind)]
+        problems = self.key.use_problems(self.OPERATION)
+        if problems:
+            return problems
         if self.key.derived and not self.context:
             problems.append(f"a derived key requires a context: {self.OPERATION}(…, context='…')")
         for name, value in self.options.items():
@@ -73,10 +71,10 @@ class Signature(Element):
                 problems.append(f"{self.OPERATION}() has no {name}")
             elif problem := _value_problem(name, value):
                 problems.append(problem)
-        return problems or self._use_problems(kind)
+        return problems or self._option_problems()
 
-    def _use_problems(self, kind: str) -> list[str]:
-        facts = {"type": kind, "derived": self.key.derived}
+    def _option_problems(self) -> list[str]:
+        facts = {"type": self.key.type, "derived": self.key.derived}
         return signing_problems(self.options) or use_problems(
             "the key", facts, self.OPERATION, {**self.options, "context": self.context}
         )

@@ -402,8 +402,27 @@ def test_a_ciphertext_of_another_key_is_refused() -> None:
 @pytest.mark.parametrize("kind", ["hmac", "ed25519", "ecdsa-p256", "aes256-cmac", "ml-dsa"])
 def test_a_key_that_only_signs_is_refused_for_encryption(kind: Any) -> None:
     s = stack()
-    key_in(s, type=kind, key_size=32).encrypt(Secret.env("X"))
-    assert any(f"a key of type {kind} cannot encrypt: use a key of type " in text for text in problems(s))
+    key = key_in(s, "k", type=kind, key_size=32)
+    key.encrypt(Secret.env("X"))
+    key.datakey("archive")
+    key.decrypt("vault:v1:abc")
+    # Each where the program does it, not where it makes the key.
+    found = [text for text in problems(s) if " cannot " in text]
+    assert len(found) == 3
+    assert all(f"a key of type {kind} cannot " in text and ": use a key of type " in text for text in found)
+    for place in ("s/k/ciphertexts/x", "s/k/ciphertexts/archive", "s/k/decrypt"):
+        assert sum(f"[{place}]" in text for text in found) == 1
+
+
+def test_the_type_of_a_key_may_be_set_after_its_use() -> None:
+    s = stack()
+    key = key_in(s, type="ed25519")
+    key.encrypt(Secret.env("X"))
+    key.configure(type="aes256-gcm96")
+    assert files(s)
+    one = stack()
+    key_in(one, type="hmac", key_size=32).grant_encrypt(vault.AppRole(one, "r"))
+    assert any("a key of type hmac cannot encrypt" in text for text in problems(one))
 
 
 def test_a_derived_key_requires_the_context_of_a_foreign_ciphertext() -> None:

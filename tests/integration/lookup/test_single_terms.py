@@ -165,7 +165,7 @@ def contexts() -> Iterator[Row]:
         bound = "signs-bound" if usual(operation) == "signs" else "bound"
         for nothing in (None, ""):
             yield Row(operation, bound, {"context": nothing}, "the key is derived and needs ")
-        for value in (["c"], {"c": 1}, True, "\udc80"):
+        for value in (["c"], {"c": 1}, True, 5, "\udc80"):
             yield Row(operation, bound, {"context": value}, "its context must be text")
     for operation in ("encrypt", "sign", "verify", "datakey"):
         yield Row(operation, usual(operation), {"context": "c"}, NOT_DERIVED)

@@ -446,7 +446,7 @@ def test_material_that_the_server_cannot_use_is_refused_once(bao: Bao, engine: s
         ({"src": content("aes256-gcm96")}, "import.src must be the path of a file of the controller"),
         (pem("ed25519"), "import must be a dictionary"),
         (f"content={content('aes256-gcm96')}", "import must be a dictionary"),
-        (content("aes256-gcm96"), "does not have the option 'import.***'"),
+        (content("aes256-gcm96"), "import must be a dictionary"),
         ({"public_key": content("aes256-gcm96")}, "import.public_key is not a public key in PEM"),
         ({"public_key": pem("ed25519")}, "import.public_key is not a public key in PEM"),
         ({"content": 12345678901234567890123456789012}, "import.content must be text, not a number"),

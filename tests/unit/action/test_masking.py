@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import FileError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import FileError, InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import (
     MASK,
     Module,
@@ -24,6 +24,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking imp
     worth_masking,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import connection_spec
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.importing import ImportingAction
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import spec_of, spelling_problem
 
 from tests.support.modules import module_arguments
@@ -178,6 +179,17 @@ def test_a_misspelt_option_is_named(module: str, given: dict[str, Any], said: st
     problem = spelling_problem(module, given)
     assert said in problem
     assert CANARY not in problem
+
+
+@pytest.mark.parametrize("in_list", [False, True])
+@pytest.mark.parametrize("material", [f"{CANARY}=", f"content={CANARY}", [CANARY]])
+def test_material_in_place_of_the_option_import_is_not_read_as_names(material: object, *, in_list: bool) -> None:
+    """Base64 ends as a name that has no value."""
+    key = {"name": "a", "import": material}
+    task = SimpleNamespace(args={"keys": [key]} if in_list else key)
+    with pytest.raises(InvalidOption, match=r"^import must be a dictionary with src, content, ") as refused:
+        ImportingAction._check_names(cast("Any", SimpleNamespace(_task=task)))
+    assert CANARY not in refused.value.message
 
 
 def test_what_cannot_be_understood_of_options_within_options_is_masked() -> None:

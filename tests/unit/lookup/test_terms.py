@@ -80,7 +80,7 @@ ALL = {"context": "c", "associated_data": "a", "key_version": 2}
             Item(b"x", context=b"d", associated_data=b"b", key_version=1),
         ),
         ({"value": "x", "context": None, "associated_data": None, "key_version": None}, ALL, Item(b"x")),
-        ({"value": "x", "name": None, "context": 5}, {}, Item(b"x", context=b"5")),
+        ({"value": "x", "name": None, "context": "5"}, {}, Item(b"x", context=b"5")),
         ("vault:v1:QQ==", {"allow_ciphertext": True}, Item(b"vault:v1:QQ==")),
         ("vault:v1:QQ==", {"operation": "hmac"}, Item(b"vault:v1:QQ==")),
         ("see vault:v1:QQ==", {}, Item(b"see vault:v1:QQ==")),
@@ -91,7 +91,9 @@ def test_a_term_becomes_an_item(term: object, options: Mapping[str, object], ite
 
 
 def test_lists_of_terms_are_flattened_in_order() -> None:
-    assert items(["a", ["b", {"value": "c"}], ("d",), []]) == [Item(b"a"), Item(b"b"), Item(b"c"), Item(b"d")]
+    expected = [Item(b"a"), Item(b"b"), Item(b"c"), Item(b"d")]
+    assert items(["a", ["b", {"value": "c"}], ("d",), []]) == expected
+    assert items([[["a", "b"], ["c", ["d", []]]]]) == expected
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,6 @@ def test_lists_of_terms_are_flattened_in_order() -> None:
         (None, {}, "item 1: its value must be text."),
         (True, {}, "item 1: its value must be text."),
         (SECRET.encode(), {}, "item 1: its value must be text."),
-        ([[SECRET]], {}, "item 1: its value must be text."),
         ("\udc80" + SECRET, {}, "item 1: its value must be text."),
         ({}, {}, "item 1: its value must be text."),
         (
@@ -140,6 +141,18 @@ def test_lists_of_terms_are_flattened_in_order() -> None:
             "item 1: its key_version does not exist (yet): 0 is the latest.",
         ),
         ({"value": SECRET, "context": [SECRET]}, {}, "item 1: its context must be text."),
+        ({"value": SECRET, "context": 5}, {}, "item 1: its context must be text."),
+        ({"value": SECRET, "associated_data": 1.5}, {}, "item 1: its associated_data must be text."),
+        (
+            {"value": SECRET, "hmac": " vault:v0:QQ=="},
+            {"operation": "verify_hmac"},
+            "item 1: its hmac is of version 0, and the versions of a key begin with 1.",
+        ),
+        (
+            {"value": SECRET, "signature": "vault:v00:QQ=="},
+            {"operation": "verify"},
+            "item 1: its signature is of version 0, and the versions of a key begin with 1.",
+        ),
         ({"value": SECRET, "associated_data": {SECRET: 1}}, {}, "item 1: its associated_data must be text."),
         ({"value": SECRET, "context": "\udc80" + SECRET}, {}, "item 1: its context must be text."),
         (

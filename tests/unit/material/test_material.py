@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import sys
 from typing import Any
 
@@ -26,7 +27,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types i
     WRAPPING_HASHES,
     import_problem,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import ImportRequest
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import ImportRequest, import_request
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -108,6 +109,23 @@ def test_text_that_is_hex_and_base64_needs_an_encoding() -> None:
     assert material_from(digits, "hex", "", "hmac").secret == key_material.raw("hmac")
     assert len(material_from(digits, "base64", "", "hmac").secret) == 72
     assert material_from(key_material.content("hmac"), "", "", "hmac").secret == key_material.raw("hmac")
+
+
+def test_a_pem_that_is_still_in_another_text_is_named() -> None:
+    pem, key_type = key_material.pem("ed25519"), "ed25519"
+    escaped, in_json = pem.replace("\n", "\\n"), json.dumps({"private_key": pem})
+    public = key_material.public_pem("ed25519").replace("\n", "\\n")
+    for text in (escaped, f'"{escaped}"', escaped.replace("\\n", "\\r\\n"), public):
+        with pytest.raises(InvalidOption, match=r"line breaks of the PEM are written as \\n"):
+            material_from(text, "", "", key_type)
+    with pytest.raises(InvalidOption, match=r"line breaks of the PEM are written as \\n"):
+        import_request({"type": key_type, "import": {"public_key": public}})
+    # Ansible before 2.19 makes a dictionary of it.
+    for text in (in_json, f"\n{in_json}", str(json.loads(in_json))):
+        with pytest.raises(InvalidOption, match=r"is JSON, such .* Pass the private key alone"):
+            material_from(text, "", "kX9-passphrase", key_type)
+    # What the message says of a template.
+    assert material_from(json.loads(f'"{escaped}"'), "", "", key_type).secret
 
 
 SECRET = "qHv7c0sn4EzJ9wT3pXyL5mA8Rd2Ku6BgfVhiNQoZe1Y="

@@ -54,6 +54,13 @@ def test_a_data_key_that_is_none_is_refused(answer: dict[str, object]) -> None:
         Operations(server, "transit").data_key("ml", "plaintext", Item(b""), {})
 
 
+def test_a_source_of_random_bytes_is_in_the_path() -> None:
+    """The server ignores one in the body."""
+    server = Script(("POST transit/random/seal", {"random_bytes": "QUI="}))
+    assert Operations(server, "transit").random(2, {"source": "seal", "format": "base64"}) == Answer("QUI=")
+    assert server.bodies == [{"bytes": 2, "format": "base64"}]
+
+
 def random_bytes(status: int, words: str) -> Answer:
     error = refusal("POST", "transit/random", status, words)
     return Operations(Script(("POST transit/random", error)), "transit").random(1, {})
@@ -79,7 +86,11 @@ class Limited(StandIn):
     def answer(self, request: str, body: Body | None) -> Body | ServerError:
         method, path = request.split()
         items = (body or {}).get("batch_input", [])
-        if any(LARGE in item.values() for item in items) or (body or {}).get("context") == LARGE:
+        # A ciphertext is sent as it is.
+        if (
+            any(large in item.values() for large in (LARGE, "large") for item in items)
+            or (body or {}).get("context") == LARGE
+        ):
             return refusal(method, path, self.status, *self.reasons)
         return {"batch_results": [{"ciphertext": "vault:v1:QQ=="}] * len(items)} if items else {}
 
@@ -107,6 +118,8 @@ def test_a_value_that_is_too_large_leaves_the_others(words: tuple[Any, ...]) -> 
 
 
 REMEDIES = {
+    "decrypt": "Check that the value is a single ciphertext. If it is, raise that limit",
+    "rewrap": "Check that the value is a single ciphertext. If it is, raise that limit",
     "encrypt": "Encrypt less in one value, or encrypt the content with a data key (operation datakey)",
     "sign": "Sign the digest of the content, with prehashed=true and encoding=base64 if the key is of type rsa-*",
     "verify": "Verify with the digest of the content, with prehashed=true and encoding=base64 if the key is of",
@@ -124,6 +137,8 @@ def test_what_to_do_with_a_value_that_is_too_large_depends_on_the_operation(oper
     # What writes a file asks for fingerprints first, and encrypts.
     with pytest.raises(ServerError, match=re.escape(REMEDIES["encrypt"])):
         Transit(Limited(*TOO_LARGE[0]), "transit").hmac("ml", [Item(b"large")])
+    with pytest.raises(ServerError, match=re.escape(REMEDIES["decrypt"])):
+        Transit(Limited(*TOO_LARGE[0]), "transit").decrypt("ml", [Item(b"large")])
 
 
 @pytest.mark.parametrize("valid", ["false", 1, [], "true"])
