@@ -272,7 +272,9 @@ def recording(session: nox.Session) -> None:
 
 
 def record(session: nox.Session, target: Path) -> Path:
-    session.run("python", "docs/recording.py", str(target), env=collection_environment(session))
+    # The width of a dumb terminal cannot be set.
+    environment = collection_environment(session) | {"TERM": "xterm"}
+    session.run("python", "docs/recording.py", str(target), env=environment)
     return target
 
 

@@ -80,7 +80,7 @@ def next_step(error: ServerError, path: str, address: str, namespace: str, token
     if isinstance(error, MountNotFound):
         listing = "auth list" if path.startswith("auth/") else "secrets list"
         return f"{where} If it is in another namespace, set namespace. Check: {_command(listing, namespace)}."
-    if type(error) is ServerError and error.status >= 500:
+    if error.status >= 500 and not isinstance(error, NotReady):
         return f"{where} Check the server's log, and: bao status."
     return ""
 
