@@ -30,6 +30,9 @@ def texts() -> tuple[str, ...]:
             found += texts_of(path)
     for path in sorted([*(ROOT / "playbooks").glob("*.yml"), *(ROOT / "roles").glob("*/templates/*.j2")]):
         found += [_TEMPLATE.sub(ANYTHING, line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for path in sorted((ROOT / "roles").glob("*/tasks/*.yml")):
+        # Messages are folded there.
+        found.append(_TEMPLATE.sub(ANYTHING, " ".join(path.read_text(encoding="utf-8").split())))
     return tuple(found)
 
 

@@ -147,7 +147,7 @@ KILLING = {
     "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
     "ANSIBLE_CALLBACKS_ENABLED": "killing",
     "PYTHONPATH": str(Path(__file__).parents[2]),
-    "KILL_AFTER": "mlkeys.transit.vault_transit_host : Wait until it is up",
+    "KILL_AFTER": "mlkeys.transit.vault_transit_host : Wait until the service is up",
 }
 
 

@@ -257,7 +257,7 @@ def test_a_key_that_does_not_allow_it(bao: Bao, mount: str, tmp_path: Path, allo
     message = Backup(bao, mount, tmp_path / "ml.backup").refused()
     for option in ("exportable", "allow_plaintext_backup"):
         assert (f"{option}: true" in message) is (option not in allowed)
-    assert "That cannot be undone" in message
+    assert "cannot be undone" in message
 
 
 @pytest.mark.parametrize(
