@@ -3,7 +3,7 @@
 
 """Timeouts as the server's own client reads them, in Go's notation. **Private** to the collection.
 
-More texts than the server takes for durations of keys and tokens, which ``_shared/durations.py`` reads exactly.
+More texts than the server accepts as durations of keys and tokens, which ``_shared/durations.py`` reads exactly.
 """
 
 from __future__ import annotations

@@ -31,5 +31,5 @@ def needs_quotes(word: str) -> bool:
 
 
 def is_plain_key(key: str) -> bool:
-    """Whether every reader takes a key without quotes for this text."""
+    """Whether every reader understands a key without quotes as this text."""
     return _PLAIN_KEY.fullmatch(key) is not None and not needs_quotes(key)
