@@ -7,10 +7,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: rotation_account
 version_added: 0.1.0
-short_description: Show whether the floor of a key may be raised
+short_description: Show whether the floor (min_decryption_version) of a key may be raised
 description:
   - Takes the variables of hosts after the tasks of the playbook C(mlkeys.transit.rotate). Shows what was searched,
-    which ciphertexts were found, whose they are, and what keeps the floor (C(min_decryption_version)) where it is.
+    which ciphertexts were found, whose they are, and what keeps the floor where it is.
   - The playbook raises the floor only if nothing blocks.
 author:
   - mlkeys contributors (@mlkeys)

@@ -74,7 +74,8 @@ _value:
     - The C(keys) with their versions and the number of ciphertexts of each, all C(ciphertexts) with their places, the
       C(services) of hosts with the versions that they started with and the end of their secret IDs, the
       C(hosts) that were C(seen) and those that are C(missing), the C(problems) with their C(severity) (V(error),
-      V(warning) or V(note)), whether all is C(healthy) (notes do not change that), and a C(summary) in words.
+      V(warning) or V(note)), whether all is C(healthy) (notes do not change that), and a C(summary) in words. The floor
+      of a key is its C(min_decryption_version).
   type: dict
   sample:
     keys:

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 SHELLS = ("sh", "console")
-# At its prompt, zsh takes a comment for arguments. dash cannot hide what is typed.
+# At its prompt, zsh treats a comment as arguments. dash cannot hide what is typed.
 _NOT_EVERYWHERE = re.compile(r"(?:^|\s)#(?:\s|$)|^read -[a-z]*s\b", re.MULTILINE)
 # A pasted block goes on with what asks for a value: it must be the last command.
 _PROMPTS = re.compile(r"^(?:mlkeys set (?!.*(?:--from-env|<))|.*getpass)[^\n|]*\n(?=[^\n]+\n)", re.MULTILINE)

@@ -199,7 +199,7 @@ def test_a_backup_is_kept_before_and_after_and_brings_everything_back(fleet: Fle
 def test_a_key_that_cannot_be_backed_up_is_not_rotated(fleet: Fleet, variables: dict[str, Any], message: str) -> None:
     shown = fleet.run(status=2, **backed_up(fleet, **variables))
     assert message in shown
-    # Nothing that was found before the rotation is taken for its result.
+    # Nothing that was found before the rotation is mistaken for its result.
     account = account_in(shown)
     assert account["blocking"] == [
         "the run ended before everything was searched again. Correct its errors, and run it again"

@@ -66,7 +66,7 @@ class Bao:
         known, entries = _AUDITED.get(self.audit_log, (0, []))
         with self.audit_log.open("rb") as log:
             log.seek(known)
-            # The server may be writing the last line. Names in lines may contain what Python takes for ends of lines.
+            # The server may be writing the last line. Names in lines may contain what Python treats as ends of lines.
             new = log.read().rpartition(b"\n")[0]
         if new:
             entries = entries + [entry for entry in map(json.loads, new.split(b"\n")) if entry["type"] == "request"]

@@ -130,7 +130,7 @@ def read_like_litellm(text: str) -> Any:
 
 
 def read_by_rules_of_docker(text: str) -> dict[str, str]:
-    """Read like `opts.ParseEnvFile` of Docker: lines, without the end that Go's scanner takes for one."""
+    """Read like `opts.ParseEnvFile` of Docker: lines, without the end that Go's scanner drops."""
     lines = [line.removesuffix("\r").lstrip(" \t") for line in text.split("\n")]
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 

@@ -20,6 +20,27 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
+class AuthMethodRequest:
+    """What is wanted of one auth method: the options of ``vault_transit_approle`` without a name, checked.
+
+    Attributes:
+        path: where the method is mounted.
+        description: ``None`` may be anything.
+    """
+
+    path: str
+    present: bool = True
+    description: str | None = None
+
+
+def auth_method_request(options: Mapping[str, Any]) -> AuthMethodRequest:
+    """The request that the options of ``vault_transit_approle`` without a name make."""
+    if options["state"] == "absent":
+        return AuthMethodRequest(options["path"], present=False)
+    return AuthMethodRequest(options["path"], description=options["description"])
+
+
+@dataclass(frozen=True)
 class AuthPlan:
     """How an auth method gets from ``before`` to ``after`` (``None``: nothing is mounted there)."""
 
@@ -71,13 +92,14 @@ def _state(path: str, actual: Mapping[str, Any] | None) -> State | None:
 
 def reconcile_auth_method(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
     """Bring the auth method to the state that the options of ``vault_transit_approle`` without a name describe."""
-    method = AppRoles(client, options["path"])
+    request = auth_method_request(options)
+    method = AppRoles(client, request.path)
     actual = method.mount()
-    if options["state"] == "absent":
+    if not request.present:
         is_approle = actual is not None and actual.get("type") == "approle"
         plan = plan_auth_absence(method.path, actual, method.names() if is_approle else [])
     else:
-        plan = plan_auth_method(method.path, options["description"], actual)
+        plan = plan_auth_method(method.path, request.description, actual)
     if plan.changed and not run.dry_run:
         _apply(method, plan)
     return Outcome(plan.changed, plan.before, plan.after, {"approle": None})

@@ -92,7 +92,7 @@ def raw_of(written: bytes) -> bytes:
 
 
 def decoded(written: bytes) -> bytes | None:
-    """The text of a run of base64; ``None`` where it is none, or would not give the same base64 again."""
+    """The text of a run of base64; ``None`` where it is not base64, or would not give the same base64 again."""
     raw = raw_of(written)
     standard = raw.translate(FROM_URL)
     body = standard.rstrip(b"=")

@@ -267,7 +267,7 @@ def _asked(
 def _explained(
     transit: Transit, one: FoundCiphertext, wanted: Wanted, key: KeyState, answer: RewrapResult
 ) -> RewrapResult:
-    """An answer that is none of a rewrapped ciphertext, with what else is known."""
+    """An answer for a ciphertext that was not rewrapped, with what else is known."""
     if answer.action == TOO_OLD and one.text in wanted.known:
         return answer._replace(name=wanted.known[one.text])
     if answer.action == UNKNOWN and one.version > key.latest:

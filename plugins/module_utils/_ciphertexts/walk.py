@@ -356,7 +356,7 @@ def _is_in_history(path: str) -> bool:
 
 
 def _target(path: str) -> str:
-    """Where a link leads, empty for what is none, or no longer."""
+    """Where a link leads, empty for what is not a link, or not one any longer."""
     try:
         return os.readlink(path)
     except OSError:

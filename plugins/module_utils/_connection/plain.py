@@ -175,7 +175,7 @@ def _received(
     Raises:
         OSError: the server does not answer.
         ValueError: the URL is invalid.
-        HTTPException: what should be an answer is none.
+        HTTPException: what should be an answer is not valid HTTP.
         TooLarge: the answer does not end.
     """
     method, path = asked

@@ -55,7 +55,7 @@ _PARAMETERS: Mapping[str, Mapping[str, str]] = {
 # Those that do not become a parameter of requests.
 _OTHERS = {"allow_ciphertext": ("encrypt",), "bytes": ("random",), "type": ("datakey",)}
 
-# The server takes 0 for auto, and -1 for hash.
+# The server treats 0 as auto, and -1 as hash.
 _SALT = re.compile(r"auto|hash|[1-9][0-9]{0,5}")
 
 # Hash algorithms that the server has for signatures alone.

@@ -83,7 +83,7 @@ def public_der(text: str) -> bytes:
 
 
 def public_type(der: bytes) -> str:
-    """The server's name for the type of a public key in DER, empty if it is none that is known.
+    """The server's name for the type of a public key in DER, empty if the type is not known.
 
     It needs no library, which a host that sends a public key on may not have.
     """

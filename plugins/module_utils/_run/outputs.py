@@ -26,7 +26,7 @@ def outputs_of_run() -> set[tuple[int, int]]:
 
 
 def identity(path: str) -> tuple[int, int] | None:
-    """What a file is called by the system, ``None`` if it is none that can be read."""
+    """What a file is called by the system, ``None`` if it is not a regular file."""
     try:
         status = os.stat(path)
     except OSError:

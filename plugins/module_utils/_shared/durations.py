@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 MAX_DURATION_SECONDS = (2**63 - 1) // 10**9
 
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(w|d|h|ms|m|s)")
-_SECONDS = {"w": "604800", "d": "86400", "h": "3600", "m": "60", "s": "1", "ms": "1/1000"}
-
-
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+# Those of each unit.
+SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
 def parse_duration(value: str | int) -> int:
@@ -48,14 +46,15 @@ def _sum_of_parts(text: str) -> Fraction:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"'{text}' is not a duration: write for example 30d, 720h, 1h30m or a number of seconds")
     # A float would round, and overflow where the number is only out of range.
-    return sum((Fraction(number) * Fraction(_SECONDS[unit]) for number, unit in parts), Fraction(0))
+    seconds: dict[str, int | Fraction] = {**SECONDS, "ms": Fraction(1, 1000)}
+    return sum((Fraction(number) * seconds[unit] for number, unit in parts), Fraction(0))
 
 
 def age_text(seconds: int | None) -> str:
     """A number of seconds in the largest unit that fits, such as ``90 d``; empty for an unknown age."""
     if seconds is None:
         return ""
-    for length, unit in ((_DAY, "d"), (_HOUR, "h")):
-        if seconds >= length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds // _MINUTE} min"
+    for unit in ("d", "h"):
+        if seconds >= SECONDS[unit]:
+            return f"{seconds // SECONDS[unit]} {unit}"
+    return f"{seconds // SECONDS['m']} min"

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Names of keys and roles, and paths on the server.
+"""Names of keys, roles and variables, and paths on the server.
 
 This file is **private** to the collection, uses the standard library alone and imports nothing of the
 collection: the Python package ``mlkeys`` carries the same file.
@@ -10,6 +10,9 @@ collection: the Python package ``mlkeys`` carries the same file.
 from __future__ import annotations
 
 import re
+
+# What Ansible accepts as a variable or a group, and every shell as a variable of the environment.
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 # Names between slashes in a path of the server. Neither can lead elsewhere ('..') or end the path ('?', '#', '%').

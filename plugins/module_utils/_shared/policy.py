@@ -19,6 +19,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Iterable, Mapping, Sequence
 
+from ._attributes.key import FLOORS
 from .hcl import attributes, block, text
 
 CAPABILITIES = ("create", "read", "update", "patch", "delete", "list", "sudo", "deny")
@@ -28,9 +29,6 @@ RESERVED = ("default", "root", "response-wrapping", "control-group")
 
 # Any single part of a path. A `*` would also cover what is below: `keys/NAME/rotate` besides `keys/NAME`.
 ANY_KEY = "+"
-
-# The versions of a key below which the server neither decrypts nor encrypts.
-FLOORS = ("min_decryption_version", "min_encryption_version")
 
 
 @dataclass(frozen=True)

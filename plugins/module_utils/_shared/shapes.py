@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping, Optional
 
 from ._yaml.words import is_plain_key
+from .names import VARIABLE_NAME
 
 SHAPES = ("docker_env", "dotenv", "environment_file", "json", "shell", "toml", "yaml")
 
@@ -28,7 +29,6 @@ Leaf = Callable[[Any], Optional[str]]
 Literal = Callable[[str], str]
 """Escapes text in the language of the template that is made."""
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 # Line breaks and the like, which some readers treat as the end of a line, drop or refuse.
@@ -253,7 +253,7 @@ def _kind(value: Any) -> str:
 def _variables(data: Any, writer: _Writer) -> str:
     lines = []
     for name, value in _mapping(writer.shape, data).items():
-        if not _NAME.fullmatch(name):
+        if not VARIABLE_NAME.fullmatch(name):
             raise UnsupportedValue(f"{name!r} is not a valid name of an environment variable")
         if isinstance(value, Mapping) and writer.leaf(value) is not None and (problem := steering_problem(name)):
             raise UnsupportedValue(problem)

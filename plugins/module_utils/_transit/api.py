@@ -308,7 +308,7 @@ class Transit:
     def decrypt(self, key: str, items: Sequence[Item]) -> list[bytes]:
         """Plaintexts, in the order of the items."""
         results = self._batches.results("decrypt", key, items, ciphertext_field, each_by_itself)
-        return [_plaintext(result) for result in results]
+        return [plaintext_of(result) for result in results]
 
     def may_decrypt(self, key: str) -> bool:
         """Whether the token may decrypt something with a key, as far as it may ask that."""
@@ -325,7 +325,7 @@ class Transit:
     def decrypt_each(self, key: str, items: Sequence[Item]) -> list[bytes | str]:
         """For each item its plaintext, or as text the reason why it has none."""
         results = self._batches.answers("decrypt", key, items, ciphertext_field, each_by_itself)
-        return [meaning(result.error) if result.error else _plaintext(result) for result in results]
+        return [meaning(result.error) if result.error else plaintext_of(result) for result in results]
 
     def rewrap(self, key: str, items: Sequence[Item]) -> list[str]:
         """New ciphertexts of the same plaintexts, which stay on the server. Not possible with associated data."""
@@ -375,7 +375,11 @@ def _rewrapped(result: ItemResult) -> Rewrapped:
     return Rewrapped(result.sealed("ciphertext"))
 
 
-def _plaintext(result: ItemResult) -> bytes:
+def plaintext_of(result: ItemResult) -> bytes:
+    """
+    Raises:
+        UnexpectedAnswer: it is not base64.
+    """
     try:
         return base64.b64decode(result.text("plaintext"), validate=True)
     except ValueError:

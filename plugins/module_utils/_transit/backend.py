@@ -61,7 +61,11 @@ def backend_request(options: Mapping[str, Any]) -> BackendRequest:
 
 def reconcile_backend(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
     """Bring the engine at ``path`` to the state that the options of ``vault_transit_backend`` describe."""
-    request = backend_request(options)
+    return apply_backend(client, backend_request(options), run)
+
+
+def apply_backend(client: Client, request: BackendRequest, run: RunContext) -> Outcome:
+    """Bring the engine of a request to the state that is wanted."""
     transit = Transit(client, request.path)
     if not request.present:
         return _remove(transit, run, force=request.force)

@@ -276,7 +276,7 @@ def _import(transit: Transit, name: str, material: ImportRequest, plan: KeyPlan)
         try:
             send_material(transit, name, material, plan.create or {})
         except ServerError as error:
-            # Such a key shows latest version 1 as well, and would be taken for this one.
+            # Such a key shows latest version 1 as well, and would be mistaken for this one.
             error.not_applied = error.not_applied or error.says(_TAKEN)
             raise _explained(error, plan.create or {}, "imports no keys of type") from None
         return transit.read_key(name, exists=True) or {}

@@ -25,6 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import FLOORS
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
@@ -56,8 +57,6 @@ SKIPPED = "skipped"
 
 # These are about the server, and no other key would fare better.
 _END_THE_RUN = (NamespaceNotFound, NotReady, ServerUnreachable, Unauthenticated)
-
-_FLOORS = ("min_decryption_version", "min_encryption_version")
 
 # A message shows so many errors with their reasons and so many changes by name; the result holds all.
 _SHOWN = 10
@@ -155,12 +154,12 @@ def _floored(given: Mapping[str, Any], place: tuple[str, str], floors: Mapping[s
         InvalidOption: the floor is not a version.
     """
     name = "/".join(place)
-    if name not in floors or any(given.get(option) is not None for option in _FLOORS):
+    if name not in floors or any(given.get(option) is not None for option in FLOORS):
         return given
     floor = str(floors[name])
     if not floor.isdigit():
         raise InvalidOption(f"floors: '{name}' must be the number of a version.")
-    return {**given, **dict.fromkeys(_FLOORS, int(floor))}
+    return {**given, **dict.fromkeys(FLOORS, int(floor))}
 
 
 def _checked(given: Mapping[str, Any], place: tuple[str, str], positions: Sequence[str]) -> Entry:

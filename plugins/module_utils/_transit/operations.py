@@ -20,6 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     UnexpectedAnswer,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import DIGEST, DIGESTS
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import plaintext_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import (
     BatchRequests,
     Fields,
@@ -90,13 +91,6 @@ def _signature_fields(item: Item) -> dict[str, Any]:
     return {**_signed_fields(item), "signature": item.signature}
 
 
-def _plaintext(result: ItemResult) -> bytes:
-    try:
-        return base64.b64decode(result.text("plaintext"), validate=True)
-    except ValueError:
-        raise UnexpectedAnswer(result.path, "plaintext") from None
-
-
 def _sealed(name: str) -> Callable[[ItemResult], str]:
     return lambda result: result.sealed(name)
 
@@ -128,7 +122,7 @@ def _encoded(reply: Reply, name: str, form: str, size: int) -> str:
 
 _OPERATIONS: Mapping[str, _Operation] = {
     "cmac": _Operation("cmac", input_field, _sealed("cmac"), version_field),
-    "decrypt": _Operation("decrypt", ciphertext_field, _plaintext, each_by_itself),
+    "decrypt": _Operation("decrypt", ciphertext_field, plaintext_of, each_by_itself),
     "encrypt": _Operation("encrypt", plaintext_field, _sealed("ciphertext"), each_by_itself),
     "hmac": _Operation("hmac", input_field, _sealed("hmac"), version_field),
     "rewrap": _Operation("rewrap", ciphertext_field, _sealed("ciphertext"), _nothing),

@@ -21,6 +21,7 @@ from typing import Any, Callable, Mapping, Sequence
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.limits import MOST_LEVELS, yaml_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import FLAGS, NULL, spellings
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import lines_of, placed
 
@@ -279,10 +280,9 @@ def _yaml(indent: int = 2) -> Any:
     return yaml
 
 
-# How PyYAML, and so Ansible, understands text without quotes: YAML 1.1, but without `y` and `n`. Kind, expression, and
-# the characters that one may begin with.
+# How PyYAML, and so Ansible, reads text without quotes: YAML 1.1 without `y` and `n`. Kind, expression, beginnings.
 _SCALARS = (
-    ("bool", r"yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
+    ("bool", spellings(*FLAGS), "yYnNtTfFoO"),
     (
         "float",
         (
@@ -297,7 +297,7 @@ _SCALARS = (
         "-+0123456789",
     ),
     ("merge", r"<<", "<"),
-    ("null", r"~|null|Null|NULL|", ("~", "n", "N", "")),
+    ("null", f"~|{spellings(NULL)}|", ("~", "n", "N", "")),
     (
         "timestamp",
         (

@@ -68,6 +68,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import is_reserved
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import (
+    VARIABLE_NAME,
     mount_problem,
     name_problem,
     path_problem,
@@ -91,7 +92,6 @@ NESTED = 2
 IN_FILE = "file"
 IN_KV = "kv"
 
-_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STORED = re.compile(r"\s*(vault:v[1-9][0-9]{0,17}:[A-Za-z0-9+/]+={0,2})(?:\s+(sha256:[0-9a-f]{32})(?:\s+(json))?)?\s*")
 
 
@@ -215,7 +215,7 @@ def name_problems(names: Sequence[str]) -> list[str]:
     return [
         f"'{name}' is not a valid variable name: use letters, digits and '_', and do not begin with a digit"
         for name in names
-        if not _VARIABLE_NAME.fullmatch(name)
+        if not VARIABLE_NAME.fullmatch(name)
     ] + [
         f"'{name}' is reserved for {'the file' if name == METADATA else 'YAML'} itself"
         for name in names
@@ -387,7 +387,7 @@ def _is_entry(name: Any, value: Any, kind: int) -> bool:
     if kind == NESTED:
         # Text of no ciphertext is dismissed sooner than a path.
         return _is_ciphertext(value) and is_path(name)
-    return isinstance(name, str) and _VARIABLE_NAME.fullmatch(name) is not None and _is_ciphertext(value)
+    return isinstance(name, str) and VARIABLE_NAME.fullmatch(name) is not None and _is_ciphertext(value)
 
 
 def _no_mapping(path: str) -> InvalidOption:

@@ -166,7 +166,7 @@ def _empty(like: Any, *, is_list: bool) -> Any:
 
 
 def _safe_key(mapping: Any, key: str) -> str:
-    """A key, in quotes where a reader of the file could take it for something else."""
+    """A key, in quotes where a reader of the file could understand something else."""
     is_yaml = type(mapping).__module__.startswith("ruamel")
     if not is_yaml or key in mapping or is_plain_key(key):
         return key

@@ -15,8 +15,9 @@ import re
 from typing import Any, Iterable, Iterator, Mapping, Sequence, Union
 from urllib.parse import quote, unquote_to_bytes
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import VARIABLE_NAME
+
 # The name of a variable leads.
-_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 # So that a line with a path has a size that any reader of YAML takes.
 MOST_CHARACTERS = 200
@@ -68,7 +69,7 @@ def is_path(path: Any) -> bool:
 def leaf_problem(path: str) -> str:
     """Why a text is not the path of a leaf, empty if it is one."""
     first = path.partition(".")[0]
-    if not _VARIABLE_NAME.fullmatch(first):
+    if not VARIABLE_NAME.fullmatch(first):
         return "begin with the name of a variable: letters, digits and '_', and no digit first"
     if len(path) > MOST_CHARACTERS:
         return f"its path has more than {MOST_CHARACTERS} characters"

@@ -18,7 +18,7 @@ class Json(bytes):
 
 
 class NotEncryptable(ValueError):
-    """A value is none that JSON has.
+    """A value that JSON cannot express.
 
     Attributes:
         must: what it must be, as the end of a sentence.

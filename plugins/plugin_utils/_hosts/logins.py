@@ -21,8 +21,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.hcl import 
     block,
     problems_of_method,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import VARIABLE_NAME
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_VARIABLE = re.compile(r"(?:TOKEN|SECRET|SECRET_ACCESS_KEY|PASSWORD)$")
 
 
@@ -141,7 +141,7 @@ def problems(login: Login) -> Iterator[str]:
             "vault_transit_host_namespace, or one above it"
         )
     for name in login.agent_environment:
-        if not _VARIABLE.fullmatch(name):
+        if not VARIABLE_NAME.fullmatch(name):
             yield f"vault_transit_host_agent_environment: '{name}' is not a valid name of an environment variable"
         elif _SECRET_VARIABLE.search(name):
             yield f"vault_transit_host_agent_environment: {name} would stand in a file of the host"

@@ -14,6 +14,7 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import paths_of_ciphertexts, refusal
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import VARIABLE_NAME
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import (
     UnsupportedValue,
     quoted,
@@ -47,7 +48,6 @@ RUNTIME = "/run/mlkeys"
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?")
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]+")
 _MODE = re.compile(r"0?[0-7]{3}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"(?:/[^/\x00-\x1f\x7f]+)+")
 # Characters that have no special meaning in any setting of a unit.
 _PLAIN_PATH = re.compile(r"[\w/.@:+,~-]+", re.ASCII)
@@ -187,7 +187,7 @@ class _Service:
     def _problems_of_names(self) -> Iterator[str]:
         given = self._given
         secret, plain = (given.get(name) or {} for name in ("environment", "plain_environment"))
-        yield from _misnamed((*secret, *plain), _VARIABLE, "a valid name of an environment variable")
+        yield from _misnamed((*secret, *plain), VARIABLE_NAME, "a valid name of an environment variable")
         for problem in filter(None, (steering_problem(str(name)) for name in secret)):
             yield f"environment: {problem}: set it in plain_environment"
         for name in sorted(set(secret) & set(plain)):

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -16,8 +15,7 @@ from mlkeys._model.secret import Secret
 from mlkeys._model.tree import Construct
 from mlkeys._model.types import TEXT, TEXTS, all_now, now, optional, taken
 from mlkeys._providers.literals import shown
-
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+from mlkeys._shared.names import VARIABLE_NAME
 
 _NESTED = (
     "A program encrypts single texts. Give each a variable of its own, such as openai_api_key, and nest it where it "
@@ -177,9 +175,9 @@ def plaintext_problems(plaintext: object) -> list[str]:
 
 
 def _name_problems(name: str) -> list[str]:
-    if name.partition(".")[2] and VARIABLE.fullmatch(name.partition(".")[0]):
+    if name.partition(".")[2] and VARIABLE_NAME.fullmatch(name.partition(".")[0]):
         return [f"{shown(name)} is the path of nested data. {_NESTED}"]
-    if not VARIABLE.fullmatch(name):
+    if not VARIABLE_NAME.fullmatch(name):
         return [f"{shown(name)} is not a variable name (letters, digits and '_'): set one with encrypt(…, name='…')"]
     return []
 

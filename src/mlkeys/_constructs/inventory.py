@@ -15,6 +15,7 @@ from mlkeys._model.element import Element
 from mlkeys._model.tree import Construct, where
 from mlkeys._model.types import MAPPING, TEXTS, named_now, now, report_foreign, taken
 from mlkeys._providers.literals import shown
+from mlkeys._shared.names import VARIABLE_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,6 @@ LOCAL: Mapping[str, str | Template] = {
 #: Plain data, references and templates.
 Data: TypeAlias = Any
 
-_GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 _OWN_GROUPS = ("all", "ungrouped")
 
@@ -61,7 +61,7 @@ class Group(Element):
         }
         self.variables: dict[str, Data] = named_now(self, "the variables", taken(self, "variables", variables, MAPPING))
         report_foreign(self, "the variables of hosts", [self.variables, self.hosts], Template)
-        if not _GROUP.fullmatch(self.name) or self.name in _OWN_GROUPS:
+        if not VARIABLE_NAME.fullmatch(self.name) or self.name in _OWN_GROUPS:
             self.node.add_problem(
                 f"{shown(self.name)} is not a group name: use letters, digits and '_', and none of "
                 f"{', '.join(_OWN_GROUPS)}"

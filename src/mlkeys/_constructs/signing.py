@@ -23,7 +23,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "salt_length": ("auto", "hash"),
 }
 
-# The server takes 0 for auto.
+# The server treats 0 as auto.
 _NUMBER = re.compile(r"[1-9]\d{0,3}")
 
 

@@ -48,13 +48,12 @@ def path_of(text: str) -> str:
 def check_path(path: str, data: Mapping[str, Any], version: str) -> None:
     """
     Raises:
-        MlkeysError: the path is that of what version 2 keeps about a secret, and not of a secret.
+        MlkeysError: the path is that of a secret's metadata in version 2, not of the secret.
     """
     mount, about, name = path.partition("/metadata/")
     if about and version != FIRST and set(data) >= _ABOUT_ALL:
         raise MlkeysError(
-            f"{path} is what version 2 of the engine keeps about a secret, and not the secret. "
-            f"Import {mount}/data/{name}"
+            f"{path} is the metadata of a secret (KV version 2), not the secret itself. Import {mount}/data/{name}"
         )
 
 

@@ -131,7 +131,7 @@ def litellm_configuration(text: str, path: str) -> Configuration:
     found = Configuration(text, tuple(values.values()), spans)
     found = replace(found, values=(*found.values, *_left(found)))
     if not found.values:
-        raise MlkeysError(f"{path} contains no secret that is written in it.")
+        raise MlkeysError(f"{path} contains no literal secret.")
     return replace(found, values=(*found.values, *_included(root)))
 
 

@@ -134,7 +134,7 @@ def written_by_sops(text: str) -> str:
 
 
 def _text(path: Path) -> str:
-    """The text of a file; empty if it is none."""
+    """The text of a file; empty if it is not text, or cannot be read."""
     try:
         return replacing.bytes_of(path).decode()
     except (OSError, UnicodeDecodeError):

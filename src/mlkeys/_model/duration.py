@@ -7,9 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlkeys._providers.literals import hidden
-from mlkeys._shared.durations import parse_duration
+from mlkeys._shared.durations import SECONDS, parse_duration
 
-_UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
+_UNITS = ("d", "h", "m")
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -40,21 +40,21 @@ class Duration:
     @classmethod
     def minutes(cls, count: int) -> Duration:
         """Return a duration of that many minutes."""
-        return cls(count * 60)
+        return cls(count * SECONDS["m"])
 
     @classmethod
     def hours(cls, count: int) -> Duration:
         """Return a duration of that many hours."""
-        return cls(count * 3600)
+        return cls(count * SECONDS["h"])
 
     @classmethod
     def days(cls, count: int) -> Duration:
         """Return a duration of that many days of 24 hours."""
-        return cls(count * 86400)
+        return cls(count * SECONDS["d"])
 
     def __str__(self) -> str:
         # A single unit: servers refuse "2d12h".
-        for size, unit in _UNITS:
-            if self.seconds and self.seconds % size == 0:
-                return f"{self.seconds // size}{unit}"
+        for unit in _UNITS:
+            if self.seconds and self.seconds % SECONDS[unit] == 0:
+                return f"{self.seconds // SECONDS[unit]}{unit}"
         return str(self.seconds)

@@ -151,7 +151,7 @@ def parsed(text: str) -> Record:
     """Read a record.
 
     Raises:
-        ValueError: it is none, or of a newer format. The message says which.
+        ValueError: it is not a record, or of a newer format. The message says which.
     """
     try:
         data = json.loads(text)

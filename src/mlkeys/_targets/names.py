@@ -7,10 +7,12 @@ from __future__ import annotations
 import hashlib
 import re
 
+from mlkeys._shared.names import VARIABLE_NAME
+
 _HASH_DIGITS = 8
 _HASHED = re.compile(f"_[0-9a-f]{{{_HASH_DIGITS}}}$")
 _TERRAFORM, _NOT_IN_TERRAFORM = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*"), re.compile(r"[^A-Za-z0-9_-]")
-_VARIABLE, _NOT_IN_VARIABLES = re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), re.compile(r"[^A-Za-z0-9_]")
+_NOT_IN_VARIABLES = re.compile(r"[^A-Za-z0-9_]")
 #: The most that file systems allow for one name, in bytes.
 LONGEST = 255
 
@@ -34,7 +36,7 @@ def terraform_name(path: str) -> str:
 
 def variable_name(path: str) -> str:
     """Return a name for a variable of Ansible."""
-    return _named(path, _NOT_IN_VARIABLES, _VARIABLE)
+    return _named(path, _NOT_IN_VARIABLES, VARIABLE_NAME)
 
 
 def _named(path: str, foreign: re.Pattern[str], legal: re.Pattern[str]) -> str:

@@ -18,7 +18,7 @@ def text_of(name: str, content: bytes) -> str:
     """The text of a secret.
 
     Raises:
-        SecretsError: it is none.
+        SecretsError: it is not UTF-8.
     """
     # The error that says so would hold the value, also as the context of another.
     with suppress(UnicodeDecodeError):
@@ -36,7 +36,7 @@ def field_of(name: str, hint: Any, content: bytes) -> Any:
     """A secret as the value of a field with this annotation.
 
     Raises:
-        SecretsError: it is none of the type. The message repeats no value.
+        SecretsError: it is not of the type. The message repeats no value.
     """
     hint = unwrapped(hint)
     if hint is bytes or (is_union(hint) and bytes in map(unwrapped, get_args(hint))):
@@ -62,7 +62,7 @@ def fields_of(
         hints: the fields, with their types.
 
     Raises:
-        SecretsError: one does not decrypt, or is none of its field's type.
+        SecretsError: one does not decrypt, or is not of its field's type.
     """
     found = {}
     for field, hint in hints.items():

@@ -25,14 +25,14 @@ from mlkeys.runtime._types import (
     unwrapped,
 )
 
-#: What `converted` returns for a value that is none of the type.
+#: What `converted` returns for a value that is not of the type.
 NONE = object()
 
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def converted(hint: Any, value: Any) -> Any:
-    """A text, bytes, or data as a value of a type, `NONE` if it is none."""
+    """A text, bytes, or data as a value of a type, `NONE` if it is not of that type."""
     hint = unwrapped(hint)
     if hint is Any or hint is object:
         return value

@@ -129,7 +129,7 @@ class Login:
         self._client = self._lease = self._keeper = None
 
     def due_in(self, now: float) -> float | None:
-        """Seconds until the token must be renewed, ``None`` if it is none that can be."""
+        """Seconds until the token must be renewed, ``None`` if it cannot be renewed."""
         lease = self._lease
         if lease is None or not lease.created or not lease.renewable or lease.expires is None:
             return None

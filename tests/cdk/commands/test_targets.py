@@ -66,7 +66,7 @@ def test_a_project_beside_is_a_program_or_an_inventory(tmp_path: Path, monkeypat
 
 
 def test_a_folder_of_other_texts_is_refused(tmp_path: Path) -> None:
-    """Ansible would take each word in them for a host."""
+    """Ansible would treat each word in them as a host."""
     (tmp_path / "token").write_text("s.4711\n")
     (tmp_path / ".hosts.yml").touch()
     (tmp_path / "group_vars").mkdir()

@@ -511,7 +511,7 @@ def test_secrets_of_litellm_are_replaced_by_references_in_place(bao: Bao, import
         line.partition("#")[2] for line in before.splitlines() if "a-third-key" not in line
     ]
     # Nothing is left to import.
-    assert "contains no secret that is written in it" in importing("litellm", "config.yaml", status=1).stderr
+    assert "contains no literal secret" in importing("litellm", "config.yaml", status=1).stderr
 
 
 @pytest.mark.parametrize(

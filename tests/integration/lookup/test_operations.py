@@ -283,7 +283,7 @@ def test_options_of_signatures_on_curves(bao: Bao, engine: str, lookup: Lookup) 
     ready = {"key": "ecdsa-p256", "prehashed": True, "encoding": "base64"}
     [der] = lookup(encoded(digest), operation="sign", **ready)
     public_key(bao, engine, "ecdsa-p256").verify(raw(der), VALUE.encode(), ec.ECDSA(hashes.SHA256()))
-    # The server would take the first 32 bytes for the digest.
+    # The server would use the first 32 bytes as the digest.
     longer = {"value": encoded(digest + b"more"), "signature": der}
     for operation, term in (("verify", longer), ("sign", longer["value"])):
         assert "it is not a digest of hash_algorithm" in refusal(lookup, term, operation=operation, **ready)

@@ -45,7 +45,7 @@ def reported(folder: Path, **more: object) -> list[str]:
     done = subprocess.run(
         ["/bin/sh", "-c", f"{more.get('before', '')}{script}"], capture_output=True, check=True, timeout=20
     )
-    # As Ansible splits it, which takes more than line feeds for ends.
+    # As Ansible splits it, which splits at more than line feeds.
     lines = done.stdout.decode().splitlines()
     assert {line.partition(" ")[0] for line in lines} <= {".", NAME}
     return lines

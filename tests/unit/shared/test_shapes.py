@@ -79,7 +79,7 @@ def test_what_zsh_would_expand_is_not_bare(shape: str) -> None:
 def test_systemd_reads_the_variables_of_a_service(data: Mapping[str, str]) -> None:
     # It is there wherever systemd is. The rules that the reader above follows are those of the same source.
     if SYSTEMD.exists():
-        # This program takes what is empty for nothing.
+        # To this program, what is empty is unset.
         filled = {name: f"x{value}" for name, value in data.items()}
         doubled = {name: value.replace("$", "$$") for name, value in filled.items()}
         assert read_by_systemd(rendered("environment_file", doubled)) == filled

@@ -3,7 +3,7 @@
 
 """Timeouts as the server's own client reads them, in Go's notation. **Private** to the collection.
 
-More texts than the server takes for durations of keys and tokens, which ``_shared/durations.py`` reads exactly.
+More texts than the server accepts as durations of keys and tokens, which ``_shared/durations.py`` reads exactly.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.durations import SECONDS
+
 # Seconds. Sockets take no more than 2**31.
 DEFAULT_TIMEOUT = 30
 _LONGEST = 1e9
 
 # A number may begin or end with a point. Days and weeks are of the server's client, not of Go. Micro has two signs.
 _PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(w|d|h|ms|m|s|us|\u00b5s|\u03bcs|ns)")
-_SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_SECONDS.update({"\u00b5s": 1e-6, "\u03bcs": 1e-6})
+_SECONDS: dict[str, float] = {**SECONDS, "ms": 1e-3, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ns": 1e-9}
 
 
 def seconds_of(text: str) -> float:

@@ -14,6 +14,9 @@ from __future__ import annotations
 
 from .attribute import ANY_TIME, AT_CREATION, ON_ONLY, Attribute
 
+# The versions of a key below which the server neither decrypts nor encrypts.
+FLOORS = ("min_decryption_version", "min_encryption_version")
+
 KEY_ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("type", "str", AT_CREATION, "The kind of key.", default="aes256-gcm96"),
     Attribute("derived", "bool", AT_CREATION, "Derive a key of its own for each context.", default=False),

@@ -12,12 +12,19 @@ from __future__ import annotations
 import re
 
 # Every reader of YAML 1.1 turns these into a flag or null.
-_RESERVED = frozenset(("false", "no", "null", "off", "on", "true", "yes"))
+FLAGS = ("yes", "no", "true", "false", "on", "off")
+NULL = "null"
+_RESERVED = frozenset((*FLAGS, NULL))
 
 # Some readers turn these too.
 _AMBIGUOUS = frozenset(("n", "none", "y", "~"))
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+def spellings(*words: str) -> str:
+    """The expression for words as YAML 1.1 reads them: in lower case, with a capital, and in capitals."""
+    return "|".join(f"{word}|{word.capitalize()}|{word.upper()}" for word in words)
 
 
 def is_reserved(word: str) -> bool:
@@ -31,5 +38,5 @@ def needs_quotes(word: str) -> bool:
 
 
 def is_plain_key(key: str) -> bool:
-    """Whether every reader takes a key without quotes for this text."""
+    """Whether every reader understands a key without quotes as this text."""
     return _PLAIN_KEY.fullmatch(key) is not None and not needs_quotes(key)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Carries ciphertexts over to keys and secrets with other names."""
+"""Moves ciphertexts to keys and secrets with other names."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Callback:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name is the base class's
                 """Write nothing: the request holds the code of the login."""
 
-        # A browser may take either for localhost.
+        # A browser may use either as localhost.
         for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
             kind = type("Server", (ThreadingHTTPServer,), {"address_family": family, "daemon_threads": True})
             try:

@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from mlkeys._commands.errors import cannot_read
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+from mlkeys._shared.names import VARIABLE_NAME
 
 
 def names_in_files_of(folder: Path) -> Callable[[str], AbstractSet[str]]:
@@ -40,6 +38,6 @@ def names_of(template: str) -> AbstractSet[str]:
         tree = reader.parse(template)
     except TemplateSyntaxError:
         # Ansible lets a template choose its own delimiters.
-        return {*_NAME.findall(template)}
+        return {*VARIABLE_NAME.findall(template)}
     strings = {node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)}
     return {node.name for node in tree.find_all(nodes.Name)} | strings

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.names import VARIABLE_NAME
 from mlkeys._shared.shapes import steering_problem
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NO_WORD = re.compile(r"[^A-Za-z0-9_]+")
 # Without these, hardly a program starts or is found.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TERM", "TZ")
@@ -71,7 +71,7 @@ def check_files(files: Mapping[str, str], given: Mapping[str, str]) -> None:
     for name, place in files.items():
         if name in given:
             raise MlkeysError(f"'{name}' has both --file and --env. Give one of them.")
-        if "/" not in place and not _VARIABLE.fullmatch(place):
+        if "/" not in place and not VARIABLE_NAME.fullmatch(place):
             raise MlkeysError(
                 f"'{place}', for the secret '{name}', is not a name for a variable. For a path, write ./{place}."
             )
@@ -103,7 +103,7 @@ def variables(
         # The path of a secret in nested data.
         word = _NO_WORD.sub("_", name)
         variable = given.get(name) or template.replace("{name}", word).replace("{NAME}", word.upper())
-        if not _VARIABLE.fullmatch(variable):
+        if not VARIABLE_NAME.fullmatch(variable):
             raise MlkeysError(f"'{variable}', for the secret '{name}', is not a name for a variable.")
         if name not in given and (problem := steering_problem(variable)):
             raise MlkeysError(

@@ -74,7 +74,7 @@ def _names(places: Iterable[object]) -> list[str]:
 
 
 def names_in(text: str) -> list[str]:
-    """The names in an encrypted vars file, in YAML or JSON, as far as a shell takes them for nothing else.
+    """The names in an encrypted vars file, in YAML or JSON, those that a shell reads as plain words.
 
     Anyone who presses the tab key must not wait for the file to be loaded, nor run what its writer thought of.
     """

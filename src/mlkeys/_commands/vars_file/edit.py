@@ -276,6 +276,7 @@ def _merged_and_written(
             check_unchanged(aim.path, aim.before)
             return _written(aim, secrets, guard)
         except ChangedMeanwhile as changed:
+            # The last one is raised after the loop. Python deletes the name of the clause at its end.
             failure = changed
         with guard.waiting():
             was_nested, aim = aim.is_nested, target(aim.path, aim.key, aim.backend)

@@ -138,7 +138,7 @@ def _values(text: str) -> list[Value]:
 
 
 def _lost(text: str) -> Iterator[tuple[int, str]]:
-    """Lines where YAML takes a part of a value for something else, or joins its lines."""
+    """Lines where YAML reads a part of a value as something else, or joins its lines."""
     import yaml
 
     yield from (

@@ -98,7 +98,10 @@ class Target:
         """
         from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
         from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-        from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import reconcile_backend
+        from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import (
+            BackendRequest,
+            apply_backend,
+        )
         from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
             KeyRequest,
             apply_key,
@@ -113,7 +116,7 @@ class Target:
         created = []
         # Only a missing engine asks for the right to enable one.
         if transit.is_predicted:
-            reconcile_backend(client, {"path": self.backend, "state": "present"}, run)
+            apply_backend(client, BackendRequest(self.backend), run)
             created.append(f"the engine {self.backend}")
         request = KeyRequest(self.backend, self.key, wanted={"derived": True})
         apply_key(transit, request, plan_request(request, found, run))

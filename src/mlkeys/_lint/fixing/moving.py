@@ -30,13 +30,13 @@ from mlkeys._lint.scalars import Scalar, quote_for, scalar_at, scalars_in
 from mlkeys._lint.secrets import Found, found_in
 from mlkeys._providers.key_patterns import PRIVATE_KEY, Form, Patterns
 from mlkeys._shared._yaml.words import is_reserved
+from mlkeys._shared.names import VARIABLE_NAME
 from mlkeys._shared.vars_files import METADATA
 
 _YAML = (ANSIBLE, LITELLM, COMPOSE)
 _NOT_REPLACED = ("!unsafe", "!vault", "!vault-encrypted")
 
 _PROMPTS = "vars_prompt"
-_IS_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # A line of an .env file whose value is a secret and nothing else, before and behind it.
 _VARIABLE = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Z_][A-Z0-9_]*)[ \t]*=[ \t]*([\"']?)\Z")
@@ -295,7 +295,7 @@ def _own_name(text: str, kind: str, found: Found, scalar: Scalar | None) -> str:
         return variable.group(1).lower()
     # LiteLLM prefers a variable of its environment to the value that its file has for the same name.
     is_variable = kind == LITELLM and scalar is not None and scalar.path == (ENVIRONMENT,)
-    return scalar.key.lower() if is_variable and scalar is not None and _IS_VARIABLE.fullmatch(scalar.key) else ""
+    return scalar.key.lower() if is_variable and scalar is not None and VARIABLE_NAME.fullmatch(scalar.key) else ""
 
 
 def _name(text: str, kind: str, found: Found) -> str:

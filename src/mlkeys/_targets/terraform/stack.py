@@ -20,6 +20,7 @@ from mlkeys._model.data import mapped
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.marks import Target, has_marks, parts
 from mlkeys._model.stack import Stack
+from mlkeys._shared._attributes.key import FLOORS
 from mlkeys._targets.json_text import json_text
 from mlkeys._targets.names import terraform_name
 from mlkeys._targets.overrides import overridden
@@ -34,8 +35,6 @@ from mlkeys._targets.terraform.signatures import body_of_signature, code_of, typ
 from mlkeys._targets.terraform.text import Expression, escaped, template, unescaped
 
 PROVIDER_SOURCE = "registry.terraform.io/hashicorp/vault"
-#: Rotations raise both, unless the program sets them.
-_FLOORS = frozenset({"min_decryption_version", "min_encryption_version"})
 # The first version with ephemeral endpoints; 6 may change anything.
 PROVIDER_VERSION = ">= 5.9.0, < 6.0.0"
 
@@ -132,9 +131,9 @@ class TerraformStack:
         """Add what any resource may have: lifecycle, dependencies, overrides."""
         if isinstance(element, TransitSecretBackend) and self._view.known_text(element.path) in self._guarded:
             body["lifecycle"] = {"prevent_destroy": True}
-        elif isinstance(element, TransitSecretBackendKey) and not _FLOORS & element.values.keys():
-            # The provider would set them back to its default after a rotation.
-            body["lifecycle"] = {"ignore_changes": sorted(_FLOORS)}
+        elif isinstance(element, TransitSecretBackendKey) and not set(FLOORS) & element.values.keys():
+            # Rotations raise both, unless the program sets them. The provider would set them back to its default.
+            body["lifecycle"] = {"ignore_changes": sorted(FLOORS)}
         if addresses := self._dependencies.of(element):
             body["depends_on"] = addresses
         if isinstance(element, Resource):
