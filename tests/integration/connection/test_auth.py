@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import lookup_loader
-from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from click.testing import CliRunner
 
@@ -27,6 +24,7 @@ from tests.integration.support.plays import make_key, vars_file
 from tests.integration.support.processes import free_port, listens, started
 from tests.integration.support.relay import relay
 from tests.integration.support.tls import Authority
+from tests.support.lookups import lookup_plugin
 from tests.support.modules import ModuleResult, run_module
 from tests.support.server import Bao
 
@@ -246,8 +244,7 @@ def test_a_login_serves_lookups_and_commands(
     shown = CliRunner().invoke(main, ["show", "keys.transit.yml", "token", "--reveal", "--force"])
     assert (shown.stdout, shown.stderr) == ("sk-login-canary-5Vb", "")
     assert accessors(secure_bao.bao) == before
-    loader = DataLoader()
-    plugin = lookup_loader.get("mlkeys.transit.vault_transit", loader=loader, templar=Templar(loader=loader))
+    plugin = lookup_plugin()
     sealed = json.loads(stored)["token"]
     assert plugin.run([sealed], {}, key="ml", backend="transit", context="token") == ["sk-login-canary-5Vb"]
     run_sessions().close()

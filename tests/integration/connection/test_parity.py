@@ -23,8 +23,6 @@ from urllib.parse import quote
 import pytest
 from ansible.inventory.group import Group
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import lookup_loader
-from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Rendered, writing
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import Login
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import Sealed
@@ -37,6 +35,7 @@ from tests.integration.conftest import SecureBao
 from tests.integration.support.plays import make_key, vars_file
 from tests.integration.support.tls import Authority, Pair
 from tests.integration.vars_file.test_vars_plugin import begin_run
+from tests.support.lookups import lookup_plugin
 from tests.support.modules import by_action, run_module
 
 # Namespaces may have names in any script.
@@ -355,8 +354,7 @@ def by_module(*, sent: bool) -> str:
 
 
 def by_lookup() -> str:
-    loader = DataLoader()
-    plugin = lookup_loader.get("mlkeys.transit.vault_transit", loader=loader, templar=Templar(loader=loader))
+    plugin = lookup_plugin()
     (found,) = plugin.run([stored()["token"]], {}, key=KEY, backend=ENGINE, context="token")
     return str(found)
 
@@ -464,8 +462,7 @@ def by_runtime() -> str:
 
 
 def by_whole_file() -> str:
-    loader = DataLoader()
-    plugin = lookup_loader.get("mlkeys.transit.vault_transit_vars", loader=loader, templar=Templar(loader=loader))
+    plugin = lookup_plugin("vault_transit_vars")
     return str(plugin.run(["group_vars/gateways/keys.transit.yml"], {}))
 
 

@@ -12,33 +12,23 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible import constants
 from ansible.errors import AnsibleError
-from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
-from ansible.plugins.loader import lookup_loader
-from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Settings, settings_from
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
 
 from tests.integration.support.runs import Ledger
 from tests.support.chains import printed_with
+from tests.support.lookups import Lookup, lookup_plugin, lookup_with
 from tests.support.playbook import run_playbook
 from tests.support.server import Bao
 
 LOOKUP = "mlkeys.transit.vault_transit"
 KEY = "ml-api-key"
 SECRET = "sk-planted-secret"
-
-Lookup = Callable[..., list[Any]]
-
-
-def lookup_plugin() -> Any:
-    loader = DataLoader()
-    return lookup_loader.get(LOOKUP, loader=loader, templar=Templar(loader=loader, variables={}))
 
 
 @pytest.fixture
@@ -51,13 +41,7 @@ def engine(bao: Bao, mount: str) -> str:
 
 @pytest.fixture
 def lookup(bao: Bao, engine: str) -> Lookup:
-    def run(*terms: object, variables: Mapping[str, object] | None = None, **options: object) -> list[str]:
-        plugin = lookup_plugin()
-        given = {**bao.login, "backend": engine, "key": KEY, **options}
-        result: list[Any] = plugin.run(list(terms), dict(variables or {}), **given)
-        return result
-
-    return run
+    return lookup_with(**bao.login, backend=engine, key=KEY)
 
 
 def refusal(lookup: Lookup, *terms: object, **options: object) -> str:

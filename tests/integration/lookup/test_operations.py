@@ -8,13 +8,12 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.ciphertexts import may_be_of
@@ -27,12 +26,11 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 from mlkeys._shared.key_types import KEY_TYPES
 from tests.integration.support.runs import Ledger
 from tests.support.chains import printed_with
+from tests.support.lookups import Lookup, lookup_with
 from tests.support.server import Bao, transit_mount
 
 LOOKUP = "mlkeys.transit.vault_transit"
 VALUE = "sk-planted-value"
-
-Lookup = Callable[..., list[Any]]
 
 CIPHERS = ("aes128-gcm96", "aes256-gcm96", "chacha20-poly1305", "xchacha20-poly1305")
 RSA = ("rsa-2048", "rsa-3072", "rsa-4096")
@@ -65,13 +63,7 @@ def engine(bao: Bao) -> Iterator[str]:
 
 @pytest.fixture
 def lookup(bao: Bao, engine: str) -> Lookup:
-    def run(*terms: object, **options: object) -> list[Any]:
-        loader = DataLoader()
-        plugin = lookup_loader.get(LOOKUP, loader=loader, templar=Templar(loader=loader, variables={}))
-        found: list[Any] = plugin.run(list(terms), {}, **{**bao.login, "backend": engine, **options})
-        return found
-
-    return run
+    return lookup_with(**bao.login, backend=engine)
 
 
 def refusal(lookup: Lookup, *terms: object, **options: object) -> str:

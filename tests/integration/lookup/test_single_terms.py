@@ -6,25 +6,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pytest
 from ansible.errors import AnsibleError
-from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import lookup_loader
-from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import wrapped
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 
 from tests.support.chains import printed_with
 from tests.support.key_material import der, public_pem
+from tests.support.lookups import Lookup, lookup_with
 from tests.support.server import Bao, transit_mount
 
 LOOKUP = "mlkeys.transit.vault_transit"
 VALUE = "sk-planted-value"
-
-Lookup = Callable[..., list[Any]]
 
 # The keys, with their attributes.
 KEYS: Mapping[str, Mapping[str, object]] = {
@@ -59,13 +55,7 @@ def engine(bao: Bao) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def lookup(bao: Bao, engine: str) -> Lookup:
-    def run(*terms: object, **options: object) -> list[Any]:
-        loader = DataLoader()
-        plugin = lookup_loader.get(LOOKUP, loader=loader, templar=Templar(loader=loader, variables={}))
-        found: list[Any] = plugin.run(list(terms), {}, **{**bao.login, "backend": engine, **options})
-        return found
-
-    return run
+    return lookup_with(**bao.login, backend=engine)
 
 
 @pytest.fixture(scope="module")

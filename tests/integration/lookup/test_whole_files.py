@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,17 @@ import pytest
 import yaml
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
 
 from tests.integration.support.plays import VARS_PLUGIN, Project, asked, make_key, messages, vars_file
 from tests.integration.support.runs import Ledger
 from tests.support.chains import printed_with
+from tests.support.lookups import Lookup, lookup_plugin
 from tests.support.modules import run_module
 from tests.support.server import Bao
 
 SECRETS = {"openai": "sk-whole-canary-3Kd", "braces": "{{ 6 * 7 }}", "other": "x"}
-
-Lookup = Callable[..., list[Any]]
 
 
 @pytest.fixture
@@ -40,9 +37,7 @@ def file(bao: Bao, mount: str, tmp_path: Path) -> Path:
 def lookup(bao: Bao, tmp_path: Path) -> Lookup:
     loader = DataLoader()
     loader.set_basedir(str(tmp_path))
-    plugin = lookup_loader.get(
-        "mlkeys.transit.vault_transit_vars", loader=loader, templar=Templar(loader=loader, variables={})
-    )
+    plugin = lookup_plugin("vault_transit_vars", loader)
 
     def run(*terms: object, **options: object) -> list[Any]:
         result: list[Any] = plugin.run([str(term) for term in terms], {}, **{**bao.login, **options})

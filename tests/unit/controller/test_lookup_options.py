@@ -6,26 +6,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import yaml
 from ansible import template
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import refuse_unknown
 
 from tests.support.collection import ROOT
+from tests.support.lookups import lookup_plugin
 
 SECRET = "sk-planted-value"
 LOOKUPS = ("connection", "vault_transit", "vault_transit_vars", "vars_files")
-
-
-def loaded(name: str) -> Any:
-    loader = DataLoader()
-    return lookup_loader.get(f"mlkeys.transit.{name}", loader=loader, templar=Templar(loader=loader, variables={}))
 
 
 @pytest.mark.parametrize("name", LOOKUPS)
@@ -40,7 +34,7 @@ def loaded(name: str) -> Any:
 )
 def test_an_option_that_a_lookup_does_not_have_is_refused(name: str, given: dict[str, object], said: str) -> None:
     with pytest.raises(AnsibleError) as refused:
-        loaded(name).run(["x"], {}, **given)
+        lookup_plugin(name).run(["x"], {}, **given)
     assert said in str(refused.value)
     assert SECRET not in str(refused.value)
     assert "\x1b" not in str(refused.value)
@@ -52,12 +46,12 @@ def test_an_option_that_a_lookup_does_not_have_is_refused(name: str, given: dict
 )
 def test_the_option_that_is_meant_is_named(given: str, meant: str) -> None:
     with pytest.raises(AnsibleError, match=f"Did you mean '{meant}'"):
-        loaded("vault_transit").run(["x"], {}, **{given: "db"})
+        lookup_plugin("vault_transit").run(["x"], {}, **{given: "db"})
 
 
 @pytest.mark.parametrize("name", LOOKUPS)
 def test_aliases_and_the_options_of_ansible_are_known(name: str) -> None:
-    lookup = loaded(name)
+    lookup = lookup_plugin(name)
     more = ["engine_mount_point", "algorithm"] if name == "vault_transit" else []
     given = ["url", "cacert", "wantlist", "errors", "allow_unsafe", *more]
     refuse_unknown(str(lookup._load_name), given)
@@ -77,7 +71,7 @@ def test_a_variable_that_is_misspelt_is_one_sentence(
     monkeypatch.setenv(variable, value)
     option = variable.removeprefix("ANSIBLE_HASHI_VAULT_").lower()
     with pytest.raises(AnsibleError) as refused:
-        loaded(name).run(["x"], {})
+        lookup_plugin(name).run(["x"], {})
     assert str(refused.value).startswith(f"{option} ({variable}) is {said}")
     assert str(refused.value).endswith(f" Did you mean '{'approle' if value == 'app-role' else 'warn'}'?")
 
@@ -86,14 +80,14 @@ def test_a_variable_that_is_misspelt_is_one_sentence(
 def test_all_variables_with_bad_values_are_named_at_once(name: str) -> None:
     given = {"timeout": "abc", "auth_method": "app-role", "retries": "-1", "token_revoke": "maybe"}
     with pytest.raises(AnsibleError) as refused:
-        loaded(name).run(["x"], {f"ansible_hashi_vault_{option}": value for option, value in given.items()})
+        lookup_plugin(name).run(["x"], {f"ansible_hashi_vault_{option}": value for option, value in given.items()})
     for option, value in given.items():
         assert f"{option} (ansible_hashi_vault_{option}) is '{value}', but must be " in str(refused.value)
 
 
 def test_an_option_that_is_misspelt_names_no_source() -> None:
     with pytest.raises(AnsibleError, match=r"^auth_method is 'k8s', but must be one of token, "):
-        loaded("vault_transit").run(["x"], {}, auth_method="k8s")
+        lookup_plugin("vault_transit").run(["x"], {}, auth_method="k8s")
 
 
 @pytest.fixture
@@ -166,4 +160,4 @@ def test_hosts_get_the_address_and_the_namespace_that_lookups_use(
 
 def test_a_setting_that_hosts_do_not_share_is_refused() -> None:
     with pytest.raises(AnsibleError, match=r"connection: the term 'token' must be one of: url, namespace\."):
-        loaded("connection").run(["token"], {})
+        lookup_plugin("connection").run(["token"], {})
