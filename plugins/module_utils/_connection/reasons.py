@@ -39,22 +39,25 @@ def reasons_in(errors: Any, body: Any = None) -> list[str]:
 
 def item_errors(content: Mapping[str, Any], body: Any) -> tuple[str, ...]:
     """The errors of a batch's items alone, empty for good ones: those hold plaintext."""
-    data = content.get("data")
-    results = data.get("batch_results") if isinstance(data, dict) else None
-    found = results if isinstance(results, list) else []
     return tuple(
-        " ".join(reasons_in(result.get("error"), body)) if isinstance(result, dict) else "" for result in found
+        " ".join(reasons_in(result.get("error"), body)) if isinstance(result, dict) else ""
+        for result in _results(content)
     )
 
 
 def with_short_errors(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """The content of a successful response, in which the errors of single items are short."""
-    data = content.get("data")
-    results = data.get("batch_results") if isinstance(data, dict) else None
-    for result in results if isinstance(results, list) else ():
+    for result in _results(content):
         if isinstance(result, dict) and result.get("error"):
             result["error"] = " ".join(reasons_in(result["error"]))
     return content
+
+
+def _results(content: Mapping[str, Any]) -> list[Any]:
+    """The results of a batch's items, whatever they are; none where they are not a list."""
+    data = content.get("data")
+    results = data.get("batch_results") if isinstance(data, dict) else None
+    return results if isinstance(results, list) else []
 
 
 def _inner(value: Any) -> list[Any]:
