@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.secrets.programs import check_command, stop
+from mlkeys._commands.secrets.programs import check_command, exit_as_shell
 from mlkeys._devserver.server import DevServer, without_server_settings
 from mlkeys._devserver.state_folder import stop_detached
 from mlkeys._system.processes import ChildProcess, exit_status
@@ -124,8 +124,7 @@ def _serve(server: DevServer, command: tuple[str, ...]) -> int:
                     pass
                 return exit_status(process.returncode)
             except OSError as error:
-                problem = error
-            stop(command[0], environment, problem)
+                exit_as_shell(command[0], environment, error)
         click.echo(_how_to_use(server))
         click.echo("Press Ctrl-C to stop it.")
         server.wait()

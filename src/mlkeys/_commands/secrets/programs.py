@@ -32,7 +32,7 @@ def _stop(status: int, problem: str) -> NoReturn:
     sys.exit(status)
 
 
-def stop(name: str, environment: Mapping[str, str], error: OSError) -> NoReturn:
+def exit_as_shell(name: str, environment: Mapping[str, str], error: OSError) -> NoReturn:
     """Exit with the status of a shell for a program that cannot be run, and say why it cannot."""
     status, problem = failure(name, environment, error)
     _stop(status, f"{name}: {problem}")

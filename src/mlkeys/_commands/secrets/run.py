@@ -29,7 +29,7 @@ from mlkeys._commands.secrets.environment import (
     variables,
 )
 from mlkeys._commands.secrets.names import complete_command, complete_one_of_several, complete_pair
-from mlkeys._commands.secrets.programs import check_command, check_runnable, is_text, runnable, stop
+from mlkeys._commands.secrets.programs import check_command, check_runnable, exit_as_shell, is_text, runnable
 from mlkeys._errors import MlkeysError
 from mlkeys._model.attributes import unknown_problem
 from mlkeys._stored.secrets import (
@@ -338,8 +338,7 @@ def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
     try:
         _execute(argv, environment)
     except OSError as error:
-        problem = error
-    stop(argv[0], environment, problem)
+        exit_as_shell(argv[0], environment, error)
 
 
 def _execute(argv: Sequence[str], environment: dict[str, str]) -> None:
