@@ -28,8 +28,8 @@ def places_of(files: Collection[object]) -> tuple[Path, ...]:
 def _place(file: object) -> str:
     name = os.fspath(file) if isinstance(file, (str, os.PathLike)) else file
     if not isinstance(name, str):
-        advice = ": pass several with an asterisk, secrets(*files)" if isinstance(file, Collection) else ""
-        advice = "" if isinstance(file, bytes) else advice
+        holds_several = isinstance(file, Collection) and not isinstance(file, bytes)
+        advice = ": pass several with an asterisk, secrets(*files)" if holds_several else ""
         raise WrongUse(f"A file is a text or a path, and not a value of the type {type(file).__name__}{advice}.")
     if not name or "\0" in name:
         raise WrongUse(f"The path of a file {'contains the character NUL' if name else 'is empty'}.")

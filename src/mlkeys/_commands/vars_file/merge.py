@@ -45,12 +45,12 @@ def command(base: Path, ours: Path, theirs: Path, name: str) -> None:
       mlkeys merge base.yml ours.yml theirs.yml keys.transit.yml
     """
     texts: list[str] = []
-    is_conflict = False
+    contradicting: list[str] | None = None
     try:
         texts = [replacing.read(path) or "" for path in (base, ours, theirs)]
         text = _merged(texts, name)
     except Contradiction as problem:
-        is_conflict = True
+        contradicting = texts
         click.echo(f"{name}: {problem}", err=True)
     except MlkeysError as problem:
         click.echo(f"{name} is merged as text: {problem}", err=True)
@@ -58,7 +58,7 @@ def command(base: Path, ours: Path, theirs: Path, name: str) -> None:
         if text is not None:
             replacing.replace(ours, text, texts[1])
             return
-    sys.exit(_as_text(base, ours, theirs, texts if is_conflict else None))
+    sys.exit(_as_text(base, ours, theirs, contradicting))
 
 
 def _as_text(base: Path, ours: Path, theirs: Path, contradicting: Sequence[str] | None) -> int:
