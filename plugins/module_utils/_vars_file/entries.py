@@ -131,7 +131,7 @@ class Entry:
 
     @property
     def origin(self) -> str:
-        """Identifies the value while its ciphertext is only rewrapped, which the fingerprint shows."""
+        """Identifies the value, by the first ciphertext with it if the fingerprint proves that it is the same."""
         return self.first if self.first and self.bound_to and not self.is_misbound else digest(self.ciphertext)
 
     @property

@@ -67,7 +67,7 @@ class Sealed:
     """A secret as a host gets it.
 
     Attributes:
-        origin: identifies the value while its ciphertext is only rewrapped; empty if there is no ciphertext yet.
+        origin: identifies the value. A rewrapped ciphertext has the same one. Empty if there is no ciphertext yet.
         predicted: whether a text stands for a ciphertext that does not exist yet.
     """
 
