@@ -25,17 +25,18 @@ class Terminal:
         self._master = master
         self.process = process
         self.shown = ""
+        self._waited = 0
 
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
 
     def wait_for(self, words: str) -> None:
-        """Wait until something is shown that was not shown before the last wait."""
+        """Wait until something is shown behind what the last wait found, with which it may have been read."""
         deadline = time.monotonic() + _PATIENCE
-        begin = len(self.shown)
-        while words not in self.shown[begin:]:
+        while (place := self.shown.find(words, self._waited)) < 0:
             assert time.monotonic() < deadline, f"{words!r} was not shown, but:\n{self.shown}"
             self._read()
+        self._waited = place + len(words)
 
     def wait_until(self, happened: Callable[[], bool]) -> None:
         """Wait until something is so that the terminal does not show."""
