@@ -34,10 +34,10 @@ STEPS = (
     ),
     ("head -n 2 keys.transit.yml | cut -c -80", "{}"),
     ("mlkeys run -- sh -c 'echo \"The program has a key of ${#OPENAI_API_KEY} characters.\"'", "{}"),
-    ("mlkeys rotate -i inventory.yml --key transit/ml-api-key --now | tail -n 5", "{}"),
+    ("mlkeys rotate -i inventory.yml --key transit/ml-api-key --now", "{}"),
     ("mlkeys status -i inventory.yml", "{}"),
 )
-INVENTORY = "all:\n  hosts:\n    localhost:\n      ansible_connection: local\n"
+INVENTORY = "all:\n  hosts:\n    localhost:\n      ansible_connection: local\n      vault_transit_host_paths: []\n"
 
 # The seconds between the end of the output of one command and the next command, and until the output of a command.
 READING, RUNNING = 2.2, 1.2

@@ -37,11 +37,11 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond impor
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import INVALID
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED, SUPERSEDED, superseded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
-    NOT_ASKED,
     UNDECLARED,
     declared,
     is_silent_controller,
     missing_reason,
+    not_asked,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.scope import Scope
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
@@ -156,7 +156,7 @@ def account(
         if reason is not None:
             findings.missing[host] = reason
         elif host == controller and is_silent_controller(variables, scope.hosts):
-            findings.not_searched.append({"host": host, "path": "", "reason": NOT_ASKED, "kind": "silent"})
+            findings.not_searched.append(not_asked(host))
         if not results[0].get("failed"):
             findings.add(host, results[0], scope, _refusals(results[1].get("unread", ())))
         looked = variables.get(RUNNING) or {}

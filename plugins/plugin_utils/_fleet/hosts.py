@@ -226,6 +226,11 @@ def is_silent_controller(variables: Mapping[str, Any], pattern: Iterable[str]) -
     return not (places.paths or places.is_empty)
 
 
+def not_asked(host: str) -> dict[str, str]:
+    """The place that was not searched because the controller declares nothing."""
+    return {"host": host, "path": "", "reason": NOT_ASKED, "kind": "silent"}
+
+
 def misspelt(variables: Iterable[str], among: Iterable[str] = _CHECKED) -> str:
     """What is wrong with the name of a variable that nothing reads; empty if nothing is.
 

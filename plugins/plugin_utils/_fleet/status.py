@@ -13,7 +13,12 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.durations import age_text
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import ELSEWHERE, PACKED, files_by_key
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import NOT_TRIED, missing_reason
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
+    NOT_TRIED,
+    is_silent_controller,
+    missing_reason,
+    not_asked,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
     RUNNING,
     Service,
@@ -206,14 +211,17 @@ class _Found:
             reason = "its services did not answer"
         if reason is not None:
             self.missing[host] = reason
-        elif any("ciphertexts" in answer for answer in answers):
+            return
+        if answers[0] and is_silent_controller(variables, self.pattern):
+            self.not_searched.append(not_asked(host))
+        if any("ciphertexts" in answer for answer in answers):
             self.seen.append(host)
 
     def problems(self, logins: Logins) -> Iterator[dict[str, str]]:
         yield from (_unseen(host, why) for host, why in self.missing.items())
         for severity, rows in ((ERROR, self.unread), (NOTE, self.not_searched)):
             if rows:
-                places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in rows]
+                places = [f"{_of_host(row)} ({row['reason']})" for row in rows]
                 yield {"severity": severity, "text": f"Not searched: {_some(places)}."}
         for service in self.services:
             yield from _start_problems(service, logins.site)
@@ -223,7 +231,12 @@ class _Found:
 def _place(row: Mapping[str, Any]) -> str:
     # An entry of a document in a KV engine has no line.
     line = f":{row['line']}" if row["line"] else ""
-    return f"{row['host']}:{row['path']}{line}"
+    return f"{_of_host(row)}{line}"
+
+
+def _of_host(row: Mapping[str, Any]) -> str:
+    # A host that declares nothing has no path.
+    return f"{row['host']}:{row['path']}" if row["path"] else str(row["host"])
 
 
 def _unknown(rows: Iterable[dict[str, Any]], known: Mapping[tuple[str, str], _Key]) -> list[dict[str, Any]]:
@@ -269,7 +282,7 @@ def _elsewhere_problems(
     used = {key.path for key in keys if any(key.counts.values())}
     for path, rows in elsewhere.items():
         if rows:
-            places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in rows]
+            places = [f"{_of_host(row)} ({row['reason']})" for row in rows]
             severity = WARNING if path in used else NOTE
             yield {"severity": severity, "text": f"Elsewhere in the project: {_some(places)}.{_DECLARE}"}
 

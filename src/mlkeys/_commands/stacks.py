@@ -13,6 +13,7 @@ import click
 from mlkeys._commands.errors import show_json
 from mlkeys._commands.playbook import Change, Run
 from mlkeys._commands.progress import terminal
+from mlkeys._shared.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,51 +21,31 @@ if TYPE_CHECKING:
 
 def run_each(
     names: Sequence[str],
-    run: Callable[[str, TextIO], Run],
+    run: Callable[[str, TextIO | None], Run],
     *,
     kind: str,
     as_json: bool,
+    verbose: bool,
     go_on: bool = False,
-    details: Callable[[str, Run], Mapping[str, object]] | None = None,
 ) -> dict[str, Run]:
-    """Run a playbook for each name, and stop at a failure unless `go_on` is set. Show a report at the end.
-
-    Ansible's output goes to standard output, or to standard error if the report is JSON.
+    """Run a playbook for each name, and stop at a failure unless `go_on` is set.
 
     Args:
+        run: gets a name, and where to show Ansible's output. None where that is not shown: then the failures are
+            shown, and on a terminal what runs.
         kind: what the names stand for.
-        details: what else the JSON reports of a name and its run.
-    """
-    show = output_of_ansible(as_json=as_json)
-    done = _in_turn(names, lambda name: run(name, show), kind=kind, go_on=go_on)
-    if as_json:
-        show_report(names, done, kind, details)
-    else:
-        console = terminal()
-        for name, one in done.items():
-            _show_changes(name if len(names) > 1 else "", one.changes, console)
-        _show(names, done, kind, console)
-    return done
-
-
-def run_stacks(
-    names: Sequence[str], run: Callable[[str, TextIO | None], Run], *, as_json: bool, verbose: bool, go_on: bool = False
-) -> dict[str, Run]:
-    """Run playbooks for each stack, and stop at a failure unless `go_on` is set.
-
-    Args:
-        run: gets the name of a stack, and where to show Ansible's output. None where that is not shown: then the
-            failures are shown, and on a terminal what runs.
         verbose: whether to show Ansible's output.
     """
-
-    def one(name: str) -> Run:
-        done = run(name, output_of_ansible(as_json=as_json) if verbose else None)
-        if done.status and not verbose:
-            _show_failures(done)
-        return done
-
-    return _in_turn(names, one, kind="stack", go_on=go_on)
+    console = terminal()
+    done: dict[str, Run] = {}
+    for number, name in enumerate(names, 1):
+        console.print(f"[{number}/{len(names)}] {kind} {name}", style="bold")
+        done[name] = run(name, output_of_ansible(as_json=as_json) if verbose else None)
+        if done[name].status and not verbose:
+            show_failures(done[name])
+        if done[name].status and not go_on:
+            break
+    return done
 
 
 def output_of_ansible(*, as_json: bool) -> TextIO:
@@ -72,26 +53,23 @@ def output_of_ansible(*, as_json: bool) -> TextIO:
     return sys.stderr if as_json else sys.stdout
 
 
-def _in_turn(names: Sequence[str], run: Callable[[str], Run], *, kind: str, go_on: bool) -> dict[str, Run]:
-    console = terminal()
-    done: dict[str, Run] = {}
-    for number, name in enumerate(names, 1):
-        console.print(f"[{number}/{len(names)}] {kind} {name}", style="bold")
-        done[name] = run(name)
-        if done[name].status and not go_on:
-            break
-    return done
-
-
-def _show_failures(run: Run) -> None:
+def show_failures(run: Run) -> None:
     """Show the messages of tasks that failed. Where Ansible itself failed, show what it printed."""
     for failure in run.failures:
         click.secho(f"Failed on {failure.host}: {failure.task}", fg="red", err=True)
         message = failure.message or ("" if failure.output else "The task hides its result (no_log).")
         for line in f"{message}\n{failure.output}".strip().splitlines():
             click.echo(f"  {line}", err=True)
-    if not run.failures:
-        click.echo(run.output, nl=False, err=True)
+    if not run.failures and not run.reported:
+        click.echo(printable(run.output), nl=False, err=True)
+
+
+def show_done(names: Sequence[str], done: Mapping[str, Run], kind: str) -> None:
+    """Show what was changed, and the counts of each, on standard error."""
+    console = terminal()
+    for name, one in done.items():
+        _show_changes(name if len(names) > 1 else "", one.changes, console)
+    _show(names, done, kind, console)
 
 
 def show_report(

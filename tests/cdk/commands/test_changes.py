@@ -11,7 +11,7 @@ import pytest
 
 from mlkeys._commands.playbook import Awaited, Change, Run
 from mlkeys._commands.progress import progress
-from mlkeys._commands.stacks import run_each
+from mlkeys._commands.stacks import show_done
 
 
 def test_a_row_shows_a_change_with_its_hosts_and_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,10 +22,10 @@ def test_a_row_shows_a_change_with_its_hosts_and_what_differs(capsys: pytest.Cap
         Change("Policy old", "localhost", "deleted"),
         Change("Ciphertexts", "d", "done"),
     ]
-    run_each(["s"], lambda _name, _show: Run(changes=changes, changed=7), kind="stack", as_json=False)
+    show_done(["s"], {"s": Run(changes=changes, changed=7)}, "stack")
     rows = [line.split("  ") for line in capsys.readouterr().err.splitlines()]
     shown = [[cell.strip() for cell in row if cell.strip()] for row in rows]
-    assert shown[1:6] == [
+    assert shown[:5] == [
         ["+", "Engine transit", "created"],
         ["~", "Key ml", "changed: auto_rotate_period, derived"],
         ["~", "Write /etc/app.env", "changed", "3 hosts"],
@@ -36,9 +36,9 @@ def test_a_row_shows_a_change_with_its_hosts_and_what_differs(capsys: pytest.Cap
 
 def test_the_changes_of_several_stacks_stand_below_their_names(capsys: pytest.CaptureFixture[str]) -> None:
     made = {"one": Run(changes=[Change("Key a", "localhost", "created")]), "two": Run()}
-    run_each([*made], lambda name, _show: made[name], kind="stack", as_json=False)
+    show_done([*made], made, "stack")
     shown = capsys.readouterr().err.splitlines()
-    assert [line.strip() for line in shown[2:4]] == ["one", "+  Key a  created"]
+    assert [line.strip() for line in shown[:2]] == ["one", "+  Key a  created"]
 
 
 def test_a_report_gives_the_changes_that_its_last_line_has() -> None:

@@ -235,11 +235,12 @@ def test_a_host_that_cannot_be_reached_keeps_floors_down_and_nothing_else(place:
     # As a program would have it, but that would write the inventory again.
     two = [word for name in ("providers", "other") for word in ("--key", f"{place.mount}/{name}")]
     output = place.rotate("-i", str(place.project / "inventory"), *two, "--now", status=1)
-    assert len(re.findall(r'"msg": "The floor .* could not be looked at: gateway-b \(unreachable\)', output)) == 2
+    assert len(re.findall(r"\n  The floor .* could not be looked at: gateway-b \(unreachable\)", output)) == 2
+    assert "PLAY" not in output
     assert re.search(rf"Error: Not finished: {place.mount}/providers of \S+, {place.mount}/other of \S+\.", output)
     assert place.key() == place.key("other") == (2, 1)
     inventory.write_text(before)
-    place.rotate()
+    assert "PLAY [Rotate the key" in place.rotate("--verbose")
     assert place.key() == place.key("other") == (2, 2)
 
 

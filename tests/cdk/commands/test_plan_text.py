@@ -9,7 +9,7 @@ import pytest
 from mlkeys._commands.deployment.plan import CHANGED, CREATED, DELETED, KEPT, REVOKED, Row, rows_of
 from mlkeys._commands.deployment.plan_text import Table
 from mlkeys._commands.playbook import Awaited, Change, Failure, Run
-from mlkeys._commands.stacks import run_stacks
+from mlkeys._commands.stacks import run_each
 
 
 def items(kind: str, *names: str) -> list[dict[str, str]]:
@@ -93,14 +93,16 @@ def test_what_failed_and_what_was_not_run_is_said(capsys: pytest.CaptureFixture[
         (Run(2, failures=[Failure("Key", "a", "")]), "Failed on a: Key\n  The task hides its result (no_log).\n"),
         # Ansible failed by itself.
         (Run(4, output="ERROR! No such file\n"), "ERROR! No such file\n"),
+        # The playbook did what it had to, and what it found is shown elsewhere.
+        (Run(1, reported=True, output="PLAY [Rotate]\n"), ""),
         # The playbook recovered.
         (Run(0, failures=[Failure("Key k", "localhost", "No key.")], output="x"), ""),
     ],
-    ids=["message", "output", "hidden", "ansible", "recovered"],
+    ids=["message", "output", "hidden", "ansible", "account", "recovered"],
 )
 def test_failures_are_shown_where_the_output_of_ansible_is_not(
     run: Run, shown: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for verbose in (False, True):
-        run_stacks(["s"], lambda _name, _show: run, as_json=False, verbose=verbose)
+        run_each(["s"], lambda _name, _show: run, kind="stack", as_json=False, verbose=verbose)
         assert capsys.readouterr().err == "[1/1] stack s\n" + ("" if verbose else shown)

@@ -66,6 +66,32 @@ def test_since_when_ciphertexts_may_be_below_the_floor_is_named() -> None:
     assert "which nobody can decrypt (v2 was created at 2026-05-28T09:00:00Z): a:/x:1" in report["problems"][0]["text"]
 
 
+@pytest.mark.parametrize(
+    ("variables", "pattern", "named"),
+    [
+        ({}, (), True),
+        ({"vault_transit_host_paths": []}, (), False),
+        ({"vault_transit_host_paths": ["/srv"], "vault_transit_seen": {"ciphertexts": []}}, (), False),
+        ({"vault_transit_undeclared": True}, (), False),
+        ({"groups": {"all": ["a"]}}, (), False),
+        ({"vault_transit_hosts": "a"}, ("a",), False),
+    ],
+    ids=["silent", "empty", "paths", "program", "not-listed", "pattern"],
+)
+def test_a_listed_controller_that_declares_nothing_is_named(
+    variables: dict[str, Any], pattern: tuple[str, ...], named: bool
+) -> None:
+    listed = {"inventory_hostname": "localhost", "groups": {"all": ["localhost"]}}
+    report = status(
+        [key()], [{**listed, "vault_transit_seen_here": {"ciphertexts": []}, **variables}], 90, pattern=pattern
+    )
+    texts = [f"{one['severity']}: {one['text']}" for one in report["problems"]]
+    assert len(texts) == named
+    assert all(text.startswith("note: Not searched: localhost (it is in the inventory and") for text in texts)
+    assert report["healthy"]
+    assert report["hosts"]["seen"] == ["localhost"]
+
+
 def controller(*, files: tuple[str, ...] = (), rows: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
     """What is elsewhere in the project: encrypted vars files of keys, and ciphertexts in other files."""
     unread = [

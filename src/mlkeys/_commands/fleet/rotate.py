@@ -30,8 +30,8 @@ from mlkeys._commands.fleet.rotation import (
 from mlkeys._commands.fleet.targets import Fleet, alongside, for_fleets, with_one_name_each
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.progress import terminal
-from mlkeys._commands.project import json_option
-from mlkeys._commands.stacks import run_each
+from mlkeys._commands.project import json_option, verbose_option
+from mlkeys._commands.stacks import run_each, show_done, show_report
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import printable
 from mlkeys._system.collection import with_way_to_a_server
@@ -150,10 +150,13 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
 @click.option(
     "--dry-run", is_flag=True, help="Predict what would be done and what would block, without changing anything."
 )
+@verbose_option
 @json_option
 @failing_plainly
 @for_fleets
-def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **options: Unpack[Options]) -> None:
+def command(
+    fleets: list[Fleet], *, as_json: bool, verbose: bool, keys: Sequence[str], **options: Unpack[Options]
+) -> None:
     """Rotate keys and rewrap their ciphertexts everywhere.
 
     Rotates each key that is old enough, rewraps its ciphertexts in the encrypted vars files and in the files of the
@@ -193,26 +196,17 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
     if options["trim_anyway"] and not options["dry_run"]:
         _confirm_losses(list(rotations.values()), options, environment)
     wanted: dict[str, Wanted] = {}
-    done = _run_all(rotations, _runner(rotations, options, environment, wanted), as_json=as_json)
-    if not as_json:
+    # A failure of one key must not hold up the others.
+    run = _runner(rotations, options, environment, wanted)
+    done = run_each([*rotations], run, kind="key", as_json=as_json, verbose=verbose, go_on=True)
+    if as_json:
+        show_report([*rotations], done, "key", lambda name, ran: {**_details(ran), "searched": rotations[name].places})
+    else:
+        show_done([*rotations], done, "key")
         _show(done, wanted)
         _show_places(rotations.values())
     if failed := [name for name, ran in done.items() if ran.status]:
         raise MlkeysError(f"Not finished: {', '.join(failed)}. {what_helps(failed, done)}")
-
-
-def _run_all(
-    rotations: Mapping[str, Rotation], run: Callable[[str, TextIO], Run], *, as_json: bool
-) -> Mapping[str, Run]:
-    # A failure of one key must not hold up the others.
-    return run_each(
-        list(rotations),
-        run,
-        kind="key",
-        as_json=as_json,
-        go_on=True,
-        details=lambda name, ran: {**_details(ran), "searched": rotations[name].places},
-    )
 
 
 def what_helps(failed: Sequence[str], done: Mapping[str, Run]) -> str:
@@ -230,7 +224,7 @@ def _is_unchanged(ran: Run) -> bool:
 
 def _runner(
     rotations: Mapping[str, Rotation], options: Options, environment: Mapping[str, str], wanted: dict[str, Wanted]
-) -> Callable[[str, TextIO], Run]:
+) -> Callable[[str, TextIO | None], Run]:
     """Returns what runs a rotation by its name.
 
     Args:
@@ -238,11 +232,11 @@ def _runner(
     """
     proofs: dict[tuple[object, ...], dict[str, Proof]] = {}
 
-    def run(name: str, show: TextIO) -> Run:
+    def run(name: str, show: TextIO | None) -> Run:
         rotation = rotations[name]
         proved = proofs.setdefault(rotation.group, {})
         wanted[name] = replace(_wanted(options), follow=follows(rotation, proved))
-        ran = _run(rotation, options, environment, show, dry_run=options["dry_run"], proofs=proved)
+        ran = _run(rotation, options, environment, show, brief=True, dry_run=options["dry_run"], proofs=proved)
         account = account_in(ran.stats)
         proved[rotation.fleet.name] = proof_of(account)
         # A run that ended well did what its account shows, and nothing else.
@@ -284,6 +278,7 @@ def _run(
     environment: Mapping[str, str],
     show: TextIO | None,
     *,
+    brief: bool,
     dry_run: bool,
     proofs: Mapping[str, Proof] | None = None,
 ) -> Run:
@@ -293,6 +288,7 @@ def _run(
         ["--check", "--diff"] if dry_run else [],
         limit=options["limit"],
         show=show,
+        brief=brief,
         extra=environment,
     )
 
@@ -345,7 +341,7 @@ def _confirm_losses(rotations: Sequence[Rotation], options: Options, environment
     losing = False
     for rotation in rotations:
         console.print(f"Predicting what trimming {rotation} destroys …", style="dim")
-        ran = _run(rotation, options, environment, None, dry_run=True)
+        ran = _run(rotation, options, environment, None, brief=False, dry_run=True)
         account = account_in(ran.stats)
         if account is None:
             click.echo(printable(ran.output), err=True)

@@ -23,8 +23,9 @@ from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place, re
 from mlkeys._commands.fleet.targets import Fleet, besides, for_fleets
 from mlkeys._commands.progress import terminal
 from mlkeys._commands.project import json_option
+from mlkeys._commands.stacks import show_failures
 from mlkeys._errors import MlkeysError
-from mlkeys._shared.printable import all_printable, printable
+from mlkeys._shared.printable import all_printable
 from mlkeys._system import replacing
 from mlkeys._system.collection import with_way_to_a_server
 
@@ -145,11 +146,13 @@ def _checked(
             "vault_transit_status_besides": list(besides(fleet, fleets)),
             "vault_transit_status_rotate": shlex.join(["mlkeys", "rotate", *fleet.arguments]),
         }
-        run = fleet.run("status", variables, limit=limit, show=None)
+        run = fleet.run("status", variables, limit=limit, show=None, brief=False)
         try:
             report = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
-            click.echo(printable(run.output.rstrip()), err=True)
+            # The error has the message of the last failure.
+            if len(run.failures) != 1 or not run.problem:
+                show_failures(run)
             reason = with_way_to_a_server(run.problem or reason_in(run.output))
             raise MlkeysError(f"The state of {fleet.name} could not be determined: {reason}") from None
         # Paths on hosts are whatever their users made them.

@@ -95,6 +95,7 @@ class Fleet:
         *,
         limit: str | None,
         show: TextIO | None,
+        brief: bool,
         extra: Mapping[str, str] | None = None,
     ) -> Run:
         """Run one of the collection's playbooks.
@@ -102,6 +103,7 @@ class Fleet:
         Args:
             variables: extra variables. They become arguments of a process, so they must not contain secrets.
             limit: a pattern of hosts. The controller is always included.
+            show, brief: as `ansible_playbook` has them.
             extra: environment variables, which may contain secrets.
 
         Raises:
@@ -129,7 +131,7 @@ class Fleet:
             argv,
             show=show,
             generated=self.generated,
-            brief=show is not None,
+            brief=brief,
             extra={**unset, **(extra or {})},
         )
 

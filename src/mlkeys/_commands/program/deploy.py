@@ -31,7 +31,7 @@ from mlkeys._commands.project import (
     verbose_option,
 )
 from mlkeys._commands.sources import require_sources
-from mlkeys._commands.stacks import run_stacks
+from mlkeys._commands.stacks import run_each
 from mlkeys._errors import MlkeysError
 
 
@@ -98,7 +98,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
         departed.confirm(yes=yes)
     arguments = ["--limit", f"localhost,{limit}"] if limit is not None else []
     made = _Deployment({one.state.name: one for one in found}, folder, arguments, generate)
-    done = run_stacks([stack.node.id for stack in todo], made.run, as_json=as_json, verbose=verbose)
+    done = run_each([stack.node.id for stack in todo], made.run, kind="stack", as_json=as_json, verbose=verbose)
     show_done(found, {**dict.fromkeys(made.found, ()), **made.rows}, done, "Deployed", start, as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
         raise MlkeysError(made.problem(failed[0]))

@@ -30,7 +30,7 @@ from mlkeys._commands.project import (
     synthesised,
     verbose_option,
 )
-from mlkeys._commands.stacks import run_stacks
+from mlkeys._commands.stacks import run_each
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack, root_of
@@ -92,7 +92,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     def run(name: str, show: TextIO | None) -> Run:
         return _destroy(found[name], folder, show, rows[name], force=protected_keys)
 
-    done = run_stacks([*rows], run, as_json=as_json, verbose=verbose)
+    done = run_each([*rows], run, kind="stack", as_json=as_json, verbose=verbose)
     show_done(compares, rows, done, "Destroyed", start, usual=(DELETED, KEPT), as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
         raise MlkeysError(f"Stack {failed[0]} was not destroyed completely. Fix the errors and rerun.")

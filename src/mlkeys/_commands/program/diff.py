@@ -29,7 +29,7 @@ from mlkeys._commands.project import (
     synthesised,
     verbose_option,
 )
-from mlkeys._commands.stacks import run_stacks, show_report
+from mlkeys._commands.stacks import run_each, show_report
 from mlkeys._errors import MlkeysError
 from mlkeys._record.left import lines
 
@@ -85,7 +85,9 @@ def command(  # noqa: PLR0913  each is an argument of the command
     todo = chosen(app, stacks, gone.stacks)
     found = compared(app, gone, program, todo, Choices(delete_keys, forget=forget_host, adopt=adopt), folder)
     by_name = {one.state.name: one for one in found}
-    done = run_stacks([*by_name], partial(_compare, by_name, folder), as_json=as_json, verbose=verbose, go_on=True)
+    done = run_each(
+        [*by_name], partial(_compare, by_name, folder), kind="stack", as_json=as_json, verbose=verbose, go_on=True
+    )
     if as_json:
         show_report([*done], done, "stack", _details)
         sys.exit(_verdict(done, fail=fail))
