@@ -31,8 +31,9 @@ def unknown_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def place_of(row: Mapping[str, Any]) -> str:
-    line = f":{row['line']}" if row.get("line") else ""
-    return f"{row['host']}:{row['path']}{line}"
+    """The host with path and line: an entry of a document has no line, and a host of which nothing is known no path."""
+    path, line = (f":{row[name]}" if row.get(name) else "" for name in ("path", "line"))
+    return f"{row['host']}{path}{line}"
 
 
 def some(rows: Sequence[Mapping[str, Any]], *, reasons: bool = False) -> str:
@@ -50,9 +51,9 @@ def described(rows: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(shown[:_LISTED]) + (f"; and {len(shown) - _LISTED} more" if len(shown) > _LISTED else "")
 
 
-def listed(places: Sequence[str], total: int | None = None) -> str:
+def listed(places: Sequence[str], total: int | None = None, *, most: int = _LISTED) -> str:
     number = len(places) if total is None else total
-    shown = places[:_LISTED]
+    shown = places[:most]
     return ", ".join(shown) + (f" and {number - len(shown)} more" if number > len(shown) else "")
 
 

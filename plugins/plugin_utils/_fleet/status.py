@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.durations import age_text
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account_words import listed, place_of
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import ELSEWHERE, PACKED, files_by_key
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
@@ -42,7 +44,7 @@ _SLACK = 2 * 3600
 _NOT_SEARCHED = ("compressed", "dangling", "output", DELETED, PACKED)
 
 # This many places of ciphertexts are listed.
-_LISTED = 5
+_some = partial(listed, most=5)
 # The same where a command follows, which must be in sight.
 _EXAMPLES = 2
 
@@ -106,7 +108,7 @@ class _Key:
         hosts = len({host for number in versions for host in self.hosts[number]})
         use = "1 ciphertext" if len(places) == 1 else f"{len(places)} ciphertexts"
         where = f"on {hosts} host{'' if hosts == 1 else 's'} still use{'s' if len(places) == 1 else ''}"
-        return f"{use} {where} {' and '.join(f'v{number}' for number in versions)}: {_some(places, _EXAMPLES)}."
+        return f"{use} {where} {' and '.join(f'v{number}' for number in versions)}: {listed(places, most=_EXAMPLES)}."
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def status(
     for row in found.rows:
         if row not in unknown:
             key = known[row["backend"], row["key"]]
-            key.add(row["version"], str(row["host"]), _place(row))
+            key.add(row["version"], str(row["host"]), place_of(row))
             row["state"] = key.state(row["version"])
     elsewhere = files_by_key(found.elsewhere, (key.path for key in known.values()), lambda row: _owner(row, known))
     complete = not (found.missing or found.unread or any(map(_is_nobodys, unknown)))
@@ -191,11 +193,8 @@ class _Found:
         host = str(variables["inventory_hostname"])
         answers = [variables.get(name) or {} for name in (SEEN_HERE, SEEN)]
         for answer in answers:
-            for name, rows in (
-                ("ciphertexts", self.rows),
-                ("unread", self.unread),
-                ("not_searched", self.not_searched),
-            ):
+            named = {"ciphertexts": self.rows, "unread": self.unread, "not_searched": self.not_searched}
+            for name, rows in named.items():
                 rows += [{"host": host, **row} for row in answer.get(name, ())]
         # The discovery of encrypted vars files has places of its own.
         for row in (variables.get(PROJECT) or {}).get("unread", ()):
@@ -221,22 +220,11 @@ class _Found:
         yield from (_unseen(host, why) for host, why in self.missing.items())
         for severity, rows in ((ERROR, self.unread), (NOTE, self.not_searched)):
             if rows:
-                places = [f"{_of_host(row)} ({row['reason']})" for row in rows]
+                places = [f"{place_of(row)} ({row['reason']})" for row in rows]
                 yield {"severity": severity, "text": f"Not searched: {_some(places)}."}
         for service in self.services:
             yield from _start_problems(service, logins.site)
             yield from _login_problems(service, logins)
-
-
-def _place(row: Mapping[str, Any]) -> str:
-    # An entry of a document in a KV engine has no line.
-    line = f":{row['line']}" if row["line"] else ""
-    return f"{_of_host(row)}{line}"
-
-
-def _of_host(row: Mapping[str, Any]) -> str:
-    # A host that declares nothing has no path.
-    return f"{row['host']}:{row['path']}" if row["path"] else str(row["host"])
 
 
 def _unknown(rows: Iterable[dict[str, Any]], known: Mapping[tuple[str, str], _Key]) -> list[dict[str, Any]]:
@@ -261,13 +249,16 @@ def _is_nobodys(row: Mapping[str, Any]) -> bool:
 
 def _unplaced_problems(unknown: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
     rows = list(unknown)
-    nobodys = [_place(row) for row in rows if _is_nobodys(row)]
-    foreign = [_place(row) for row in rows if not _is_nobodys(row)]
+    nobodys = [place_of(row) for row in rows if _is_nobodys(row)]
+    foreign = [place_of(row) for row in rows if not _is_nobodys(row)]
     if nobodys:
         text = f"{_count(nobodys)} of no key that is known, or bound to an unknown context: {_some(nobodys)}."
         yield {"severity": WARNING, "text": text}
     if foreign:
-        yield {"severity": NOTE, "text": f"{_count(foreign)} of keys that are not listed: {_some(foreign)}."}
+        yield {
+            "severity": NOTE,
+            "text": f"{_count(foreign)} of keys that are not listed: {_some(foreign)}.",
+        }
 
 
 def _owner(row: Mapping[str, Any], known: Mapping[tuple[str, str], _Key]) -> str:
@@ -282,7 +273,7 @@ def _elsewhere_problems(
     used = {key.path for key in keys if any(key.counts.values())}
     for path, rows in elsewhere.items():
         if rows:
-            places = [f"{_of_host(row)} ({row['reason']})" for row in rows]
+            places = [f"{place_of(row)} ({row['reason']})" for row in rows]
             severity = WARNING if path in used else NOTE
             yield {"severity": severity, "text": f"Elsewhere in the project: {_some(places)}.{_DECLARE}"}
 
@@ -367,7 +358,10 @@ def _problems(
     lost = key.between(0, key.floor)
     if lost:
         since = f" (v{key.floor} was created at {key.created[key.floor]})" if key.created.get(key.floor) else ""
-        add(ERROR, f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt{since}: {_some(lost)}.")
+        add(
+            ERROR,
+            f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt{since}: {_some(lost)}.",
+        )
     behind = key.behind()
     if behind:
         add(WARNING, f"{behind} The latest is v{key.latest}. Run: {rotate}")
@@ -404,8 +398,3 @@ def _line(key: Mapping[str, Any]) -> str:
 
 def _count(places: Sequence[str]) -> str:
     return "1 ciphertext is" if len(places) == 1 else f"{len(places)} ciphertexts are"
-
-
-def _some(places: Sequence[str], most: int = _LISTED) -> str:
-    more = f" and {len(places) - most} more" if len(places) > most else ""
-    return ", ".join(places[:most]) + more

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, KeysView, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 
 from mlkeys._errors import MlkeysError
 from mlkeys._stored import secrets as stored
@@ -42,9 +42,15 @@ class Secrets:
     It reads the files, logs in and decrypts when a secret is first used: all secrets of a key with one request. It does
     so again after the lifetime, after a SIGHUP, and when a file has changed. Threads and forked processes may share it.
 
-    It has the methods of a mapping, but is none for `isinstance`: debug pages and error trackers unpack the mappings,
-    sets and sequences that they find in a frame. Its representation shows no value, and it cannot be pickled.
+    It has methods of a mapping, but is none for `isinstance`: debug pages and error trackers unpack the mappings,
+    sets and sequences that they find in a frame. Its representation shows no value, and it cannot be pickled. Neither
+    `dict()` nor `vars()` takes its values out: web frameworks try both for objects that they encode as JSON.
     """
+
+    __slots__ = (
+        *("_paths", "_names", "_lifetime", "_keep_stale", "_core_dumps", "_held", "_renewing", "_connecting"),
+        *("_failed", "_work", "__weakref__"),
+    )
 
     def __init__(
         self,
@@ -83,9 +89,11 @@ class Secrets:
         # That of a mapping would hide why a secret does not decrypt.
         return name in self._current().values
 
-    def keys(self) -> KeysView[str]:
-        """The names of the secrets."""
-        return KeysView(cast("Mapping[str, str]", self))
+    def keys(self) -> NoReturn:
+        """Refuse, with a `TypeError`, what `dict()` and `**` begin with."""
+        raise TypeError(
+            "This would take out all secrets. For their names use list(); for all values, dict() of items()."
+        )
 
     def values(self) -> Entries[str]:
         """The texts of the secrets."""

@@ -58,6 +58,11 @@ def test_a_changed_file_starts_the_program_again_or_sends_a_signal(
         # Two looks at a file that was written again as it was: nothing happens.
         stored.write_bytes(stored.read_bytes())
         time.sleep(1.5)
+        # Nor where it is away for a moment, and back while a process decrypts.
+        away = stored.rename("away")
+        time.sleep(1)
+        away.rename(stored)
+        time.sleep(1.5)
         invoke("set", str(stored), "openai_api_key", stdin="sk-second")
         if number:
             assert started.stdout.readline() == b"hup\n"

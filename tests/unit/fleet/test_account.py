@@ -229,7 +229,7 @@ def test_a_host_that_declares_nothing_at_all_holds_the_floor(more: dict[str, Any
     assert "b (it declares nothing to search: set vault_transit_host_paths" in reason
     accepted = made(one, accept_unread=["b:*"])
     assert (accepted["blocking"], accepted["clean"], accepted["hosts"]) == ([], False, [])
-    assert accepted["accepted"] == ["b:"]
+    assert accepted["accepted"] == ["b"]
 
 
 def test_of_many_hosts_some_are_in_the_reason_and_all_in_the_account() -> None:

@@ -195,16 +195,13 @@ def command(
     environment = _new_values(options["replaced"])
     if options["trim_anyway"] and not options["dry_run"]:
         _confirm_losses(list(rotations.values()), options, environment)
-    wanted: dict[str, Wanted] = {}
+    run, wanted = _runner(rotations, options, environment)
     # A failure of one key must not hold up the others.
-    run = _runner(rotations, options, environment, wanted)
     done = run_each([*rotations], run, kind="key", as_json=as_json, verbose=verbose, go_on=True)
     if as_json:
         show_report([*rotations], done, "key", lambda name, ran: {**_details(ran), "searched": rotations[name].places})
     else:
-        show_done([*rotations], done, "key")
-        _show(done, wanted)
-        _show_places(rotations.values())
+        _show(rotations, done, wanted)
     if failed := [name for name, ran in done.items() if ran.status]:
         raise MlkeysError(f"Not finished: {', '.join(failed)}. {what_helps(failed, done)}")
 
@@ -223,13 +220,10 @@ def _is_unchanged(ran: Run) -> bool:
 
 
 def _runner(
-    rotations: Mapping[str, Rotation], options: Options, environment: Mapping[str, str], wanted: dict[str, Wanted]
-) -> Callable[[str, TextIO | None], Run]:
-    """Returns what runs a rotation by its name.
-
-    Args:
-        wanted: gets what makes each of them finished.
-    """
+    rotations: Mapping[str, Rotation], options: Options, environment: Mapping[str, str]
+) -> tuple[Callable[[str, TextIO | None], Run], Mapping[str, Wanted]]:
+    """Return what runs a rotation by its name, and, of those that ran, what makes them finished."""
+    wanted: dict[str, Wanted] = {}
     proofs: dict[tuple[object, ...], dict[str, Proof]] = {}
 
     def run(name: str, show: TextIO | None) -> Run:
@@ -244,7 +238,7 @@ def _runner(
             ran.status = ran.status or 1
         return ran
 
-    return run
+    return run, wanted
 
 
 def _check(options: Options) -> None:
@@ -299,7 +293,9 @@ def _details(run: Run) -> Mapping[str, object]:
     return {"account": account.document if account is not None else None}
 
 
-def _show(done: Mapping[str, Run], wanted: Mapping[str, Wanted]) -> None:
+def _show(rotations: Mapping[str, Rotation], done: Mapping[str, Run], wanted: Mapping[str, Wanted]) -> None:
+    """Show what was changed, and the accounts."""
+    show_done([*rotations], done, "key")
     console = output()
     for name, run in done.items():
         account = account_in(run.stats)
@@ -307,6 +303,7 @@ def _show(done: Mapping[str, Run], wanted: Mapping[str, Wanted]) -> None:
             console.print(f"\n{_without_account(name, run)}", style="red")
         else:
             show_account(account, wanted[name], _words(), console)
+    _show_places(rotations.values())
 
 
 def _show_places(rotations: Iterable[Rotation]) -> None:

@@ -126,7 +126,8 @@ class _Place(click.Path):
     is_flag=True,
     default=True,
     flag_value=False,
-    help="Start with an empty environment. With --keep-login, the login and its connection are kept.",
+    help="Pass on no variables but PATH, HOME, USER, LANG, LC_*, TERM and TZ. With --keep-login, those of the login "
+    "and its connection, too.",
 )
 @click.option("--keep-login", is_flag=True, help="Pass the token or login of the environment to COMMAND.")
 @click.option("--watch", is_flag=True, help="Start COMMAND again when a file changes.")

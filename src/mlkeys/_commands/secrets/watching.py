@@ -204,7 +204,7 @@ class _Watcher:
             return program
         with closing(fresh.channel):
             try:
-                after = self._handed_over(fresh, program)
+                after = self._handed_over(fresh, program, lambda: _contents(marks) == contents)
             except PermissionError:
                 self._say("the program belongs to another user by now, and gets no signals from mlkeys.")
                 after = None
@@ -215,8 +215,12 @@ class _Watcher:
             fresh.process.wait()
         return after or program
 
-    def _handed_over(self, fresh: _Inner, program: _Inner) -> _Inner | None:
+    def _handed_over(self, fresh: _Inner, program: _Inner, is_same: Callable[[], bool]) -> _Inner | None:
         """What `_renewed` does once a process has begun to decrypt. ``None`` if it cannot, or a signal came meanwhile.
+
+        Args:
+            is_same: whether the files hold what they held before it began. It may have read what is not known here,
+                such as the files as they were, because one was away for a moment. The next look decides.
 
         Raises:
             PermissionError: the program cannot get signals.
@@ -228,7 +232,7 @@ class _Watcher:
             # It has said why, and ends.
             fresh.process.wait()
             self._say(problem)
-        if problem or program.has_ended() or self._child.received is not None:
+        if problem or program.has_ended() or self._child.received is not None or not is_same():
             return None
         if self._given.number is not None:
             fresh.channel.let_go()
