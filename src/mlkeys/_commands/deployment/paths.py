@@ -15,9 +15,7 @@ from pathlib import Path
 
 from mlkeys._commands.deployment.state import StackState
 from mlkeys._commands.playbook import ansible_playbook
-from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Files, Made
-from mlkeys._shared.suggestions import did_you_mean
 
 #: Evaluated paths by template, by host.
 Paths = Mapping[str, Mapping[str, str]]
@@ -112,21 +110,3 @@ def _with_paths(made: Made, changed: Callable[[str], str], hosts: Collection[str
         }
 
     return replace(made, files=of(made.files), agents=of(made.agents))
-
-
-def forget_hosts(states: Collection[StackState], names: Collection[str]) -> None:
-    """Take hosts that do not exist any more out of the records.
-
-    Raises:
-        MlkeysError: no record has one, or the program has it.
-    """
-    known = {host for state in states for host in state.former.files}
-    for name in names:
-        if any(name in state.wanted.hosts for state in states):
-            raise MlkeysError(f"--forget-host {name}: the program has files for this host. Take it out first.")
-        if name not in known:
-            near = did_you_mean(name, known)
-            raise MlkeysError(f"--forget-host {name}: no former deployment made files on this host.{near}")
-    for state in states:
-        if state.record is not None and names:
-            state.record = state.record.with_made(state.former.without_hosts(names))
