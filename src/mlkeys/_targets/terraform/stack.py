@@ -113,7 +113,7 @@ class TerraformStack:
             body = body_of_signature(element, self._view, self._key_name(element.key), self._render)
             self._put(element, "data", type_of(element), terraform_name(self._name(element)), body)
         elif (kind := kind_of(element)) is not None:
-            body = self._owner.named(body_of(element, kind, self._render))
+            body = self._owner.named(body_of(self._view, element, kind, self._render))
             self._finish(element, body)
             name = terraform_name(self._name(element))
             self._put(element, "resource", kind.type, name, body)
