@@ -420,6 +420,7 @@ own = vault.TransitSecretBackendKey(two, "k", backend=t.path, name="two", derive
 export("again", own.encrypt(key.decrypt(first), name="again"))
 own.grant_decrypt(vault.Policy(two, "ENGINEp"))
 theirs = vault.TransitSecretBackendKey.from_existing(two, "theirs", name="theirs", backend="ENGINE")
+export("found", theirs.decrypt(theirs.encrypt(Secret.env("KEY_1"), name="found")), scope=two)
 EncryptedVars(two, "v", key=key, secrets={"shared": Secret.env("KEY_1")})
 export("ciphertext", first.ciphertext, scope=two)
 export("plain", key.decrypt(first).plaintext, scope=two)
@@ -444,11 +445,14 @@ def test_a_stack_uses_what_another_one_makes(site: Site) -> None:
     site.bao.done("POST", f"{site.engine}/keys/theirs", {"derived": True})
     site.bao.done("POST", f"{site.engine}/keys/theirs/rotate", {})
     site.run("deploy")
-    assert site.decrypted() == {"one/key_a": VALUE, "one/shared": VALUES["KEY_1"], "two/again": VALUE}
+    shared = {"one/shared": VALUES["KEY_1"], "theirs/found": VALUES["KEY_1"]}
+    assert site.decrypted() == {"one/key_a": VALUE, "two/again": VALUE, **shared}
     shown = json.loads(site.run("output", "--json", "--show-secrets", "--stack", "two")[0])
     assert shown["version"] == "v1 v2"
     assert shown["ciphertext"].startswith("vault:v1:")
     assert shown["plain"] == VALUE
+    # The program does not say that this key is derived.
+    assert shown["found"] == VALUES["KEY_1"]
     assert changes(site.run("deploy")[0]) == 0
     # What a check does not encrypt it cannot decrypt either: it announces the files.
     site.write(program.replace('HostConfig(two, "f",', NEW_SECRETS))
