@@ -27,10 +27,11 @@ requirements:
 options:
   floors:
     description:
-      - Versions to keep O(keys[].min_decryption_version) and O(keys[].min_encryption_version) at. The names of the
-        dictionary are the path of the engine and the name of the key, for example V(transit/ml-api-key).
-      - Applies to listed keys that set neither option. The playbook C(mlkeys.transit.rotate) writes such a dictionary
-        to the file C(vault_transit_rotate_floors_file).
+      - Versions below which O(keys[].min_decryption_version) and O(keys[].min_encryption_version) of listed keys do not
+        go. The names of the dictionary are the path of the engine and the name of the key, for example
+        V(transit/ml-api-key).
+      - A listed key that sets a lower version, or none, keeps this one. The playbook C(mlkeys.transit.rotate) writes
+        such a dictionary to the file C(vault_transit_rotate_floors_file).
     type: dict
     default: {}
   on_error:

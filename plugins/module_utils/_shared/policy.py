@@ -52,6 +52,12 @@ def _union(rules: Sequence[Rule]) -> Rule:
     capabilities = tuple(name for name in CAPABILITIES if name in allowed_somewhere)
     restrictions = [rule.allowed for rule in rules if rule.allowed is not None]
     if len(restrictions) < len(rules):
+        free = {name for rule in rules if rule.allowed is None for name in rule.capabilities}
+        if more := [name for name in capabilities if name not in free]:
+            raise ValueError(
+                f"two rules for '{first.path}' cannot be one: one restricts parameters for {', '.join(more)}, and the "
+                "other one has no restriction"
+            )
         return Rule(first.path, capabilities)
     for rule, allowed in zip(rules, restrictions):
         if allowed.keys() != restrictions[0].keys() or set(rule.required) != set(first.required):
@@ -190,7 +196,7 @@ def merged(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     """One rule for each path, by path. Of two rules for a path the server uses the last one alone.
 
     Raises:
-        ValueError: two rules for one path restrict different parameters.
+        ValueError: two rules for one path restrict different parameters, or one of them frees what the other restricts.
     """
     found: dict[str, list[Rule]] = {}
     for rule in rules:

@@ -148,18 +148,23 @@ def keys_request(options: Mapping[str, Any]) -> KeysRequest:
 
 
 def _floored(given: Mapping[str, Any], place: tuple[str, str], floors: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The options of a key, with the known floor where they name none.
+    """The options of a key, none of whose floors is below the known one.
 
     Raises:
         InvalidOption: the floor is not a version.
     """
     name = "/".join(place)
-    if name not in floors or any(given.get(option) is not None for option in FLOORS):
+    if name not in floors:
         return given
     floor = str(floors[name])
     if not floor.isdigit():
         raise InvalidOption(f"floors: '{name}' must be the number of a version.")
-    return {**given, **dict.fromkeys(FLOORS, int(floor))}
+    raised = dict(given)
+    lowest = int(floor)
+    for option in FLOORS:
+        # A version that the server decrypts no more cannot encrypt either.
+        lowest = raised[option] = max(lowest, given.get(option) or 0)
+    return raised
 
 
 def _checked(given: Mapping[str, Any], place: tuple[str, str], positions: Sequence[str]) -> Entry:

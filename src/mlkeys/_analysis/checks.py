@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
+from mlkeys._analysis.places import place
 from mlkeys._analysis.view import Pointer, View
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.auth import AppRoleAuth
@@ -27,6 +28,7 @@ from mlkeys._model.reference import looking
 from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct, Validation
 from mlkeys._providers.literals import hidden, named_form, secret_form, secrets_in
+from mlkeys._shared._attributes.key import FLOORS
 from mlkeys._shared.suggestions import did_you_mean
 
 #: How many unknown names of a key are reported one by one.
@@ -77,14 +79,33 @@ def without_secrets(view: View, problems: Iterable[Problem]) -> tuple[Problem, .
     )
 
 
-def warnings_of(view: View) -> tuple[Problem, ...]:
-    """Return the warnings that are not acknowledged."""
+def warnings_of(view: View, floors: Mapping[Stack, Mapping[str, int]]) -> tuple[Problem, ...]:
+    """Return the warnings that are not acknowledged.
+
+    Args:
+        floors: what rotations raised `min_decryption_version` of keys to, as ENGINE/KEY, by stack.
+    """
     return tuple(
         Problem(construct.node.path, location.seen_from(view.app.node.folder), f"warning {id_}: {text}")
         for construct in view.app.node.walk()
-        for id_, text, location in _warnings(view, construct)
+        for id_, text, location in (*_warnings(view, construct), *_floor_warnings(view, construct, floors))
         if not any(("acknowledged", id_) in scope.node.metadata for scope in construct.node.scopes)
     )
+
+
+def _floor_warnings(
+    view: View, construct: Construct, floors: Mapping[Stack, Mapping[str, int]]
+) -> Iterator[tuple[str, str, Location]]:
+    """Yield a warning for each version that a program sets and a rotation has raised."""
+    if not isinstance(construct, TransitSecretBackendKey) or (stack := view.stack_of[construct]) is None:
+        return
+    _, name = place(view, construct) or ("", "")
+    floor = floors.get(stack, {}).get(name, 0)
+    for option in FLOORS:
+        given = construct.values.get(option)
+        if isinstance(given, int) and given < floor:
+            text = f"{option}={given} has no effect: a rotation raised it to {floor}. Take it out of the program."
+            yield "lower-floor", text, construct.node.location
 
 
 def _warnings(view: View, construct: Construct) -> Iterator[tuple[str, str, Location]]:

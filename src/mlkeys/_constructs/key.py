@@ -39,8 +39,9 @@ class TransitSecretBackendKey(KeyResource):
             0 (default): never.
         deletion_allowed: allow deletion of the key. Default: False.
         min_decryption_version: oldest version that may decrypt (the floor). Signatures of older ones can no longer be
-            verified. Default: 1.
-        min_encryption_version: oldest version that may encrypt or sign. 0 (default): any that may decrypt.
+            verified. Rotations raise it, and then a lower one has no effect. Default: 1.
+        min_encryption_version: oldest version that may encrypt or sign. Rotations raise it, and then a lower one has
+            no effect. 0 (default): any that may decrypt.
         external_key_ref: reference of an `external-key`, `CONFIG:KEY`. OpenBao only. Cannot be changed later.
         managed_key_name: name of the key behind a `managed_key`. Vault only. Cannot be changed later.
         managed_key_id: UUID of the key behind a `managed_key`. Vault only. Cannot be changed later.

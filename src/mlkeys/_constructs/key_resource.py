@@ -133,7 +133,8 @@ class KeyResource(Resource):
         Args:
             name: name of the key.
             backend: path of the engine. Default: `transit`.
-            derived: whether the key is derived. Default: False.
+            derived: whether the key is derived, which grants for single secrets require. What the program encrypts gets
+                its name as context in either case. Default: False.
         """
         made = cls._existing(scope, id_, {"name": name, "backend": backend, "derived": derived})
         made._prepare()  # noqa: SLF001
@@ -163,6 +164,11 @@ class KeyResource(Resource):
     def derived(self) -> bool:
         """Whether each ciphertext is bound to a context, here its name."""
         return self.values.get("derived") is True
+
+    @property
+    def takes_context(self) -> bool:
+        """Whether requests have a context. A key that exists already may be derived, and ignores it if not."""
+        return self.derived or not self.managed
 
     @property
     def type(self) -> str:

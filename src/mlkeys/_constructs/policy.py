@@ -10,12 +10,12 @@ from typing import Literal, Self, TypeAlias
 
 from mlkeys._model.attributes import choice_problem
 from mlkeys._model.element import Element
-from mlkeys._model.location import call_site
+from mlkeys._model.location import Location, call_site
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct, where
 from mlkeys._model.types import MAPPING, TEXT, TEXTS, all_now, named_now, now, optional, taken
 from mlkeys._providers.literals import shown
-from mlkeys._shared.policy import CAPABILITIES, RESERVED, Rule, merged
+from mlkeys._shared.policy import CAPABILITIES, RESERVED, Rule
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
 
@@ -48,7 +48,7 @@ class Policy(Element):
         self.description: str = taken(self, "description", description, TEXT)
         self.aliases: tuple[str, ...] = all_now(self, "aliases", taken(self, "aliases", aliases, TEXTS))
         # Without duplicates, in order.
-        self._rules: dict[Hashable, Rule] = {}
+        self._rules: dict[Hashable, tuple[Rule, Location]] = {}
         if not _NAME.fullmatch(self.policy_name):
             # It is also the name of a file.
             self.node.add_problem(
@@ -95,16 +95,10 @@ class Policy(Element):
     def add(self, rule: Rule) -> None:
         """Add a rule."""
         allowed = None if rule.allowed is None else tuple(sorted(rule.allowed.items()))
-        self._rules.setdefault((str(rule.path), rule.capabilities, allowed, rule.required), rule)
+        self._rules.setdefault((str(rule.path), rule.capabilities, allowed, rule.required), (rule, call_site()))
 
     def _validate(self) -> list[str]:
-        if not self._rules:
-            return ["the policy has no rules"]
-        try:
-            merged(self.rules)
-        except ValueError as problem:
-            return [str(problem)]
-        return []
+        return [] if self._rules else ["the policy has no rules"]
 
     @property
     def name(self) -> Reference:
@@ -114,7 +108,11 @@ class Policy(Element):
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules, in the order of the program; several may be for one path."""
-        return tuple(self._rules.values())
+        return tuple(rule for rule, _ in self._rules.values())
+
+    def lines(self) -> Iterable[tuple[Rule, Location]]:
+        """Return each rule with the line of the program that added it."""
+        return self._rules.values()
 
     def known(self, attribute: str, /) -> object | None:
         return self.policy_name if attribute == "name" else None

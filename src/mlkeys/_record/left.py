@@ -57,13 +57,14 @@ def left(former: Made, present: Made, named: Collection[str] = (), *, everything
         agents=gone.agents,
         hosts=gone.hosts,
     )
+    files = _delivered(gone.files, taken=False)
     kept = Made(
         # Others may have roles there.
         auth_methods=gone.auth_methods,
         keys=gone.keys - deleted.keys,
         engines=gone.engines - deleted.engines,
-        files=_delivered(gone.files, taken=False),
-        hosts=gone.hosts,
+        files=files,
+        hosts={host: gone.hosts[host] for host in files if host in gone.hosts},
     )
     return Left(deleted, kept)
 

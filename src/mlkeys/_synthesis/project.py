@@ -4,19 +4,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from mlkeys._constructs.host_config import HostConfig
 from mlkeys._errors import MlkeysError
-from mlkeys._model.stack import Root
+from mlkeys._model.stack import Root, Stack
 from mlkeys._shared._files.folders import Folder, folder_at, opened
 from mlkeys._shared._files.reading import opened_to_read
 from mlkeys._shared._files.replacing import File, NewFile
 from mlkeys._synthesis import former_files
 from mlkeys._synthesis.synth import MANIFEST, Synthesis, synthesize
+from mlkeys._targets.state_names import FLOORS_FILE, folder_of
 
 # Generated files are for everybody whom the user's umask lets read them.
 _MODE = 0o666
@@ -26,7 +28,8 @@ def synthesize_for(app: Root, outdir: Path) -> Synthesis:
     """Synthesize an app for an output folder."""
     program = Path(app.node.folder or ".").absolute()
     sources = _sources(app, program)
-    return synthesize(app, sources=sources, program_folder=Path(os.path.relpath(program, outdir.absolute())).as_posix())
+    folder = Path(os.path.relpath(program, outdir.absolute())).as_posix()
+    return synthesize(app, sources=sources, program_folder=folder, floors=_floors(app, program))
 
 
 def write_app(app: Root, outdir: Path) -> Synthesis:
@@ -46,6 +49,17 @@ def _sources(app: Root, program: Path) -> dict[str, str]:
                 found[name] = _text(program / name)
             except (OSError, UnicodeDecodeError):
                 continue  # a check reports it, with its place in the program
+    return found
+
+
+def _floors(app: Root, program: Path) -> dict[Stack, dict[str, int]]:
+    """Return what rotations raised the floors of keys to. What cannot be read, a deployment refuses."""
+    found = {}
+    for stack in app.stacks:
+        with suppress(OSError, ValueError, RecursionError):
+            given = json.loads(_text(program / folder_of(stack.stored_as) / FLOORS_FILE))
+            if isinstance(given, dict):
+                found[stack] = {name: floor for name, floor in given.items() if isinstance(floor, int)}
     return found
 
 

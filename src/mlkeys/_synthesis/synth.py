@@ -37,12 +37,19 @@ class Synthesis:
     warnings: tuple[Problem, ...]
 
 
-def synthesize(app: Root, *, sources: Mapping[str, str] | None = None, program_folder: str = "..") -> Synthesis:
+def synthesize(
+    app: Root,
+    *,
+    sources: Mapping[str, str] | None = None,
+    program_folder: str = "..",
+    floors: Mapping[Stack, Mapping[str, int]] | None = None,
+) -> Synthesis:
     """Validate an app and return its files.
 
     Args:
         sources: contents of the templates that the program names.
         program_folder: path from the output folder to the folder of the program.
+        floors: what rotations raised `min_decryption_version` of keys to, as ENGINE/KEY, by stack.
 
     Raises:
         AppInvalid: with all problems of the app.
@@ -54,12 +61,12 @@ def synthesize(app: Root, *, sources: Mapping[str, str] | None = None, program_f
         problems = problems_of(view) or target_problems_of(view, sources or {})
         if problems:
             raise AppInvalid(without_secrets(view, problems))
-        return _rendered(view, sources or {}, program_folder)
+        return _rendered(view, sources or {}, program_folder, warnings_of(view, floors or {}))
     finally:
         app.node.unlock()
 
 
-def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Synthesis:
+def _rendered(view: View, sources: Mapping[str, str], program_folder: str, warnings: tuple[Problem, ...]) -> Synthesis:
     files: dict[str, str] = {}
     addresses: dict[str, dict[str, str]] = {}
     stacks: dict[str, Any] = {}
@@ -87,7 +94,6 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
         entry["outputs"] = _outputs(view, stack)
         entry["dependencies"] = sorted(other.node.id for other in view.needed_stacks(stack))
         stacks[stack.node.id] = entry
-    warnings = warnings_of(view)
     _refuse_marks(view.app, files)
     files["tree.json"] = json_text({"version": "tree-0.1", "tree": tree_of(view.app, addresses)})
     manifest = {

@@ -10,13 +10,14 @@ from mlkeys._analysis.view import View
 from mlkeys._errors import Problem
 from mlkeys._model.stack import Stack
 from mlkeys._targets.names import length_problem
+from mlkeys._targets.policies import policy_problems
 
 
 def target_problems_of(view: View, sources: Mapping[str, str]) -> tuple[Problem, ...]:
     """Return the problems that only the targets of the app have."""
     found: list[Problem] = []
     for element in view.elements:
-        texts: list[str] = []
+        texts: list[str] = [*policy_problems(view, element)]
         if "ansible" in view.app.targets:
             from mlkeys._targets.ansible.checks import ansible_problems  # noqa: PLC0415  as in synthesis
 

@@ -13,13 +13,16 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from mlkeys._record.record import parsed
 from tests.cdk.command import changes, mlkeys
 from tests.integration.support.plays import approle as login_of
 from tests.support.collection import collections_path
@@ -55,6 +58,29 @@ class Site:
         done = subprocess.run(shell, cwd=self.folder, env=env, timeout=300, check=False)
         assert done.returncode == 0, log.read_text()
         return changes(log.read_text())
+
+    def killed_when(self, happened: Callable[[], bool]) -> None:
+        """Kill a deployment as soon as something has happened, and wait for the end of all that it started."""
+        login = {"BAO_ADDR": self.bao.addr, "BAO_TOKEN": self.bao.token}
+        env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections_path()), "KEY_A": VALUE, **login}
+        command = [sys.executable, "-m", "mlkeys", "deploy"]
+        with subprocess.Popen(
+            command, cwd=self.folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+        ) as p:
+            while not happened():
+                assert p.poll() is None, "it ended before"
+                time.sleep(0.001)
+            p.kill()
+        while self.is_used():
+            time.sleep(0.01)
+
+    def is_used(self) -> bool:
+        """Whether a process works in the folder."""
+        for link in Path("/proc").glob("[0-9]*/cwd"):
+            with suppress(OSError):
+                if link.readlink().is_relative_to(self.folder):
+                    return True
+        return False
 
     def changes(self, *arguments: str) -> int:
         return changes(self.run("deploy", *arguments)[0])
@@ -170,6 +196,29 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
     site.bao.done("DELETE", f"{site.engine}/keys/one")
     shown = " ".join("".join(site.run("deploy", status=1)).split())
     assert f"master_key, more: mlkeys.state/app/{site.engine}/one.transit.yml has it, and the server does not" in shown
+
+
+@pytest.mark.parametrize("moment", ["recorded", "stored", "on a host"])
+def test_a_killed_deployment_loses_no_random_secret(site: Site, tmp_path: Path, moment: str) -> None:
+    site.write(GENERATED.replace("HOSTS", str(tmp_path / "hosts")))
+    state, host = site.folder / "mlkeys.state" / "app", tmp_path / "hosts" / "h1.env"
+    record, stored = state / "record.json", state / site.engine / "one.transit.yml"
+    moments = {"recorded": record, "stored": stored, "on a host": host}
+    site.killed_when(moments[moment].exists)
+    text = record.read_text()
+    assert parsed(text).text() == text
+    if host.exists():
+        assert parsed(text).made.generated == {f"{site.engine}/one/master_key"}
+    value = site.decrypted().get("one/master_key") if stored.exists() else None
+    clone, elsewhere = site.clone(tmp_path / "clone"), tmp_path / "elsewhere"
+    clone.run("deploy")
+    assert value in (None, clone.secret())
+    ciphertext = host.read_text().strip().removeprefix("MASTER=")
+    assert ciphertext in (clone.folder / stored.relative_to(site.folder)).read_text()
+    again = clone.clone(elsewhere)
+    assert again.changes() == 0
+    status = ["git", "status", "--porcelain"]
+    assert subprocess.run(status, cwd=elsewhere, check=True, capture_output=True, text=True).stdout == ""
 
 
 COPY = """
@@ -371,6 +420,7 @@ own = vault.TransitSecretBackendKey(two, "k", backend=t.path, name="two", derive
 export("again", own.encrypt(key.decrypt(first), name="again"))
 own.grant_decrypt(vault.Policy(two, "ENGINEp"))
 theirs = vault.TransitSecretBackendKey.from_existing(two, "theirs", name="theirs", backend="ENGINE")
+export("found", theirs.decrypt(theirs.encrypt(Secret.env("KEY_1"), name="found")), scope=two)
 EncryptedVars(two, "v", key=key, secrets={"shared": Secret.env("KEY_1")})
 export("ciphertext", first.ciphertext, scope=two)
 export("plain", key.decrypt(first).plaintext, scope=two)
@@ -395,11 +445,14 @@ def test_a_stack_uses_what_another_one_makes(site: Site) -> None:
     site.bao.done("POST", f"{site.engine}/keys/theirs", {"derived": True})
     site.bao.done("POST", f"{site.engine}/keys/theirs/rotate", {})
     site.run("deploy")
-    assert site.decrypted() == {"one/key_a": VALUE, "one/shared": VALUES["KEY_1"], "two/again": VALUE}
+    shared = {"one/shared": VALUES["KEY_1"], "theirs/found": VALUES["KEY_1"]}
+    assert site.decrypted() == {"one/key_a": VALUE, "two/again": VALUE, **shared}
     shown = json.loads(site.run("output", "--json", "--show-secrets", "--stack", "two")[0])
     assert shown["version"] == "v1 v2"
     assert shown["ciphertext"].startswith("vault:v1:")
     assert shown["plain"] == VALUE
+    # The program does not say that this key is derived.
+    assert shown["found"] == VALUES["KEY_1"]
     assert changes(site.run("deploy")[0]) == 0
     # What a check does not encrypt it cannot decrypt either: it announces the files.
     site.write(program.replace('HostConfig(two, "f",', NEW_SECRETS))

@@ -18,7 +18,8 @@ from mlkeys import transit as vault
 app = App()
 first, second = Stack(app, "first"), Stack(app, "second")
 engine = vault.TransitSecretBackend(first, "engine", path="{mount}")
-key = vault.TransitSecretBackendKey(first, "key", backend=engine.path, name="providers", derived=True)
+key = vault.TransitSecretBackendKey(first, "key", backend=engine.path, name="providers", derived=True,
+                                    min_decryption_version=1)
 key.encrypt(Secret.env("OPENAI_API_KEY"))
 vault.TransitSecretBackendKey(first, "open", backend=engine.path, name="open", exportable=True)
 vault.TransitSecretBackendKey(second, "floored", backend="{mount}", name="floored", min_encryption_version=1)
@@ -57,7 +58,10 @@ def test_changes_of_keys_by_hand_are_found(bao: Bao, mount: str, tmp_path: Path)
     place.run("rotate", "--now")
     assert (place.floors("providers"), place.floors("floored")) == ((2, 2), (1, 1))
 
-    # The one floor is what the rotation raised it to, the other was declared.
+    # The one floor is what the rotation raised it to above the declared one, the other was declared.
+    shown, messages = place.run("diff", "--fail")
+    assert "No differences." in messages
+    assert "min_decryption_version=1 has no effect: a rotation raised it to 2." in messages
     place.by_hand("providers", min_decryption_version=1, min_encryption_version=0)
     place.by_hand("floored", min_encryption_version=0)
     shown, messages = place.run("diff", "--fail", status=2)

@@ -13,10 +13,12 @@ import pytest
 
 from mlkeys import App, MlkeysError, Secret, Stack
 from mlkeys import transit as vault
+from mlkeys._commands.deployment import forgotten
 from mlkeys._commands.deployment.comparison import Comparison, _check_generate
-from mlkeys._commands.deployment.departed import departed
+from mlkeys._commands.deployment.departed import Departed, departed
+from mlkeys._commands.deployment.forgotten import forget_hosts
 from mlkeys._commands.deployment.owners import OnServer, Owner, check_roles
-from mlkeys._commands.deployment.paths import forget_hosts, put
+from mlkeys._commands.deployment.paths import put
 from mlkeys._commands.deployment.state import StackState, record_in, states_of
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.program import deploy
@@ -146,17 +148,35 @@ def test_records_hold_paths_as_they_are(state: StackState) -> None:
     assert not departed(state, OnServer(), []).left.deleted.files
 
 
-def test_a_host_that_is_gone_can_be_given_up(state: StackState) -> None:
-    state.wanted = Made(files={"host": {"/p.env": "plaintext"}}, hosts={"host": {}})
+def test_a_host_that_is_gone_can_be_given_up(
+    state: StackState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Made, object]] = []
+    statuses = [0, 4]
+
+    def delete(one: Departed, _project: Path, _show: None, words: object, *, force: bool) -> Run:
+        assert not force
+        asked.append((one.left.deleted, words))
+        return Run(statuses.pop(0))
+
+    monkeypatch.setattr(forgotten, "delete", delete)
+    state.wanted = Made(
+        policies=frozenset({"p"}), files={"host": {"/p.env": "plaintext"}, "other": {"/c": "ciphertext"}},
+        hosts={"host": {}, "other": {}},
+    )  # fmt: skip
     state.begin()
     with pytest.raises(MlkeysError, match="the program has files for this host"):
-        forget_hosts([state], ["host"])
+        forget_hosts([state], ["host"], tmp_path)
     state.wanted = Made()
     with pytest.raises(MlkeysError, match=r"no former deployment made files on this host\. Did you mean 'host'"):
-        forget_hosts([state], ["hots"])
+        forget_hosts([state], ["hots"], tmp_path)
+    with pytest.raises(MlkeysError, match=r"^--forget-host host: the host is reachable"):
+        forget_hosts([state], ["host"], tmp_path)
     assert departed(state, OnServer(), []).left.deleted.files
-    forget_hosts([state], ["host"])
-    assert not departed(state, OnServer(), []).left.deleted
+    # Nothing need be deleted on the other one, so that it is not asked.
+    forget_hosts([state], ["host", "other"], tmp_path)
+    assert asked == [(Made(files={"host": {"/p.env": "plaintext"}}, hosts={"host": {}}), ["--check"])] * 2
+    assert not departed(state, OnServer(), []).left.deleted.files
     state.finish(Made())
     assert not recorded(state).files
 

@@ -8,7 +8,7 @@ import base64
 from pathlib import Path
 
 from mlkeys import transit as vault
-from tests.cdk.apps import files, stack
+from tests.cdk.apps import files, key_in, problems, stack, terraform
 from tests.cdk.command import changes, mlkeys
 from tests.support.server import Bao, policy_token
 
@@ -92,3 +92,26 @@ def test_plaintext_reaches_a_file_that_others_cannot_read(fresh: Bao, tmp_path: 
     assert fresh.done("GET", "sys/auth/approle")["data"]["description"] == "new"
     assert (tmp_path / "plain.env").read_text().endswith(f"KEY={PLAINTEXT}\n")
     assert (tmp_path / "plain.env").stat().st_mode & 0o777 == 0o600
+
+
+def test_rules_of_one_path_are_one_however_it_is_written() -> None:
+    s = stack()
+    key = key_in(s)
+    policy = vault.Policy(s, "p")
+    key.grant_encrypt(policy)
+    policy.allow("transit/encrypt/key", "read").allow("/transit/encrypt/key", "list")
+    text = 'path "transit/encrypt/key" {\n  capabilities = ["read", "update", "list"]\n}\n'
+    assert files(s)["ansible/s/policies/p.hcl"] == text
+    assert terraform(s)["resource"]["vault_policy"]["p"]["policy"].count("path ") == 1
+
+
+def test_rules_that_cannot_be_one_are_refused_with_their_lines() -> None:
+    s = stack()
+    key = key_in(s)
+    policy = vault.Policy(s, "p")
+    first = __import__("inspect").currentframe().f_lineno + 1
+    key.grant_rotate(policy)
+    policy.allow("transit/keys/key/config", "read")
+    (problem,) = problems(s)
+    assert "two rules for 'transit/keys/key/config' cannot be one: one restricts parameters for update" in problem
+    assert f"(model/test_grants.py:{first}, model/test_grants.py:{first + 1})" in problem

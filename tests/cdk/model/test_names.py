@@ -81,6 +81,17 @@ def test_a_grant_on_a_secret_that_no_file_has_is_a_warning_with_its_line() -> No
     assert warnings(s) == []
 
 
+def test_a_version_below_what_a_rotation_raised_it_to_is_a_warning() -> None:
+    s = stack()
+    key = vault.TransitSecretBackendKey(s, "k", backend="t/", name="k", min_decryption_version=2)
+    assert not synthesize(app_of(s), floors={s: {"t/k": 2, "t/other": 5}}).warnings
+    (found,) = synthesize(app_of(s), floors={s: {"t/k": 3}}).warnings
+    assert "lower-floor: min_decryption_version=2 has no effect: a rotation raised it to 3." in found.message
+    assert not synthesize(app_of(s), floors={Stack(app_of(s), "other"): {"t/k": 3}}).warnings
+    Annotations.of(key).acknowledge("lower-floor")
+    assert not synthesize(app_of(s), floors={s: {"t/k": 3}}).warnings
+
+
 def test_an_existing_key_may_have_secrets_of_other_programs() -> None:
     s = stack()
     key = vault.TransitSecretBackendKey.from_existing(s, "k", name="k", derived=True)

@@ -533,3 +533,21 @@ def test_an_override_for_a_target_that_does_not_exist_is_refused(target: Any, hi
     (found,) = problems(s)
     assert f"target={target!r} is not a valid choice. {hint}" in found
     assert "test_problems.py:" in found
+
+
+def test_a_file_with_plaintext_holds_no_ciphertext_unless_that_is_meant() -> None:
+    s = stack()
+    key = key_in(s, derived=True)
+    sealed = key.encrypt(Secret.env("A"), name="a")
+    web = Inventory(s, "i").group("web", ["w"])
+    content = {"shown": key.decrypt(sealed).plaintext, "sealed": [sealed.ciphertext, f"{sealed}"]}
+    HostConfig(s, "f", hosts=web, json=content, dest="/etc/f", delivery="plaintext")
+    (problem,) = problems(s)
+    assert "[s/f]" in problem
+    assert "would hold the ciphertext of a: decrypt it with key.decrypt(…), or set allow_ciphertext=True" in problem
+    s = stack()
+    key = key_in(s, derived=True)
+    web = Inventory(s, "i").group("web", ["w"])
+    given = {"a": key.encrypt(Secret.env("A"), name="a").ciphertext}
+    HostConfig(s, "f", hosts=web, json=given, dest="/etc/f", delivery="plaintext", allow_ciphertext=True)
+    assert "allow_ciphertext: true" in files(s)["ansible/s/site.yml"]

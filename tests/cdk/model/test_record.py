@@ -22,6 +22,7 @@ from mlkeys._commands.deployment.gone import gone_stacks
 from mlkeys._commands.deployment.needed import check_needed
 from mlkeys._commands.deployment.old_layout import move_state
 from mlkeys._commands.deployment.owners import OnServer, Owner
+from mlkeys._commands.deployment.paths import absolute, relative
 from mlkeys._commands.deployment.state import rename, states_of, stored_in
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.project import synthesised
@@ -82,6 +83,40 @@ def test_rights_and_plaintext_go_while_keys_stay_unless_named() -> None:
     assert not left(MADE, MADE).deleted
     assert not left(MADE, MADE).kept
     assert left(MADE, Made(), everything=True).kept.keys == frozenset()
+
+
+def test_a_deployment_without_changes_writes_the_same_record(tmp_path: Path) -> None:
+    app = program(tmp_path)
+    file = tmp_path / "mlkeys.state" / "s" / "record.json"
+    [state] = states_of(app, Path("app.py"), app.stacks)
+    state.record = Record("abc", "app.py", "s", MADE)
+    # One host loses its plaintext and keeps a ciphertext, another loses all, and the third is reached in another way.
+    more = {"h": MADE.files["h"], "gone": {"/x": "plaintext"}, "stays": {"/x": "plaintext", "/y": "ciphertext"}}
+    state.record = state.record.with_made(replace(MADE, files=more, hosts={name: {"ansible_port": 1} for name in more}))
+    state.wanted = Made(files={"stays": {"/x": "plaintext"}}, hosts={"stays": {"ansible_port": 2}})
+    written = []
+    for _ in range(2):
+        state.begin()
+        state.finish(left(state.former, state.wanted).kept)
+        written.append(file.read_text())
+    assert written[0] == written[1]
+    assert json.loads(written[0])["hosts"] == {"h": {"ansible_port": 1}, "stays": {"ansible_port": 2}}
+
+
+def test_files_of_this_machine_beside_the_program_have_one_name_in_all_clones(tmp_path: Path) -> None:
+    program, link = tmp_path / "program", tmp_path / "link"
+    program.mkdir()
+    link.symlink_to(program)
+    hosts = {"here": {"ansible_connection": "local"}, "there": {"ansible_host": "192.0.2.1"}}
+    paths = [f"{program}/out/../hosts/a", f"{program}er/b", "/etc/c", "{{ root }}/d"]
+    made = Made(files={host: dict.fromkeys(paths, "plaintext") for host in hosts}, hosts=hosts)
+    for folder in (program, link):
+        found = relative(made, folder)
+        assert [*found.files["here"]] == ["./hosts/a", *paths[1:]]
+        assert [*found.files["there"]] == paths
+        # It is read in another clone.
+        other = absolute(found, tmp_path / "{{ other }}")
+        assert [*other.files["here"]] == [f"{tmp_path}/{{{{ '{{' }}}}{{ other }}}}/hosts/a", *paths[1:]]
 
 
 def test_a_service_goes_with_its_secret_id_unless_its_role_goes() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -202,6 +202,17 @@ def test_overrides_reach_their_target_alone() -> None:
     site = files(s)["ansible/s/site.yml"]
     assert 'rotate_older_than: "30d"' in site
     assert "lifecycle" not in site
+
+
+@pytest.mark.parametrize("mode", ["state", "ephemeral"])
+def test_an_existing_key_may_be_derived(mode: Literal["state", "ephemeral"]) -> None:
+    s = Stack(App(), "s", terraform_secrets=mode, terraform_kv="kv")
+    vault.TransitSecretBackendKey.from_existing(s, "key", name="theirs").encrypt(Secret.env("A"), name="a")
+    key_in(s, "own").encrypt(Secret.env("B"), name="b")
+    kind, type_ = ("data", "vault_transit_encrypt") if mode == "state" else ("ephemeral", "vault_generic_endpoint")
+    theirs, own = terraform(s)[kind][type_].values()
+    assert "context" in str(theirs)
+    assert "context" not in str(own)
 
 
 def test_existing_objects_are_not_created() -> None:

@@ -222,11 +222,13 @@ def test_a_stack_reads_the_state_of_another_one(state: str, terraform: Terraform
 def test_a_rotation_is_left_alone_and_a_renamed_construct_is_moved(terraform: Terraform, tmp_path: Path) -> None:
     def configuration(id_: str, **given: Any) -> dict[str, Any]:
         s = stack()
-        vault.TransitSecretBackendKey(s, id_, backend="transit", name="k", **given)
+        key = vault.TransitSecretBackendKey(s, id_, backend="transit", name="k", **given)
+        key.encrypt(Secret.env("A"))
         made: dict[str, Any] = json.loads(files(s)["terraform/s/cdk.tf.json"])
         return made
 
-    folder = written(configuration("old"), tmp_path / "s")
+    (tmp_path / "out" / "terraform").mkdir(parents=True)
+    folder = written(configuration("old"), tmp_path / "out" / "terraform" / "s")
     terraform.run(folder, "init", "-input=false")
     terraform.deploy(folder)
     # As if a rotation had raised the floors.
@@ -239,6 +241,14 @@ def test_a_rotation_is_left_alone_and_a_renamed_construct_is_moved(terraform: Te
     assert "vault_transit_secret_backend_key.old has moved to vault_transit_secret_backend_key.new" in shown
     assert "0 to add, 0 to change, 0 to destroy" in shown
     (folder / "cdk.tf.json").write_text(json.dumps(configuration("old", min_decryption_version=1)))
+    terraform.run(folder, "plan", "-input=false", "-detailed-exitcode", status=2)
+    # The record of the rotation comes before what the program sets, unless that is more.
+    (tmp_path / "mlkeys.state" / "s").mkdir(parents=True)
+    (tmp_path / "mlkeys.state" / "s" / "floors.json").write_text(json.dumps({"transit/k": 3}))
+    for lower in ({"min_decryption_version": 1}, {"min_encryption_version": 0}, {"min_decryption_version": 2}):
+        (folder / "cdk.tf.json").write_text(json.dumps(configuration("old", **lower)))
+        terraform.run(folder, "plan", "-input=false", "-detailed-exitcode")
+    (folder / "cdk.tf.json").write_text(json.dumps(configuration("old", min_decryption_version=4)))
     terraform.run(folder, "plan", "-input=false", "-detailed-exitcode", status=2)
 
 

@@ -150,7 +150,7 @@ def test_files_on_hosts_are_not_written_through_links_of_others() -> None:
     ml = EncryptedVars(s, "v", key=key_in(s, "ml", derived=True), hosts=web, secrets={"openai": Secret.env("A")})
     HostConfig(s, "sealed", hosts=web, dest="/srv/a/a", env={"A": ml["openai"]}, owner="app")
     for name, allowed in (("plain", False), ("mixed", True)):
-        given = {"A": ml["openai"], "B": "b"}
+        given = {"A": ml["openai"], "B": "b"} if allowed else {"B": "b"}
         HostConfig(s, name, hosts=web, dest=f"/srv/a/{name}", env=given, delivery="plaintext", allow_ciphertext=allowed)
     project = testing.synth(s)
     tasks = [task for play in project.plays() if play["hosts"] == "web" for task in play["tasks"]]

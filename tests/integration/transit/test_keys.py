@@ -437,17 +437,23 @@ def test_a_play_stops_after_a_failure_although_the_rest_was_applied(
     assert json.dumps(bao.token) not in done.stdout
 
 
-def test_floors_hold_for_keys_that_set_none(bao: Bao, mount: str) -> None:
-    names = ("raised", "own", "other")
+def test_keys_are_not_set_below_their_floors(bao: Bao, mount: str) -> None:
+    names = ("raised", "lower", "higher", "other")
     for name in names:
         bao.done("POST", f"{mount}/keys/{name}", {})
-        bao.done("POST", f"{mount}/keys/{name}/rotate", {})
-    listed: list[dict[str, Any]] = [{"name": "raised"}, {"name": "own", "min_decryption_version": 1}, {"name": "other"}]
-    floors = {f"{mount}/raised": 2, f"{mount}/own": 2, "elsewhere/other": 2}
+        for _ in range(2):
+            bao.done("POST", f"{mount}/keys/{name}/rotate", {})
+    listed: list[dict[str, Any]] = [
+        {"name": "raised"},
+        {"name": "lower", "min_decryption_version": 1, "min_encryption_version": 0},
+        {"name": "higher", "min_decryption_version": 3},
+        {"name": "other"},
+    ]
+    floors = {f"{mount}/{name}": 2 for name in ("raised", "lower", "higher")} | {"elsewhere/other": 2}
     converge(bao, mount, *listed, floors=floors)
     found = [bao.done("GET", f"{mount}/keys/{name}")["data"] for name in names]
-    assert [key["min_decryption_version"] for key in found] == [2, 1, 1]
-    assert [key["min_encryption_version"] for key in found] == [2, 0, 0]
+    assert [key["min_decryption_version"] for key in found] == [2, 2, 3, 1]
+    assert [key["min_encryption_version"] for key in found] == [2, 2, 3, 0]
     failed = keys(bao, mount, *listed, floors={f"{mount}/raised": "many"})
     assert failed.msg.startswith(f"floors: '{mount}/raised' must be the number of a version.")
 

@@ -164,7 +164,14 @@ def test_rules_of_one_path_become_one() -> None:
 
 def test_what_is_free_in_one_of_them_is_free() -> None:
     restricted = Rule("a", ("update",), {"x": ("1",)})
-    assert merged([restricted, Rule("a", ("read",))]) == (Rule("a", ("read", "update")),)
+    free = Rule("a", ("read", "update"))
+    assert merged([restricted, free]) == (free,)
+
+
+def test_nothing_is_freed_that_none_of_them_frees() -> None:
+    restricted = Rule("a", ("read", "update"), {"x": ("1",)})
+    with pytest.raises(ValueError, match=r"'a' cannot be one: one restricts parameters for update, and the other"):
+        merged([restricted, Rule("a", ("read", "list"))])
 
 
 @pytest.mark.parametrize("other", [Rule("a", ("read",), {"y": ()}), Rule("a", ("read",), {"x": ()}, ("x",))])

@@ -15,11 +15,12 @@ import click
 from mlkeys._commands.deployment import departed
 from mlkeys._commands.deployment.carry import check_moved, moves_of
 from mlkeys._commands.deployment.departed import Departed
+from mlkeys._commands.deployment.forgotten import forget_hosts
 from mlkeys._commands.deployment.generated import check_generated, known_of
 from mlkeys._commands.deployment.gone import project_of
 from mlkeys._commands.deployment.needed import check_needed
 from mlkeys._commands.deployment.owners import check_owners, check_roles, on_server
-from mlkeys._commands.deployment.paths import evaluate, forget_hosts
+from mlkeys._commands.deployment.paths import evaluate
 from mlkeys._commands.deployment.state import StackState, program_folder, states_of
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
@@ -97,7 +98,7 @@ def compared(
     # What it finds out, and the playbooks, need one login.
     collection.share()
     by_name = {state.name: state for state in states if state.name in chosen}
-    forget_hosts(by_name.values(), choices.forget)
+    forget_hosts(by_name.values(), choices.forget, out)
     for state in states:
         # What moves to another stack has its path there.
         evaluate(state, project_of(state, out))

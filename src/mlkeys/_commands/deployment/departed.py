@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import click
 
 from mlkeys._commands.deployment.owners import OnServer
+from mlkeys._commands.deployment.paths import absolute
 from mlkeys._commands.deployment.state import StackState
 from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
 from mlkeys._commands.progress import terminal
@@ -132,7 +133,7 @@ def delete(one: Departed, project: Path, show: TextIO | None, arguments: Sequenc
     Args:
         force: whether keys that do not allow their deletion are deleted too.
     """
-    made = one.left.deleted
+    made = absolute(one.left.deleted, one.state.program_folder)
     files = {key: one.state.vars_file(key) for key in made.secrets if key not in one.state.wanted.secrets}
     there = {key: str(path) for key, path in files.items() if path.exists()}
     owner = one.state.record.owner if one.state.record is not None else ""

@@ -60,6 +60,11 @@ class StackState:
         """What former deployments made."""
         return self.record.made if self.record is not None else Made()
 
+    @property
+    def program_folder(self) -> Path:
+        """The folder of the program, which the one of the stack is below."""
+        return self.folder.parents[1]
+
     def vars_file(self, key: str) -> Path:
         """The file with the ciphertexts of a key."""
         return self.folder / vars_file_of(*key.rsplit("/", 1))
@@ -81,30 +86,33 @@ class StackState:
             self.record = replace(record, url=self.stack.url, namespace=self.stack.namespace)
 
     def begin(self) -> None:
-        """Record what is about to be made: what a stopped deployment made is not forgotten."""
+        """Record what is about to be made, and what is stored: what a stopped deployment made is not forgotten."""
         record = self.record or Record(os.urandom(8).hex(), self.program, self.name, complete=False)
-        made = self.former.union(replace(self._own(), secrets={}, generated=frozenset()))
+        made = self.former.union(replace(self._own(), secrets={}, generated=frozenset())).union(self._held())
         record = replace(record, url=self.stack.url, namespace=self.stack.namespace)
         self.write(replace(record, program=self.program, stack=self.name, made=made))
 
     def note_stored(self) -> None:
-        """Record the secrets that a stopped deployment has stored: a random one of them is not made again."""
-        if self.record is None:
-            return
+        """Record the secrets that a stopped deployment has stored. Random ones, its playbook has recorded already."""
+        if self.record is not None:
+            self.write(self.record.with_made(self.former.union(self._held())))
+
+    def _held(self) -> Made:
+        """Return the secrets of the program that are stored."""
         held = self.stored()
         secrets = {
             key: found for key, names in self.wanted.secrets.items() if (found := names & held.get(key, frozenset()))
         }
         named = {f"{key}/{name}" for key, names in secrets.items() for name in names}
-        stored = Made(secrets=secrets, generated=self.wanted.generated & named)
-        self.write(self.record.with_made(self.former.union(stored)))
+        return Made(secrets=secrets, generated=self.wanted.generated & named)
 
     def finish(self, kept: Made) -> None:
         """Record what a complete deployment left."""
         if self.gone and not kept:
             self.forget()
         elif self.record is not None:
-            self.write(replace(self.record.with_made(self._own().union(kept)), complete=True))
+            # How to reach a host is what the program says now.
+            self.write(replace(self.record.with_made(kept.union(self._own())), complete=True))
 
     def _own(self) -> Made:
         """What the program makes, and not what it found: to delete that is not up to it."""

@@ -127,3 +127,17 @@ def _host_config(view: View, config: HostConfig, sources: Mapping[str, str]) -> 
         yield problem
     elif config.shape in VARIABLES:
         yield from services.problems_of_variables(view, config.content)
+    yield from _ciphertexts_in(view, config)
+
+
+def _ciphertexts_in(view: View, config: HostConfig) -> Iterator[str]:
+    """Yield a problem for each ciphertext in a file with plaintext, which the module for such files refuses."""
+    if config.delivery != "plaintext" or config.allow_ciphertext:
+        return
+    used = (pointer.element for _, text in config.texts() for pointer in view.pointers(text))
+    for element in dict.fromkeys(used):
+        if isinstance(element, Encrypted):
+            yield (
+                f"the file with plaintext would hold the ciphertext of {element.name}: decrypt it with key.decrypt(…), "
+                "or set allow_ciphertext=True"
+            )

@@ -119,6 +119,8 @@ def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterato
             VARS: {**options, "secrets": _secrets([entry], values, key)},
             "when": [*map(Template, needed), *key.when],
         }
+    if generated:
+        yield _noting(element, generated, values)
     # One list for all files of a key, which would otherwise grow with the square of their number.
     names = values.names_of_key(element)
     yield {
@@ -144,6 +146,46 @@ def missing(file: str, entry: Encrypted) -> str:
     """Return the condition that a file does not have a secret."""
     found = f"lookup('ansible.builtin.file', {path_expression(file)}) | from_yaml"
     return f"{is_there(file, negated=True)} or '{entry.name}' not in {found}"
+
+
+def _noting(element: EncryptedVars, generated: Sequence[Encrypted], values: Values) -> Task:
+    """Return the task that records random secrets before anything uses them, whatever ends the run after that."""
+    place = "/".join(values.key_of(element))
+    full = _list_of(f"{place}/{entry.name}" for entry in generated)
+    of_key = (
+        f"((recorded.secrets[{literal(place)}] | default([])) + {_list_of(entry.name for entry in generated)}) | unique"
+    )
+    added = (
+        f"{{'generated': (recorded.generated + {full}) | unique | sort, "
+        f"'secrets': recorded.secrets | combine({{{literal(place)}: {of_key} | sort}})}}"
+    )
+    text = f"recorded | combine({added}) | to_nice_json(indent=2, sort_keys=true, ensure_ascii=false)"
+    return {
+        "name": f"Record random secrets of {values.name(element)}",
+        FILES: {
+            "files": [
+                {
+                    "path": path_template(values.state(RECORD_FILE)),
+                    # Older cores make data of what is not marked by `string`, and escape a written \n.
+                    "content": Template(f"{{{{ ({text} ~ '\n') | string }}}}"),
+                    "mode": "0644",
+                }
+            ]
+        },
+        # The program does not make it.
+        "changed_when": False,
+        "when": [
+            Template("not ansible_check_mode"),
+            # Without the command `mlkeys` there may be no record.
+            Template("recorded.generated is defined"),
+            Template(f"{full} | difference(recorded.generated) | length > 0"),
+        ],
+    }
+
+
+def _list_of(texts: Iterable[str]) -> str:
+    """Return texts as an expression."""
+    return f"[{', '.join(map(literal, texts))}]"
 
 
 def recorded(values: Values) -> Task:

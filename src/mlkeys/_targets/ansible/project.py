@@ -25,6 +25,7 @@ from mlkeys._targets.ansible.ciphertexts import file_of, is_there, path_template
 from mlkeys._targets.ansible.tasks import Task, floors, has_floor, reading_key
 from mlkeys._targets.ansible.values import Values, prompt_variable
 from mlkeys._targets.ansible.yaml import Commented, document
+from mlkeys._targets.policies import rules_of
 from mlkeys._targets.state_names import FLOORS_FILE
 
 OUTPUTS_FILE = "outputs.json"
@@ -94,7 +95,7 @@ class AnsibleProject:
             files[rotation.OUTPUTS] = document(known, origin)
         for policy in self._policies:
             name = self._view.text(str(policy.name))
-            files[f"policies/{name}.hcl"] = self._view.text(hcl(policy.rules, policy.description))
+            files[f"policies/{name}.hcl"] = self._view.text(hcl(rules_of(self._view, policy), policy.description))
         for made in host_files.values():
             files |= {file.template: file.text for file in made if file.template}
         if paths := hosts.finding_paths(self._elements):

@@ -190,7 +190,7 @@ class Values:
     def _decrypting(self, element: Decrypted) -> str:
         options: dict[str, str] = {"key": element.key.name, "backend": element.key.backend}
         context = element.effective_context()
-        if context is not None and element.key.derived:
+        if context is not None and element.key.takes_context:
             options["context"] = context
         named = ", ".join(f"{name}={self.expression(value)}" for name, value in options.items())
         ciphertext = self.expression(element.text)
@@ -252,7 +252,7 @@ class Values:
             return stored_in_kv(secret.mount, secret.path, secret.field)
         if isinstance(secret, DataKeySecret) and element is not None:
             options = {"key": element.key.name, "backend": element.key.backend}
-            context = {"context": element.name} if element.key.derived else {}
+            context = {"context": element.name} if element.key.takes_context else {}
             named = ", ".join(f"{name}={self.expression(value)}" for name, value in {**options, **context}.items())
             made = f"operation='datakey', type='plaintext', bits={secret.length * 8}, {named}"
             return f"lookup('{LOOKUP}', {made}).plaintext"

@@ -13,7 +13,7 @@ from typing import Any
 from mlkeys._analysis.view import View
 from mlkeys._model.stack import Stack
 from mlkeys._targets.state_names import RECORD_FILE, folder_of
-from mlkeys._targets.terraform.text import escaped
+from mlkeys._targets.terraform.text import read_json
 
 _LOCAL = "mlkeys_managed_by"
 #: What texts of policies begin with.
@@ -41,8 +41,7 @@ class Owner:
         """Return the block that computes the comment, if there is a policy."""
         if not self._used:
             return {}
-        file = escaped(f"{self._folder}/{folder_of(self._stack.stored_as)}/{RECORD_FILE}")
-        record = f'jsondecode(file("${{path.module}}/{json.dumps(file, ensure_ascii=False)[1:-1]}"))'
+        record = read_json(f"{self._folder}/{folder_of(self._stack.stored_as)}/{RECORD_FILE}")
         comment = json.dumps("# Managed by program %s, stack %s, owner %s\n\n")
         values = f"{record}.program, {json.dumps(self._stack.node.id)}, {record}.owner"
         return {"locals": {_LOCAL: f'${{try(format({comment}, {values}), "")}}'}}

@@ -20,6 +20,7 @@ from mlkeys._model.duration import Duration
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.stack import Stack
 from mlkeys._shared.policy import hcl
+from mlkeys._targets.policies import rules_of
 
 #: Renders a text with references as a template.
 Render = Callable[[str], str]
@@ -99,11 +100,12 @@ def is_unknown(view: View, pointer: Pointer, stack: Stack | None) -> bool:
     return pointer.runtime and (elsewhere or (isinstance(element, KeyResource) and kind_of(element) is None))
 
 
-def body_of(element: Element, kind: Kind, render: Render) -> dict[str, Any]:
+def body_of(view: View, element: Element, kind: Kind, render: Render) -> dict[str, Any]:
     """Return the arguments of the resource."""
     body: dict[str, Any] = dict(kind.constants)
     if isinstance(element, Policy):
-        return {**body, "name": render(element.policy_name), "policy": render(hcl(element.rules, element.description))}
+        text = hcl(rules_of(view, element), element.description)
+        return {**body, "name": render(element.policy_name), "policy": render(text)}
     if isinstance(element, Resource):
         for name, value in element.values.items():
             if name in kind.attributes:

@@ -84,7 +84,7 @@ class Secrets:
         if isinstance(element, Encrypted):
             yield from self._variable(element, ephemeral=False)
             body = {**key, "plaintext": self._plaintext(element, render)}
-            context = element.name if element.key.derived else None
+            context = element.name if element.key.takes_context else None
         else:
             body = {**key, "ciphertext": render(element.text)}
             context = element.effective_context()
@@ -100,7 +100,7 @@ class Secrets:
         """
         name = self._name(element)
         yield from self._variable(element, ephemeral=True)
-        context = f", context = base64encode({json.dumps(element.name)})" if element.key.derived else ""
+        context = f", context = base64encode({json.dumps(element.name)})" if element.key.takes_context else ""
         variable = self._variable_name(element)
         yield (
             "ephemeral",

@@ -20,13 +20,13 @@ from mlkeys._model.data import mapped
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.marks import Target, has_marks, parts
 from mlkeys._model.stack import Stack
-from mlkeys._shared._attributes.key import FLOORS
 from mlkeys._targets.json_text import json_text
 from mlkeys._targets.names import terraform_name
 from mlkeys._targets.overrides import overridden
 from mlkeys._targets.terraform import login, remote
 from mlkeys._targets.terraform.blocks import ConflictError, Json, merge, with_defaults
 from mlkeys._targets.terraform.dependencies import Dependencies
+from mlkeys._targets.terraform.floors import Floors
 from mlkeys._targets.terraform.former import moved
 from mlkeys._targets.terraform.owner import Owner
 from mlkeys._targets.terraform.resources import body_of, is_unknown, kind_of
@@ -51,6 +51,7 @@ class TerraformStack:
         self._view = view
         self._stack = stack
         self._owner = Owner(view, stack, program_folder)
+        self._floors = Floors(view, stack, program_folder)
         self._blocks: Json = {}
         self._secrets = Secrets(stack, self._address_of)
         self._dependencies = Dependencies(view, f"{stack.node.path}/", self._address_of)
@@ -112,7 +113,7 @@ class TerraformStack:
             body = body_of_signature(element, self._view, self._key_name(element.key), self._render)
             self._put(element, "data", type_of(element), terraform_name(self._name(element)), body)
         elif (kind := kind_of(element)) is not None:
-            body = self._owner.named(body_of(element, kind, self._render))
+            body = self._owner.named(body_of(self._view, element, kind, self._render))
             self._finish(element, body)
             name = terraform_name(self._name(element))
             self._put(element, "resource", kind.type, name, body)
@@ -131,9 +132,8 @@ class TerraformStack:
         """Add what any resource may have: lifecycle, dependencies, overrides."""
         if isinstance(element, TransitSecretBackend) and self._view.known_text(element.path) in self._guarded:
             body["lifecycle"] = {"prevent_destroy": True}
-        elif isinstance(element, TransitSecretBackendKey) and not set(FLOORS) & element.values.keys():
-            # Rotations raise both, unless the program sets them. The provider would set them back to its default.
-            body["lifecycle"] = {"ignore_changes": sorted(FLOORS)}
+        elif isinstance(element, TransitSecretBackendKey):
+            body |= self._floors.kept(element, body)
         if addresses := self._dependencies.of(element):
             body["depends_on"] = addresses
         if isinstance(element, Resource):

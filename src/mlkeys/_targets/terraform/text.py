@@ -32,6 +32,15 @@ def unescaped(template: str) -> str:
     return template.replace("$${", "${").replace("%%{", "%{")
 
 
+def read_json(file: str) -> str:
+    """Return an expression for the content of a JSON file.
+
+    Args:
+        file: its path, relative to the folder of the configuration.
+    """
+    return f'jsondecode(file("${{path.module}}/{json.dumps(escaped(file), ensure_ascii=False)[1:-1]}"))'
+
+
 def template(pieces: Sequence[str | Target], meaning: Callable[[Target], str | Expression]) -> str:
     """Render text and references as one template.
 
