@@ -142,6 +142,7 @@ notes:
   - Anyone who runs tasks can print variables, for example with C(ansible all -m debug -a var=hostvars). Set
     O(decrypt=never) for runs that need no secrets.
 seealso:
+  - module: mlkeys.transit.load_vars
   - module: mlkeys.transit.vault_transit_vars
 """
 

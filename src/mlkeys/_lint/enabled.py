@@ -14,7 +14,7 @@ from mlkeys._shared.vars_files import is_vars_file_name
 from mlkeys._shared.vars_plugins import PLUGIN, SETTING, is_enabled, names_in, problem
 
 _OTHERWISE = re.compile(
-    r"vault_transit_(?:host|hosts|sources|vars_files|rotat|status)|decrypt_vars|mlkeys\.transit\.(?:site|rotate|status)\b"
+    r"vault_transit_(?:host|hosts|sources|vars_files|rotat|status)|(?:decrypt|load)_vars|mlkeys\.transit\.(?:site|rotate|status)\b"
     r"|mlkeys\.transit\.vault_transit(?:_vars)?['\"]|mlkeys (?:run|rotate|status)|mlkeys\.runtime"
 )
 _SECTION = re.compile(r"[ \t]*\[([^\]]+)\]")
