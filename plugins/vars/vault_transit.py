@@ -198,11 +198,15 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.invento
     InventoryVariables,
     all_entities,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
+    connection_options,
+    decrypting,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import misspelt_flags, read_option
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import decrypted_each
 
 display = Display()
 
@@ -268,7 +272,13 @@ class VarsModule(BaseVarsPlugin):
         key = json.dumps(variables, sort_keys=True, default=str)
         if key not in _files:
             options = self._options_with(variables)
-            _files[key] = DecryptedFiles(lambda: _client(options), _asked(options))
+            # Lookups of the run then ask for nothing that is decrypted here.
+            kept = bool(self.get_option("cache"))
+            _files[key] = DecryptedFiles(
+                lambda: _client(options),
+                lambda wanted: decrypting(options)(wanted) if kept else decrypted_each(_client(options), wanted),
+                _asked(options),
+            )
         return _files[key]
 
     def _options_with(self, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,12 +41,12 @@ class Sealed(NamedTuple):
         return f"Sealed({self.backend!r}, {self.key!r}, {self.item!r})"
 
 
-#: Decrypts entries: for each its plaintext, or as text the reason why there is none.
+#: Decrypts entries of one key: for each its plaintext, or as text the reason why there is none.
 Decrypt = Callable[[Sequence[Sealed]], List[Union[bytes, str]]]
 
 
 def decrypted_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:
-    """What the entries of one file decrypt to, in one request."""
+    """What entries of one key decrypt to, in one request."""
     backend, key, _item = wanted[0]
     results = Transit(client, backend).decrypt_each(key, [one.item for one in wanted])
     return [with_server(result, client.server_asked) if isinstance(result, str) else result for result in results]
@@ -58,7 +58,7 @@ def values_of(
     """The secrets of a file by name.
 
     Args:
-        decrypt: decrypts entries of one file.
+        decrypt: decrypts entries of one key.
         names: the secrets to decrypt, or data around them; all of them if there is none.
         mark: marks a value, by default so that no text is a template.
 
