@@ -84,8 +84,10 @@ class Decrypted:
         return f"{self.summary(path)} {_consequence(list(self.problems))}"
 
     def problem_of(self, name: str) -> str:
-        """Why a variable did not decrypt, with its name."""
-        return self.problems.get(name) or f"{name}: {self.problems['']}"
+        """Why a variable did not decrypt, with its name behind that of its file."""
+        of_file = self.problems.get("", "")
+        path = f"{self.file.path}: " if self.file and of_file.startswith(f"{self.file.path}: ") else ""
+        return self.problems.get(name) or f"{path}{name}: {of_file[len(path) :]}"
 
 
 def _some(names: Sequence[str]) -> str:
