@@ -280,7 +280,8 @@ class BatchRequests:
                 allowed = True
             if granted is None and not allowed and len(answers) == _MAX_REFUSALS:
                 break
-        if not allowed:
+        # With the capability, the contexts are what is not granted.
+        if granted is None and not allowed:
             raise refused
         return answers
 
