@@ -176,7 +176,6 @@ from ansible.inventory.host import Host
 from ansible.plugins.vars import BaseVarsPlugin
 from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
@@ -199,6 +198,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.invento
     all_entities,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
+    connected,
     connection_options,
     decrypting,
 )
@@ -206,7 +206,6 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import misspelt_flags, read_option
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import decrypted_each
 
 display = Display()
 
@@ -272,13 +271,8 @@ class VarsModule(BaseVarsPlugin):
         key = json.dumps(variables, sort_keys=True, default=str)
         if key not in _files:
             options = self._options_with(variables)
-            # Lookups of the run then ask for nothing that is decrypted here.
-            kept = bool(self.get_option("cache"))
-            _files[key] = DecryptedFiles(
-                lambda: _client(options),
-                lambda wanted: decrypting(options)(wanted) if kept else decrypted_each(_client(options), wanted),
-                _asked(options),
-            )
+            keep = bool(self.get_option("cache"))
+            _files[key] = DecryptedFiles(lambda: connected(options), decrypting(options, keep=keep), _asked(options))
         return _files[key]
 
     def _options_with(self, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -393,10 +387,6 @@ def _all_files(base: str) -> Iterable[tuple[tuple[str, str], str]]:
             first = os.path.relpath(file, os.path.join(base, folder)).split(os.sep)[0]
             suffix = next((end for end in VARS_FILE_SUFFIXES if first.endswith(end)), "")
             yield (folder, first[: len(first) - len(suffix)]), file
-
-
-def _client(options: Mapping[str, Any]) -> Client:
-    return run_sessions().client(settings_from(options, os.environ), display.warning)
 
 
 def _asked(options: Mapping[str, Any]) -> str:
