@@ -42,9 +42,9 @@ notes:
     and so C(_transit).
   - Ansible evaluates a variable each time that it is used, and so a filter in it. Each secret is decrypted as often as
     by the lookup P(mlkeys.transit.vault_transit_vars#lookup), which is once in a run if the vars plugin is enabled.
-  - No module loads plaintext into variables. Ansible would store its result as facts, also in a fact cache on a disk.
-    Only V(ansible.builtin.include_vars) is exempt from that, and it loads the ciphertext.
+  - To decrypt a file when it is loaded, use M(mlkeys.transit.load_vars).
 seealso:
+  - module: mlkeys.transit.load_vars
   - plugin: mlkeys.transit.vault_transit_vars
     plugin_type: lookup
   - plugin: mlkeys.transit.vault_transit

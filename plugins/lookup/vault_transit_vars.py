@@ -55,6 +55,7 @@ notes:
     memory. Otherwise each task asks for each host. Nothing is stored on a disk.
   - Register nothing that holds secrets, and use C(set_fact) only without C(cacheable).
 seealso:
+  - module: mlkeys.transit.load_vars
   - module: mlkeys.transit.vault_transit_vars
   - plugin: mlkeys.transit.decrypt_vars
     plugin_type: filter
@@ -113,7 +114,11 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options
     set_options,
     templated_variables,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load, stored_content
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import (
+    load,
+    not_found,
+    stored_content,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import values_of
 
 
@@ -146,5 +151,5 @@ class LookupModule(LookupBase):
         """Empty for a file that may be missing, and is."""
         found = self.find_file_in_search_path(variables, "vars", term, ignore_missing=True)
         if found is None and not self.get_option("missing_ok"):
-            raise AnsibleError(f"{term} does not exist beside the playbook, nor in vars of the role.")
+            raise AnsibleError(not_found(term))
         return str(found or "")

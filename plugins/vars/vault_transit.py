@@ -142,6 +142,7 @@ notes:
   - Anyone who runs tasks can print variables, for example with C(ansible all -m debug -a var=hostvars). Set
     O(decrypt=never) for runs that need no secrets.
 seealso:
+  - module: mlkeys.transit.load_vars
   - module: mlkeys.transit.vault_transit_vars
 """
 
@@ -175,7 +176,6 @@ from ansible.inventory.host import Host
 from ansible.plugins.vars import BaseVarsPlugin
 from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
@@ -197,7 +197,11 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.invento
     InventoryVariables,
     all_entities,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
+    connected,
+    connection_options,
+    decrypting,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import misspelt_flags, read_option
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names
@@ -267,7 +271,8 @@ class VarsModule(BaseVarsPlugin):
         key = json.dumps(variables, sort_keys=True, default=str)
         if key not in _files:
             options = self._options_with(variables)
-            _files[key] = DecryptedFiles(lambda: _client(options), _asked(options))
+            keep = bool(self.get_option("cache"))
+            _files[key] = DecryptedFiles(lambda: connected(options), decrypting(options, keep=keep), _asked(options))
         return _files[key]
 
     def _options_with(self, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -382,10 +387,6 @@ def _all_files(base: str) -> Iterable[tuple[tuple[str, str], str]]:
             first = os.path.relpath(file, os.path.join(base, folder)).split(os.sep)[0]
             suffix = next((end for end in VARS_FILE_SUFFIXES if first.endswith(end)), "")
             yield (folder, first[: len(first) - len(suffix)]), file
-
-
-def _client(options: Mapping[str, Any]) -> Client:
-    return run_sessions().client(settings_from(options, os.environ), display.warning)
 
 
 def _asked(options: Mapping[str, Any]) -> str:

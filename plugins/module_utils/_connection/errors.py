@@ -58,6 +58,12 @@ class TransitError(Exception):
             self.args = (self.message,)
         return self
 
+    def about(self, path: str) -> TransitError:
+        """The same error, with the file that it is about."""
+        self.message = one_line(f"{path}: {self.message}")
+        self.args = (self.message,)
+        return self
+
 
 def first_of(failures: Sequence[tuple[str, str]]) -> str:
     """The first failures, each a label and a reason, and how many more there are."""

@@ -280,7 +280,7 @@ class BatchRequests:
                 allowed = True
             if granted is None and not allowed and len(answers) == _MAX_REFUSALS:
                 break
-        if not allowed:
+        if granted is None and not allowed:  # Otherwise, only the contexts are not granted.
             raise refused
         return answers
 

@@ -17,8 +17,6 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import FoundCiphertext
@@ -45,7 +43,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.answers imp
     places_in,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import TransitAction
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import spelling_problem
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import checked, spelling_problem
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load, load_document
 
 _SEARCH = ("paths", "optional_paths", "patterns", "exclude", "max_bytes")
@@ -126,11 +124,6 @@ class HostFailed(Exception):
         self.result = dict(result)
 
 
-def _problem(error: Exception) -> str:
-    text = str(error).rstrip(".") + "."
-    return f"Unsupported parameters: {text}" if isinstance(error, UnsupportedError) else text
-
-
 @contextlib.contextmanager
 def _without_collector() -> Iterator[None]:
     """No search for cycles: many thousand ciphertexts form none, and the search takes a quarter of the time.
@@ -166,7 +159,7 @@ class CiphertextAction(TransitAction):
         if problem:
             return {**result, "failed": True, "msg": problem}
         try:
-            options = self._checked(self._arguments(variables))
+            options = checked(type(self).SPEC(), self._arguments(variables))
             with _without_collector():
                 result.update(self._work(options, variables))
         except TransitError as error:
@@ -183,13 +176,6 @@ class CiphertextAction(TransitAction):
             HostFailed: a module on the host failed.
         """
         raise NotImplementedError
-
-    def _checked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        understood = ArgumentSpecValidator(type(self).SPEC()).validate(dict(arguments))
-        if understood.errors.errors:
-            raise InvalidOption("; ".join(map(_problem, understood.errors.errors)))
-        checked: dict[str, Any] = understood.validated_parameters
-        return checked
 
     def _client(self, options: Mapping[str, Any]) -> Client:
         return run_sessions().client(settings_from(options, os.environ), Display().warning)

@@ -191,11 +191,13 @@ def identified(
     """
     verdicts: dict[str, tuple[tuple[str, str], RewrapResult]] = {}
     rest = list(found)
-    for matcher in matchers:
-        answers = identify(matcher.transit, rest, matcher.wanted, matcher.key, unproven)
-        for text, result in answers.items():
-            verdicts[text] = _verdict(verdicts.get(text), (matcher.place, result))
-        rest = [one for one in rest if not verdicts[one.text][1].is_placed]
+    # The key of the encrypted vars file that holds a ciphertext is likely to own it, and then no other key is asked.
+    for is_likely in (True, False):
+        for matcher in matchers:
+            asked = [one for one in rest if (one.text in matcher.origin.known) is is_likely]
+            for text, result in identify(matcher.transit, asked, matcher.wanted, matcher.key, unproven).items():
+                verdicts[text] = _verdict(verdicts.get(text), (matcher.place, result))
+            rest = [one for one in rest if one.text not in verdicts or not verdicts[one.text][1].is_placed]
     for ours, copy in _copies(matchers):
         _give_back(found, verdicts, ours, copy)
     return verdicts

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Refuse options that a module does not have, before a result can show their values. **Private** to the collection.
+"""Refuse options that a module does not have, or not so, before a result can show their values. **Private**.
 
 Only options that a module knows to be secret are masked. The value of a misspelt one would be shown.
 """
@@ -14,7 +14,10 @@ import importlib
 import re
 from typing import Any, Iterator, Mapping
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.validation import check_type_dict
+from ansible.module_utils.errors import UnsupportedError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import printable
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
@@ -29,6 +32,8 @@ _ELSEWHERE = {
     "key_name": ("key", "name"),
     "mount": ("backend",),
     "name": ("role", "key"),
+    "only": ("names",),
+    "path": ("file",),
     "policies": ("token_policies", "policy"),
     "role": ("name",),
     "role_name": ("role", "name"),
@@ -60,6 +65,24 @@ def spelling_problem(module: str, given: Mapping[str, Any]) -> str:
     plural = "s" if len(unknown) > 1 else ""
     hint = next(iter(unknown.values()))
     return f"mlkeys.transit.{module} does not have the option{plural} {named}.{hint} Nothing was done."
+
+
+def checked(spec: Spec, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an action that does its work without its module.
+
+    Raises:
+        InvalidOption: a module would refuse them.
+    """
+    understood = ArgumentSpecValidator(spec).validate(dict(arguments))
+    if understood.errors.errors:
+        raise InvalidOption("; ".join(map(_problem, understood.errors.errors)))
+    options: dict[str, Any] = understood.validated_parameters
+    return options
+
+
+def _problem(error: Exception) -> str:
+    text = str(error).rstrip(".") + "."
+    return f"Unsupported parameters: {text}" if isinstance(error, UnsupportedError) else text
 
 
 def _unknown(given: Mapping[Any, Any], spec: Spec, outer: str) -> Iterator[tuple[str, str]]:

@@ -18,12 +18,15 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import MOST_BYTES
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile, assembled
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, as_no_template
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import value_of
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import (
+    Decrypt,
+    Sealed,
+    value_of,
+)
 
 # At most this many variables are named in a message.
 _NAMED = 3
@@ -81,8 +84,10 @@ class Decrypted:
         return f"{self.summary(path)} {_consequence(list(self.problems))}"
 
     def problem_of(self, name: str) -> str:
-        """Why a variable did not decrypt, with its name."""
-        return self.problems.get(name) or f"{name}: {self.problems['']}"
+        """Why a variable did not decrypt, with its name behind that of its file."""
+        of_file = self.problems.get("", "")
+        path = f"{self.file.path}: " if self.file and of_file.startswith(f"{self.file.path}: ") else ""
+        return self.problems.get(name) or f"{path}{name}: {of_file[len(path) :]}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -108,12 +113,14 @@ class _Pending:
 class DecryptedFiles:
     """Decrypts files of the same key in one request, and each content once."""
 
-    def __init__(self, connect: Connect, asked: str = "") -> None:
+    def __init__(self, connect: Connect, decrypt: Decrypt, asked: str = "") -> None:
         """
         Args:
+            decrypt: decrypts entries of one key.
             asked: a sentence that says which server is asked, for messages.
         """
         self._connect = connect
+        self._decrypt_each = decrypt
         self._asked = f" {asked}" if asked else ""
         self._digests: dict[str, tuple[tuple[int, ...], str]] = {}
         self._known: dict[str, Decrypted] = {}
@@ -189,8 +196,7 @@ class DecryptedFiles:
         """Decrypt what files of a key hold, in one request; why that was not possible, or None."""
         entries = [(pend, entry) for pend in files for entry in pend.file.entries.values()]
         try:
-            transit = Transit(self._connect(), backend)
-            results = transit.decrypt_each(key, [stored_item(entry) for _pending, entry in entries])
+            results = self._decrypt_each([Sealed(backend, key, stored_item(entry)) for _pending, entry in entries])
         except TransitError as error:
             return error
         for (pend, entry), result in zip(entries, results):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from typing import Any, Callable, Mapping, TypeVar
+from typing import Any, Callable, Mapping, Sequence, TypeVar
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.basic import missing_required_lib
@@ -17,7 +17,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import LibraryMissing, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import Decrypt, decrypted_each
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import (
+    Decrypt,
+    Sealed,
+    decrypted_each,
+)
 
 display = Display()
 
@@ -47,14 +51,20 @@ def run(options: Mapping[str, Any], work: Callable[[Client], Result]) -> Result:
     return plainly(lambda: work(connected(options)))
 
 
-def decrypting(options: Mapping[str, Any]) -> Decrypt:
-    """Decrypts entries, each of them once in a run if its logins are shared.
+def decrypting(options: Mapping[str, Any], *, keep: bool = True) -> Decrypt:
+    """Decrypts entries, each of them once in a run if its logins are shared. Invalid options are its errors.
 
-    Raises:
-        TransitError: the options are not valid.
+    Args:
+        keep: whether the answers are kept in memory, for whatever asks the same.
     """
-    settings = settings_from(options, os.environ)
-    return lambda wanted: run_sessions().answers(settings, display.warning, decrypted_each, wanted)
+
+    def decrypt(wanted: Sequence[Sealed]) -> list[bytes | str]:
+        if not keep:
+            return decrypted_each(connected(options), wanted)
+        settings = settings_from(options, os.environ)
+        return run_sessions().answers(settings, display.warning, decrypted_each, wanted)
+
+    return decrypt
 
 
 def plainly(work: Callable[[], Result]) -> Result:

@@ -59,6 +59,11 @@ def load(path: str, connect: Connect) -> VarsFile:
     return resolved(_from_disk(path), connect)
 
 
+def not_found(path: str) -> str:
+    """The sentence about a file that is searched as ``vars_files`` are, and is in none of these places."""
+    return f"{path} does not exist beside the playbook, nor in vars of the role."
+
+
 def stored_content(path: str) -> dict[Any, Any]:
     """What a file holds as it is stored, with its ``_transit``. No text in it is a template.
 

@@ -9,7 +9,11 @@ from __future__ import annotations
 from typing import Any, Callable, List, NamedTuple, Sequence, Union
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ServerError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
+    ServerError,
+    ServerUnreachable,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
@@ -37,23 +41,26 @@ class Sealed(NamedTuple):
         return f"Sealed({self.backend!r}, {self.key!r}, {self.item!r})"
 
 
-#: Decrypts entries: for each its plaintext, or as text the reason why there is none.
+#: Decrypts entries of one key: for each its plaintext, or as text the reason why there is none.
 Decrypt = Callable[[Sequence[Sealed]], List[Union[bytes, str]]]
 
 
 def decrypted_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:
-    """What the entries of one file decrypt to, in one request."""
+    """What entries of one key decrypt to, in one request."""
     backend, key, _item = wanted[0]
     results = Transit(client, backend).decrypt_each(key, [one.item for one in wanted])
     return [with_server(result, client.server_asked) if isinstance(result, str) else result for result in results]
 
 
-def values_of(file: VarsFile, decrypt: Decrypt, names: Sequence[str]) -> dict[str, Any]:
-    """The secrets of a file by name, none of which is a template.
+def values_of(
+    file: VarsFile, decrypt: Decrypt, names: Sequence[str], mark: Callable[[Any], Any] = as_no_template
+) -> dict[str, Any]:
+    """The secrets of a file by name.
 
     Args:
-        decrypt: decrypts entries of one file.
+        decrypt: decrypts entries of one key.
         names: the secrets to decrypt, or data around them; all of them if there is none.
+        mark: marks a value, by default so that no text is a template.
 
     Raises:
         InvalidOption: the file has no such secret, or values that are not encrypted.
@@ -68,12 +75,16 @@ def values_of(file: VarsFile, decrypt: Decrypt, names: Sequence[str]) -> dict[st
         raise InvalidOption(f"{file.path} has no secret {', '.join(missing)}.{hint}")
     wanted = [path for paths in leaves.values() for path in paths]
     others = file.open if not names else {path: file.open[path] for path in wanted if path in file.open}
-    values = {path: as_no_template(value) for path, value in others.items()}
+    values = {path: mark(value) for path, value in others.items()}
     entries = [file.entries[path] for path in dict.fromkeys(wanted) if path in file.entries]
     if entries:
-        results = decrypt([Sealed(file.backend, file.key, stored_item(entry)) for entry in entries])
+        sealed = [Sealed(file.backend, file.key, stored_item(entry)) for entry in entries]
+        try:
+            results = decrypt(sealed)
+        except (ServerError, ServerUnreachable) as error:
+            raise error.about(file.path) from None
         found = {entry.name: value_of(file.path, entry, result) for entry, result in zip(entries, results)}
-        values.update({path: as_no_template(value) for path, value in found.items()})
+        values.update({path: mark(value) for path, value in found.items()})
     return assembled(file, values)
 
 

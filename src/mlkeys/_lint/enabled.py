@@ -14,9 +14,10 @@ from mlkeys._shared.vars_files import is_vars_file_name
 from mlkeys._shared.vars_plugins import PLUGIN, SETTING, is_enabled, names_in, problem
 
 _OTHERWISE = re.compile(
-    r"vault_transit_(?:host|hosts|sources|vars_files|rotat|status)|decrypt_vars|mlkeys\.transit\.(?:site|rotate|status)\b"
+    r"vault_transit_(?:host|hosts|sources|vars_files|rotat|status)|(?:decrypt|load)_vars|mlkeys\.transit\.(?:site|rotate|status)\b"
     r"|mlkeys\.transit\.vault_transit(?:_vars)?['\"]|mlkeys (?:run|rotate|status)|mlkeys\.runtime"
 )
+_PLAY = re.compile(r"^[ \t]*(?:-[ \t]+)?hosts[ \t]*:", re.MULTILINE)
 _SECTION = re.compile(r"[ \t]*\[([^\]]+)\]")
 _SET = re.compile(rf"([ \t]*){SETTING}[ \t]*[=:](.*)", re.IGNORECASE | re.DOTALL)
 # Ansible knows no others behind a value.
@@ -123,6 +124,11 @@ def _comment(line: str) -> str:
 def decrypts_otherwise(text: str) -> bool:
     """Whether a text names what decrypts encrypted vars files without the vars plugin: on hosts, or from a path."""
     return _OTHERWISE.search(text) is not None
+
+
+def has_play(text: str) -> bool:
+    """Whether a text may be a playbook."""
+    return _PLAY.search(text) is not None
 
 
 def findings(

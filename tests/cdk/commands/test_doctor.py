@@ -21,7 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
 from click.testing import CliRunner
 
 from mlkeys._cli import main
-from mlkeys._commands.doctor import environment, machine, merges, parity, server
+from mlkeys._commands.doctor import environment, machine, merges, parity, server, variables
 from mlkeys._commands.doctor.check import Check
 from mlkeys._shared.policy import grant_rules, hcl
 from mlkeys._system import collection
@@ -544,7 +544,7 @@ VARS_FILE = "a: vault:v1:AAAA\n_transit:\n  format: 1\n  key: k\n"
 @pytest.mark.parametrize(
     ("name", "listed", "level", "said"),
     [
-        ("keys.transit.yml", "host_group_vars", "remark", "does not list mlkeys.transit.vault_transit"),
+        ("keys.transit.yml", "host_group_vars", "wrong", "and nothing else here decrypts them"),
         ("keys.transit.yml", "mlkeys.transit.vault_transit,host_group_vars", "wrong", "before host_group_vars"),
         ("keys.transit.yml", "host_group_vars,mlkeys.transit.vault_transit", "ok", "decrypts group_vars/all/keys"),
         ("keys.yml", "host_group_vars,mlkeys.transit.vault_transit", "wrong", "does not end with .transit.yml"),
@@ -558,6 +558,36 @@ def test_the_setting_of_the_vars_plugin_is_held_against_the_files(
     (tmp_path / "ansible.cfg").write_text(f"[defaults]\nvars_plugins_enabled = {listed}\n")
     found = doctor(status=level == "wrong", BAO_ADDR=bao.addr, BAO_TOKEN=bao.token)
     assert said in shown(found, "vars plugin", level)
+
+
+PLAY = "- hosts: all\n  tasks: [{ansible.builtin.debug: {msg: '{{ a }}'}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("configuration", "files", "expected"),
+    [
+        ("project/ansible.cfg", {}, True),
+        ("", {"play.yml": PLAY}, True),
+        ("elsewhere/ansible.cfg", {"play.yml": PLAY}, True),
+        ("", {"roles/a/tasks/main.yml": "- ansible.builtin.debug: {msg: '{{ a }}'}\n"}, False),
+        (
+            "project/ansible.cfg",
+            {"play.yml": PLAY, "site.yml": "- hosts: all\n  roles: [mlkeys.transit.vault_transit_host]\n"},
+            False,
+        ),
+        ("project/ansible.cfg", {"tasks/main.yml": "- mlkeys.transit.load_vars: {file: f}\n"}, False),
+        ("project/ansible.cfg", {"run.sh": "mlkeys run group_vars/all/keys.transit.yml -- app\n"}, False),
+    ],
+)
+def test_what_would_use_ciphertext_is_wrong(
+    tmp_path: Path, configuration: str, files: dict[str, str], *, expected: bool
+) -> None:
+    project = tmp_path / "project"
+    for name, text in {"group_vars/all/keys.transit.yml": VARS_FILE, **files}.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+    read = str(tmp_path / configuration) if configuration else ""
+    assert variables.would_use_ciphertext(project, read) is expected
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ def test_a_name_that_the_plugin_does_not_read_is_found_where_it_is_enabled() -> 
         ("- hosts: all\n  roles: [mlkeys.transit.vault_transit_host]\n", "MLK210"),
         ("k: \"{{ lookup('mlkeys.transit.vault_transit_vars', 'f') }}\"\n", "MLK210"),
         ("k: '{{ loaded | mlkeys.transit.decrypt_vars }}'\n", "MLK210"),
+        ("- mlkeys.transit.load_vars: {file: f}\n", "MLK210"),
         (
             "- mlkeys.transit.vault_transit_file: {path: /k, content: '{{ a | mlkeys.transit.quoted(\"json\") }}'}\n",
             "MLK209",

@@ -50,7 +50,7 @@ def test_two_people_change_a_file(bao: Bao, stored: Path, invoke: Invoke) -> Non
     git("add", ".")
     git("commit", "--quiet", "--message", "Begin")
 
-    git("switch", "--quiet", "--create", "theirs")
+    git("switch", "--quiet", "--create", "new-keys")
     invoke("set", str(stored), "added_by_them", stdin="sk-theirs")
     invoke("set", str(stored), "gcp", stdin="changed by them")
     git("commit", "--quiet", "--all", "--message", "Theirs")
@@ -58,21 +58,23 @@ def test_two_people_change_a_file(bao: Bao, stored: Path, invoke: Invoke) -> Non
     invoke("set", str(stored), "added_by_us", stdin="sk-ours")
     stored.write_text(f"# of ours\n{stored.read_text()}", encoding="utf-8")
     git("commit", "--quiet", "--all", "--message", "Ours")
-    git("merge", "--quiet", "--no-edit", "theirs")
+    git("merge", "--quiet", "--no-edit", "new-keys")
 
     merged = {**SECRETS, "gcp": "changed by them", "added_by_them": "sk-theirs", "added_by_us": "sk-ours"}
     assert decrypted(bao, stored) == merged
     assert stored.read_text().startswith("# of ours\n")
     assert "already holds" in invoke("set", str(stored), "added_by_them", stdin="sk-theirs").output
 
-    git("switch", "--quiet", "theirs")
+    git("switch", "--quiet", "new-keys")
     invoke("set", str(stored), "gcp", stdin="again by them")
     git("commit", "--quiet", "--all", "--message", "Theirs again")
     git("switch", "--quiet", "main")
     invoke("set", str(stored), "gcp", stdin="again by us")
     git("commit", "--quiet", "--all", "--message", "Ours again")
-    assert "both sides changed gcp" in git("merge", "--no-edit", "theirs", status=1)
-    assert "<<<<<<< ours" in stored.read_text()
+    assert "both sides changed gcp" in git("merge", "--no-edit", "new-keys", status=1)
+    # As in Git's own marks.
+    assert "<<<<<<< HEAD\n" in stored.read_text()
+    assert ">>>>>>> new-keys\n" in stored.read_text()
 
 
 @pytest.mark.parametrize("is_swapped", [False, True])

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ItemsFailed, PermissionDenied
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
@@ -249,3 +249,14 @@ def test_allowed_items_among_refused_ones_are_decrypted(bao: Bao, mount: str, he
     found = Transit(client, mount).decrypt_each("ml", items)
     refusal = "the token's policies do not allow it for this name: add the name to 'secrets' of the grant"
     assert found == [refusal, VALUES[MINE].encode()]
+
+
+def test_a_token_for_other_secrets_learns_that_the_name_is_what_is_missing(
+    bao: Bao, mount: str, held: Held, mint_token: Callable[[str], str]
+) -> None:
+    asks = 'path "sys/capabilities-self" { capabilities = ["update"] }\n'
+    token = mint_token(asks + hcl(grant_rules("decrypt", mount, "ml", [MINE])))
+    items = [Item(held.ciphertexts[OTHER].encode(), OTHER, context=OTHER.encode())]
+    transit = Transit(Client(Connection(url=bao.addr), print, token), mount)
+    with pytest.raises(ItemsFailed, match="add the name to 'secrets' of the grant"):
+        transit.decrypt("ml", items)

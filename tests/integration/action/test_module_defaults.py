@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.integration.support.backups import age_holder, backup_file
-from tests.integration.support.plays import Project
+from tests.integration.support.plays import Project, make_key, vars_file
 from tests.support.collection import ROOT, collections_path
 from tests.support.server import Bao
 
@@ -23,6 +23,7 @@ HOLDER = age_holder()
 NOWHERE = "http://127.0.0.1:1"
 
 OPTIONS: dict[str, dict[str, object]] = {
+    "load_vars": {"file": "sealed.transit.yml"},
     "vault_transit_approle": {"name": "gateways"},
     "vault_transit_backend": {"path": "nowhere"},
     "vault_transit_backup": {
@@ -67,6 +68,8 @@ def test_one_entry_configures_all(bao: Bao, mount: str, tmp_path: Path, way: str
     project = Project(tmp_path)
     project.hosts(1)
     backup = backup_file(bao, mount, HOLDER, tmp_path / "ml.backup")
+    make_key(bao, mount, "sealed")
+    project.write("sealed.transit.yml", vars_file(bao, mount, {"a": "b"}, "sealed"))
     tasks: list[dict[str, object]] = []
     # Those two need no server.
     for module in [name for name in MODULES if name not in ("vault_transit_file", "vault_transit_files")]:

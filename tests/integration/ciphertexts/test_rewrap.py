@@ -23,7 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import File, NewFile
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import bound
 
-from tests.integration.support.plays import Project, encrypted, make_key
+from tests.integration.support.plays import Project, encrypted, make_key, vars_file
 from tests.integration.support.runs import Ledger
 from tests.integration.support.vars_files import VarsFile
 from tests.support.ciphertexts import find
@@ -806,3 +806,27 @@ def test_a_template_must_decrypt_a_ciphertext_with_its_own_context(bao: Bao, fle
     reason = "the template decrypts it with {}, and it is a ciphertext of hf_token"
     assert found[1]["reason"] == reason.format("the context openai_api_key")
     assert found[2]["reason"] == reason.format("no context")
+
+
+def test_the_key_of_a_vars_file_is_asked_first_and_others_about_what_it_does_not_own(bao: Bao, fleet: Fleet) -> None:
+    make_key(bao, fleet.mount, "empty")
+    names = ("a_key", "b_key")
+    for name in names:
+        make_key(bao, fleet.mount, name)
+    texts = {name: vars_file(bao, fleet.mount, {f"{name}_{part}": "x" for part in "cd"}, name) for name in names}
+    paths = [str(fleet.write(f"{name}.transit.yml", text)) for name, text in texts.items()]
+    asked: dict[str, Any] = {
+        "key": None,
+        "keys": [{"name": name} for name in ("empty", *reversed(names))],
+        "vars_files": paths,
+    }
+    ledger = Ledger(bao)
+    found = fleet.run(INFO, **asked)
+    assert [(row["key"], row["state"]) for row in found["ciphertexts"]] == [(n, "current") for n in names for _ in "cd"]
+    assert sorted(path for _kind, path in ledger.requests if "/rewrap/" in path) == [
+        f"{fleet.mount}/rewrap/{name}" for name in names
+    ]
+    # A file may name a key that does not own its ciphertexts.
+    fleet.write("a_key.transit.yml", texts["a_key"].replace('"key": "a_key"', '"key": "empty"'))
+    rows = fleet.run(INFO, **asked)["ciphertexts"]
+    assert [row["key"] for row in rows] == ["a_key", "a_key", "b_key", "b_key"]

@@ -156,6 +156,10 @@ WAYS = """\
     - ansible.builtin.debug: {msg: "included {{ keys.data.api_key[-2:] }} {{ keys.data.n + 1 }}"}
     - ansible.builtin.debug: {msg: "included {{ looked_up.data.api_key[-2:] }} {{ keys.data.n + 1 }}"}
       vars: {looked_up: "{{ lookup('mlkeys.transit.vault_transit_vars', 'included.transit.yml', names=['data']) }}"}
+    - ansible.builtin.debug: {msg: "included {{ group_data.api_key[-2:] }} {{ again.group_data.n }}"}
+      vars: {again: "{{ lookup('mlkeys.transit.vault_transit_vars', 'group_vars/all/keys.transit.yml') }}"}
+    - mlkeys.transit.load_vars: {file: included.transit.yml, name: loaded}
+    - ansible.builtin.debug: {msg: "included {{ loaded.data.api_key[-2:] }} {{ keys.data.n + 1 }}"}
 - hosts: all
   gather_facts: false
   vars_files: [files.transit.yml]
@@ -188,6 +192,7 @@ def test_each_way_in_which_a_playbook_loads_a_file(bao: Bao, mount: str, tmp_pat
         "files.transit.yml": "files_data",
         "roles/keyed/vars/main/keys.transit.yml": "role_data",
         "extra.transit.yml": "extra_data",
+        "group_vars/all/keys.transit.yml": "group_data",
     }
     for number, (path, name) in enumerate(files.items()):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -199,9 +204,12 @@ def test_each_way_in_which_a_playbook_loads_a_file(bao: Bao, mount: str, tmp_pat
     project.write("roles/keyed/tasks/main.yml", OF_THE_ROLE)
     ledger = Ledger(bao)
     done = project.run()
-    assert messages(done.stdout)[::2] == ["included 0k 1", "included 0k 1", "files 1k 2", "role 2k 3"]
+    assert messages(done.stdout)[::2] == [
+        *("included 0k 1", "included 0k 1", "included 4k 4", "included 0k 1"),
+        *("files 1k 2", "role 2k 3"),
+    ]
     decrypts = [entry for entry in ledger.entries if entry["path"].endswith("/decrypt/ml")]
-    assert len(decrypts) == 3, "one for each file, whatever the number of hosts and uses"
+    assert len(decrypts) == 4, "one for each file, whatever the number of hosts and uses"
     project.hosts(1)
     project.play(OF_EXTRA_VARS, "vars_files: [files.transit.yml]\n")
     # Extra variables win, and so their _transit.

@@ -566,7 +566,7 @@ def test_files_that_cannot_be_decrypted(
         assert bao.token not in str(failure.value)
     elif on_error == "undefined":
         hint = used(get_vars(Host("gw1")), "{{ token }}")
-        assert re.search(r"token: \S+gw1/keys\.transit\.yml: ", hint)
+        assert re.search(r"\S+gw1/keys\.transit\.yml: token: ", hint)
         assert bao.token not in hint
     else:
         assert get_vars(Host("gw1")) == {"token": one_file}
@@ -582,7 +582,7 @@ def test_files_with_the_same_problem_have_one_warning(
     for host in ("gw2", "gw3"):
         shutil.copytree(folder, folder.with_name(host))
     for host in ("gw1", "gw2", "gw3"):
-        assert re.search(rf"token: \S+{host}/keys\.transit\.yml: ", used(get_vars(Host(host)), "{{ token }}"))
+        assert re.search(rf"\S+{host}/keys\.transit\.yml: token: ", used(get_vars(Host(host)), "{{ token }}"))
     assert capsys.readouterr().err.count("WARNING") == 1
 
 
@@ -882,7 +882,7 @@ def test_without_the_server_only_what_uses_a_secret_fails(project: Project, tmp_
     assert "failed=10" not in done.stdout
     assert done.stdout.count("failed=1 ") == 10
     shown = " ".join((done.stdout + done.stderr).split())
-    assert "gateways/keys.transit.yml: Cannot reach the server" in shown
+    assert "gateways/keys.transit.yml: openai: Cannot reach the server" in shown
     # One for all files, hosts and tasks.
     assert done.stderr.count("WARNING") == 1
     assert SECRET not in shown

@@ -107,7 +107,10 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
     except MlkeysError:
         yield Check("server", "remark", "not checked: this needs Ansible and the collection")
         return
-    yield from variables.check(files, *collection.vars_plugins())
+    enabled, configuration = collection.vars_plugins()
+    yield from variables.check(
+        files, enabled, configuration, lambda: variables.would_use_ciphertext(Path(), configuration)
+    )
     yield from _settings_and_servers(stacks)
 
 

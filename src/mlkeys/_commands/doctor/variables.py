@@ -4,17 +4,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlkeys._commands.doctor.check import Check
+from mlkeys._lint.enabled import decrypts_otherwise, has_play
+from mlkeys._lint.ignored_folders import IGNORED_FOLDERS
 from mlkeys._shared._files.reading import opened_to_read
 from mlkeys._shared.vars_files import METADATA, is_read_by_ansible
 from mlkeys._shared.vars_plugins import PLUGIN, SETTING, is_enabled, problem
+from mlkeys._system.worktree import Looked, Worktree
 
 _NAME = "vars plugin"
 _ENDINGS = (".yml", ".yaml", ".json")
+_PLAYBOOKS = (".yml", ".yaml")
 _LONGEST = 1_000_000
 
 
@@ -54,12 +58,32 @@ def _has_metadata(path: Path) -> bool:
         return False
 
 
-def check(found: Found, enabled: Sequence[str], configuration: str) -> Iterator[Check]:
+def would_use_ciphertext(folder: Path, configuration: str) -> bool:
+    """Whether tasks of the project in a folder would get ciphertext from the files of hosts and groups.
+
+    That is so if the folder has what a run starts with, and nothing in it decrypts such files without the vars plugin.
+
+    Args:
+        configuration: the file that Ansible reads, empty if it reads none.
+    """
+    runs = Path(configuration).resolve().parent == folder.resolve() if configuration else False
+    for file in Worktree([folder], ignored=IGNORED_FOLDERS).files():
+        if isinstance(file, Looked):
+            if decrypts_otherwise(file.text):
+                return False
+            runs = runs or (file.path.endswith(_PLAYBOOKS) and has_play(file.text))
+    return runs
+
+
+def check(
+    found: Found, enabled: Sequence[str], configuration: str, uses_ciphertext: Callable[[], bool]
+) -> Iterator[Check]:
     """Compare the setting with the files.
 
     Args:
         enabled: the plugins that Ansible's setting lists.
         configuration: the file that Ansible reads, empty if it reads none.
+        uses_ciphertext: whether tasks would get ciphertext if the vars plugin is not enabled.
     """
     files = [*found.named, *found.misnamed]
     if wrong := problem(enabled):
@@ -67,7 +91,10 @@ def check(found: Found, enabled: Sequence[str], configuration: str) -> Iterator[
     elif files and not is_enabled(enabled):
         where = f"{configuration} does not list" if configuration else "Ansible finds no ansible.cfg here that lists"
         text = f"{where} {PLUGIN} in {SETTING}: variables of {_shown(files)} are ciphertext"
-        yield Check(_NAME, "remark", text, "If tasks need plaintext: mlkeys init --ansible")
+        if uses_ciphertext():
+            yield Check(_NAME, "wrong", f"{text}, and nothing else here decrypts them", "mlkeys init --ansible")
+        else:
+            yield Check(_NAME, "remark", text, "If tasks need plaintext: mlkeys init --ansible")
     elif is_enabled(enabled):
         if found.misnamed:
             text = f"{_shown(found.misnamed)}: not decrypted, because the name does not end with .transit.yml"

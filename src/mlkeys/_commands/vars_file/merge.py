@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,15 +68,23 @@ def _as_text(base: Path, ours: Path, theirs: Path, contradicting: Sequence[str] 
     Args:
         contradicting: the texts of the ancestor, of our side and of theirs, if one entry is a conflict.
     """
-    labels = [word for label in ("ours", "base", "theirs") for word in ("-L", label)]
+    our_label, their_label = _labels()
+    labels = [word for label in (our_label, "base", their_label) for word in ("-L", label)]
     done = run_git(Path(), "merge-file", *labels, *(str(path.absolute()) for path in (ours, base, theirs)))
     click.echo(done.stderr.decode(errors="replace"), err=True, nl=False)
     if contradicting is None or done.returncode:
         return min(done.returncode, 1)
     # The lines of the entry are in different places.
     mine, yours = (text if text.endswith("\n") else f"{text}\n" for text in contradicting[1:])
-    replacing.replace(ours, f"<<<<<<< ours\n{mine}=======\n{yours}>>>>>>> theirs\n", replacing.read(ours))
+    text = f"<<<<<<< {our_label}\n{mine}=======\n{yours}>>>>>>> {their_label}\n"
+    replacing.replace(ours, text, replacing.read(ours))
     return 1
+
+
+def _labels() -> tuple[str, str]:
+    """Names of the sides, as in Git's own marks of conflicts. 'git merge' sets a variable for each branch it merges."""
+    branches = [value for name, value in os.environ.items() if name.startswith("GITHEAD_")]
+    return ("HEAD", branches[0]) if len(branches) == 1 else ("ours", "theirs")
 
 
 def _merged(texts: Sequence[str], name: str) -> str | None:

@@ -1,0 +1,168 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module load_vars: variables of a host, and plaintext in nothing that a run prints or keeps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.support.plays import Project, approle, asked, make_key, messages, vars_file
+from tests.integration.support.runs import Ledger
+from tests.support.canary import leaking_files, recorders
+from tests.support.core import CORE
+from tests.support.modules import run_module
+from tests.support.server import Bao
+
+CANARY = {"api key": "sk-loaded-canary-7Tm", "braces": "x-{{ part }}-canary-7Tm", "evaluated": "x-3-canary-7Tm"}
+SETS_VARIABLES = CORE >= (2, 21)
+
+
+@pytest.fixture
+def project(bao: Bao, mount: str, tmp_path: Path) -> Project:
+    make_key(bao, mount)
+    secrets = {
+        "openai": {"api_key": CANARY["api key"], "retries": 3, "on": [True, False]},
+        "braces": CANARY["braces"],
+        "part": "{{ 1 + 2 }}",
+    }
+    arguments = {**bao.login, "path": str(tmp_path / "keys.transit.yml"), "backend": mount, "key": "ml"}
+    assert not run_module("vault_transit_vars", {**arguments, "secrets": secrets}).failed
+    project = Project(tmp_path, {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token})
+    project.hosts(2)
+    return project
+
+
+USED = """\
+- mlkeys.transit.load_vars: {file: keys.transit.yml, name: keys}
+- ansible.builtin.assert:
+    that:
+      - keys.openai.api_key | hash('sha256') == digest
+      - keys.openai.retries + 1 == 4
+      - keys.openai['on'] == [true, false]
+      # It is data, whatever it contains.
+      - keys.braces is search('part }')
+    quiet: true
+- mlkeys.transit.load_vars: {file: keys.transit.yml, names: "{{ item }}", template: true}
+  loop: [[openai.api_key, part], [braces, part]]
+  register: loaded
+- ansible.builtin.debug:
+    msg: "{{ openai.api_key[-2:] }} {{ braces[:3] }} {{ loaded.results | length }} {{ hostvars.gateway1.braces[:3] }}"
+- mlkeys.transit.load_vars: {file: "{{ item }}"}
+  loop: [gone.transit.yml, keys.transit.yml]
+  ignore_errors: true
+"""
+SETTINGS = {
+    "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit,ansible.builtin.tree,everything",
+    "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parents[2] / "support/callback"),
+    "ANSIBLE_INJECT_FACT_VARS": "true",
+    "ANSIBLE_DEPRECATION_WARNINGS": "false",
+}
+
+
+def test_what_is_loaded_is_in_variables_and_nowhere_else(bao: Bao, project: Project, tmp_path: Path) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    environment = {
+        **recorders(records),
+        **SETTINGS,
+        "JUNIT_OUTPUT_DIR": str(records / "junit"),
+        "ANSIBLE_CALLBACK_TREE_DIR": str(records / "tree"),
+    }
+    if not SETS_VARIABLES:
+        environment["ANSIBLE_CACHE_PLUGIN"] = "memory"
+    digest = "{{ ('sk-loaded-' ~ 'canary-7Tm') | hash('sha256') }}"
+    project.play(USED, f'vars: {{digest: "{digest}"}}\n')
+    done = project.run("-vvvv", env=environment)
+    assert messages(done.stdout).count("Tm x-3 2 x-3") == 2
+    assert "gone.transit.yml does not exist beside the playbook" in done.stdout
+    (records / "printed").write_text(done.stdout + done.stderr, encoding="utf-8")
+    assert list((records / "tree").iterdir())
+    assert leaking_files(records, CANARY) == set()
+
+
+@pytest.mark.skipif(SETS_VARIABLES, reason="variables are not facts")
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ({"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": "facts"}, "and 'jsonfile'"),
+        ({"ANSIBLE_INJECT_FACT_VARS": "false"}, "facts are not variables here"),
+    ],
+)
+def test_plaintext_becomes_no_fact_that_is_stored(
+    bao: Bao, project: Project, tmp_path: Path, environment: dict[str, str], problem: str
+) -> None:
+    project.play("- mlkeys.transit.load_vars: {file: keys.transit.yml}\n")
+    ledger = Ledger(bao)
+    done = project.run(env=environment, status=2)
+    assert problem in done.stdout
+    assert "use the lookup mlkeys.transit.vault_transit_vars" in done.stdout
+    assert asked(ledger) == {}
+    assert leaking_files(tmp_path / "facts", CANARY) == set()
+
+
+FAILING = """\
+- mlkeys.transit.load_vars: {file: flat.transit.yml, names: [openai]}
+- ansible.builtin.debug: {msg: "{{ openai[-2:] }}"}
+- mlkeys.transit.load_vars: {file: flat.transit.yml}
+  register: denied
+  ignore_errors: true
+- mlkeys.transit.load_vars: {file: flat.transit.yml, url: "http://127.0.0.1:1"}
+  register: down
+  ignore_errors: true
+- mlkeys.transit.load_vars: {file: damaged.transit.yml, names: [openai]}
+  register: damaged
+  ignore_errors: true
+- mlkeys.transit.load_vars: {file: flat.transit.yml, names: [openai], name: my-keys}
+  register: unnamed
+  ignore_errors: true
+- mlkeys.transit.load_vars:
+    file: damaged.transit.yml
+    names: [braces]
+    template: true
+    auth_method: token
+    token: "{{ lookup('ansible.builtin.env', 'FOR_ALL') }}"
+  register: template
+  ignore_errors: true
+- mlkeys.transit.load_vars: {path: flat.transit.yml}
+  register: misspelt
+  ignore_errors: true
+- ansible.builtin.copy:
+    dest: results.json
+    content: "{{ {'denied': denied, 'down': down, 'damaged': damaged, 'unnamed': unnamed, 'template': template,
+      'misspelt': misspelt} | to_json }}"
+    mode: "0600"
+"""
+
+
+def test_a_token_for_one_secret_loads_it_and_failures_say_what_to_do(
+    bao: Bao, mount: str, project: Project, tmp_path: Path
+) -> None:
+    values = {"openai": CANARY["api key"], "braces": "{{ nothing-canary-7Tm }}"}
+    flat = json.loads(vars_file(bao, mount, values))
+    project.write("flat.transit.yml", json.dumps(flat))
+    project.write("damaged.transit.yml", json.dumps({**flat, "openai": flat["braces"]}))
+    project.hosts(1)
+    project.play(FAILING)
+    grant = {"allow": ["decrypt"], "backend": mount, "key": "ml", "secrets": ["openai"]}
+    assert not run_module("vault_transit_policy", {**bao.login, "name": f"{mount}-one", "grants": [grant]}).failed
+    policy = bao.done("GET", f"sys/policies/acl/{mount}-one")["data"]["policy"]
+    with approle(bao, policy) as role:
+        environment = {"BAO_ADDR": bao.addr, "FOR_ALL": bao.token, **role.environment}
+        done = Project(tmp_path).run(env=environment)
+    assert messages(done.stdout)[0] == "Tm"
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    found = {name: result["msg"] for name, result in results.items()}
+    for name, words in {
+        "denied": ["flat.transit.yml: braces: ", bao.addr, "the root namespace"],
+        "down": ["flat.transit.yml: ", "http://127.0.0.1:1"],
+        "damaged": ["damaged.transit.yml: openai: it does not decrypt", bao.addr],
+        "unnamed": ["'my-keys' cannot be the name of a variable"],
+        "template": ["damaged.transit.yml: braces: "],
+        "misspelt": ["does not have the option 'path'", "Did you mean 'file'"],
+    }.items():
+        assert [word for word in words if word not in found[name]] == [], found[name]
+    printed = {"printed": done.stdout + done.stderr + json.dumps(results)}
+    assert [name for name, text in printed.items() if "canary-7Tm" in text] == []
