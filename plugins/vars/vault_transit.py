@@ -281,13 +281,13 @@ class VarsModule(BaseVarsPlugin):
         Raises:
             InvalidOption: some options have values that they cannot have; all of them are named at once.
         """
-        if not variables:
+        found, problems = {}, misspelt_flags(variables, os.environ)
+        if not (variables or problems):
             # The error of one is Ansible's own; below it is found once more, and named.
             with contextlib.suppress(AnsibleError, KeyError):
                 options = connection_options(self.get_option)
                 if not misread(options, os.environ):
                     return options
-        found, problems = {}, misspelt_flags(variables)
         for option in OPTIONS:
             # The plugin itself would keep the first value for all hosts.
             value, _origin, problem = read_option(option, ("vars", self._load_name), variables)

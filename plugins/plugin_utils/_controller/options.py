@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import configparser
+import functools
 import os
 import re
 from typing import Any, Iterable, Mapping
@@ -126,7 +127,7 @@ def read_options(
     """The same, and a sentence about each value that an option cannot have."""
     load_name = load_definitions()
     chosen = templated_variables(load_name, variables, templar)
-    problems = misspelt_flags(chosen)
+    problems = misspelt_flags(chosen, {**os.environ, **environment})
     found: dict[str, Any] = {}
     others: dict[str, Any] = {}
     for option in OPTIONS:
@@ -176,7 +177,7 @@ def set_options(plugin: Any, load_name: str, variables: Mapping[str, Any], given
     misspelt = _misspelt(load_name, given)
     if misspelt:
         raise AnsibleError(misspelt)
-    problems = misspelt_flags(variables)
+    problems = misspelt_flags(variables, os.environ)
     try:
         plugin.set_options(var_options=variables, direct=given)
     except AnsibleError:
@@ -241,24 +242,40 @@ def problem_of(option: Option, variables: Mapping[str, Any], given: Mapping[str,
 
 def _in_configuration(name: str) -> str:
     """What the configuration that Ansible reads says about an option, as it is written there."""
-    parser = configparser.RawConfigParser(inline_comment_prefixes=(";",))
-    try:
-        parser.read(str(find_ini_config_file() or ""), encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError):
+    parser = _configuration(str(find_ini_config_file() or ""))
+    if not parser.sections():
         return ""
     places = constants.config.get_configuration_definitions("lookup", load_definitions())[name].get("ini") or ()
     written = (parser.get(str(one["section"]), str(one["key"]), fallback="") for one in places)
     return next(filter(None, written), "")
 
 
-def misspelt_flags(variables: Mapping[str, Any]) -> list[str]:
-    """A sentence about each variable of a flag that is neither true nor false, which Ansible reads as false."""
-    names = {f"ansible_hashi_vault_{option.name}": option for option in OPTIONS if option.kind == "bool"}
-    return [
-        option.problem(variables[name], name)
-        for name, option in names.items()
-        if not option.accepts(variables.get(name))
-    ]
+# Ansible, too, reads it once.
+@functools.lru_cache(maxsize=1)
+def _configuration(path: str) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser(inline_comment_prefixes=(";",))
+    try:
+        parser.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError):
+        return configparser.RawConfigParser()
+    return parser
+
+
+def misspelt_flags(variables: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
+    """A sentence about each flag that is neither true nor false, which Ansible reads as false, with what sets it."""
+    sources = ((option, _source_of_flag(option, variables, environment)) for option in OPTIONS if option.kind == "bool")
+    return [option.problem(value, name) for option, (name, value) in sources if not option.accepts(value, name)]
+
+
+def _source_of_flag(option: Option, variables: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[str, Any]:
+    """The variable, or the configuration, that sets a flag, and what is written there."""
+    name = f"ansible_hashi_vault_{option.name}"
+    if variables.get(name) is not None:
+        return name, variables[name]
+    variable = option.variable_in(environment)
+    if variable:
+        return variable, environment[variable]
+    return "ansible.cfg", _in_configuration(option.name) or None
 
 
 def system_reason(error: BaseException) -> str:

@@ -291,25 +291,52 @@ PLAY = """
 """
 
 
-def test_a_misspelt_method_is_one_sentence_everywhere(run: Run, tmp_path: Path) -> None:
-    said = "auth_method (ANSIBLE_HASHI_VAULT_AUTH_METHOD) is 'app-role', but must be one of token,"
-    misspelt = {"ANSIBLE_HASHI_VAULT_AUTH_METHOD": "app-role"}
-    project = Project(tmp_path, {"BAO_ADDR": "https://127.0.0.1:1", "BAO_TOKEN": "t", **misspelt})
+@pytest.mark.parametrize(
+    ("misspelt", "configuration", "said"),
+    [
+        (
+            {"ANSIBLE_HASHI_VAULT_AUTH_METHOD": "app-role"},
+            "",
+            ["auth_method (ANSIBLE_HASHI_VAULT_AUTH_METHOD) is 'app-role', but must be one of token,"],
+        ),
+        # Ansible reads both as false.
+        (
+            {"ANSIBLE_HASHI_VAULT_VALIDATE_CERTS": "maybe"},
+            "token_revoke = ture",
+            [
+                "validate_certs (ANSIBLE_HASHI_VAULT_VALIDATE_CERTS) is 'maybe', but must be true or false.",
+                "token_revoke (ansible.cfg) is 'ture', but must be true or false.",
+            ],
+        ),
+    ],
+    ids=["method", "flags"],
+)
+def test_a_misspelt_setting_has_one_sentence_everywhere(
+    run: Run, tmp_path: Path, misspelt: dict[str, str], configuration: str, said: list[str]
+) -> None:
+    configured = {**misspelt, "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")}
+    project = Project(tmp_path, {"BAO_ADDR": "https://127.0.0.1:1", "BAO_TOKEN": "t"})
     project.hosts(1)
+    project.write("ansible.cfg", f"[hashi_vault_collection]\n{configuration}\n")
     project.play(PLAY)
-    shown = project.run().stdout
+    shown = project.run(env=configured).stdout
     failed = [line for line in shown.splitlines() if line.startswith("fatal: ")]
     assert len(failed) == 3, shown
-    assert all(said in line and "Did you mean 'approle'?" in line for line in failed), failed
+    assert all(sentence in line for line in failed for sentence in said), failed
     encrypted = '{"token": "vault:v1:YQ==", "_transit": {"format": 1, "backend": "transit", "key": "ml", "hmac": {}}}'
     project.write("group_vars/gateways/keys.transit.yml", encrypted)
     project.play('- ansible.builtin.debug: {msg: "{{ token }}"}')
-    read = project.run(env=VARS_PLUGIN, status=4).stderr
-    assert "keys.transit.yml: auth_method (ANSIBLE_HASHI_VAULT_AUTH_METHOD) is" in read
+    read = project.run(env={**VARS_PLUGIN, **configured}, status=4).stderr
+    assert "keys.transit.yml: " in read
     assert "probably a bug" not in read
-    refused = run("login", env=misspelt, status=1).stderr
-    assert refused.startswith(f"Error: {said}")
+    refused = run("login", env=configured, status=1).stderr
+    assert refused.startswith("Error: ")
     assert len(refused.splitlines()) == 1
+    for sentence in said:
+        assert sentence in read
+        assert sentence in refused
+    doctor = run("doctor", env=configured, status=1).stdout
+    assert all(sentence in doctor for sentence in said), doctor
 
 
 # --- OIDC ---
