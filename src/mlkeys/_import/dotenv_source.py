@@ -48,7 +48,7 @@ _BEHIND = re.compile(
 
 # What begins such a file, behind comments.
 _FIRST = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*(?:export[ \t]+)?[A-Za-z_][A-Za-z0-9_.]*[ \t]*=")
-_NOT_ASSIGNED = "is not an assignment (NAME=value), or has no closing quotation mark"
+_NOT_ASSIGNED = "is not an assignment (NAME=value), or quotation marks do not enclose its whole value"
 
 
 def is_dotenv(text: str) -> bool:

@@ -87,6 +87,7 @@ class Source:
         advice_on_rest: the same if values were left out, which exist only there; empty for no difference.
         reference: finds what users of the source replace in a value, such as templates; None for nothing.
         has_comments: whether it has comments, for a source that gives them only on demand.
+        about_nothing: what users of the source make of a name without a value.
     """
 
     path: str
@@ -95,6 +96,7 @@ class Source:
     advice: str = ""
     has_comments: bool = False
     advice_on_rest: str = ""
+    about_nothing: str = ""
 
 
 class Number(str):

@@ -420,10 +420,10 @@ def test_advice_about_the_source_can_be_followed(importing: Importing, password:
     done = importing("ansible-vault", "vars.yml", *password)
     assert "ansible-vault edit" not in done.stderr
     assert "delete the !vault entries" in done.stderr
-    assert "A newline ends a and is a part of the value" in done.stderr
+    assert "A newline at the end of a is a part of the value" in done.stderr
     Path("windows.txt").write_bytes(b"secret\r\n")
     done = importing("file", "windows.txt")
-    assert "A newline (CRLF, as on Windows) ends windows_txt and is a part of the value" in done.stderr
+    assert "A newline (CRLF, as on Windows) at the end of windows_txt is a part of the value" in done.stderr
 
 
 def test_a_password_that_is_missing_or_wrong(importing: Importing, password: list[str]) -> None:

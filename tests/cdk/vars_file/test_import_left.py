@@ -129,7 +129,7 @@ def test_no_value_has_a_character_that_no_variable_can_hold() -> None:
 
 def test_a_newline_ends_only_what_has_one() -> None:
     assert not _about_texts({"empty": "", "one": "x", "lines": "x\ny", "key": "-----BEGIN X-----\ny\n"})
-    assert "ends one, more and" in _about_texts({"empty": "", "one": "x\n", "more": "x\ny\n"})
+    assert "at the end of one, more is" in _about_texts({"empty": "", "one": "x\n", "more": "x\ny\n"})
 
 
 @pytest.mark.parametrize(

@@ -277,6 +277,10 @@ def test_a_variable_from_the_shell_has_no_value(importing: Importing) -> None:
     stderr = importing("compose", "compose.yaml", status=1).stderr
     for words in ("A (line 1) contains nothing", "B (line 1) is empty", "C (line 1) contains nothing", "D (line 1) is"):
         assert words in stderr
+    assert "nothing, since Compose takes the value from its own environment: use --skip-empty, or --skip A" in stderr
+    Path("compose.yaml").write_text("services: {a: {environment: [A, B=x]}}\n")
+    done = importing("compose", "compose.yaml", "--skip-empty")
+    assert "1 of its values was skipped." in done.stderr, "it exists in no file"
     Path("compose.yaml").write_text("services: {a: {image: x}}\n")
     assert "has no environment:" in importing("compose", "compose.yaml", status=1).stderr
 

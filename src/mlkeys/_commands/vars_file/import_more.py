@@ -140,7 +140,9 @@ def compose(source: Path, **options: Any) -> None:
       mlkeys import compose compose.yaml --to keys.transit.yml \\
         --only gateway.OPENAI_API_KEY --rename gateway.OPENAI_API_KEY=openai_api_key
     """
-    run_import_of_text(source, compose_values, OF_COMPOSE, options)
+    run_import_of_text(
+        source, compose_values, OF_COMPOSE, options, ", since Compose takes the value from its own environment"
+    )
 
 
 @click.command("kubernetes", short_help="Import Secrets of Kubernetes.")

@@ -23,7 +23,7 @@ from mlkeys._import.data import Nesting
 from mlkeys._import.names import shown_by_name
 from mlkeys._import.selection import Selection, Wishes, select, variable_of
 from mlkeys._import.sops_source import written_by_sops
-from mlkeys._import.values import DATE, Comment, Source, Value, refuse, without_nul
+from mlkeys._import.values import DATE, NOTHING, Comment, Source, Value, refuse, without_nul
 from mlkeys._providers.literals import secret_form
 from mlkeys._system import collection
 from mlkeys._system.decoding import decoded
@@ -35,8 +35,8 @@ After = Callable[[Mapping[tuple[str, ...], str]], str]
 
 ABOUT_SEALED = "When everything works with the new file, remove the values from the old one ({how})."
 ABOUT_PLAIN_TEXT = (
-    "It still contains them in plain text: delete them there. If they were ever in a commit, a backup or a message, "
-    "replace them at their providers."
+    "The source still has these values in plain text: delete them there. If they were ever in a commit, a backup or a "
+    "message, replace them at their providers."
 )
 
 
@@ -115,19 +115,25 @@ def _bytes_of(source: Path) -> bytes:
 
 
 def run_import_of_text(
-    source: Path, values: Callable[[str, str], Iterable[Value]], reference: re.Pattern[str], options: Mapping[str, Any]
+    source: Path,
+    values: Callable[[str, str], Iterable[Value]],
+    reference: re.Pattern[str],
+    options: Mapping[str, Any],
+    about_nothing: str = "",
 ) -> None:
     """Import from a file in plain text.
 
     Args:
         values: returns the values of a text, given its path for messages.
         reference: what in a value refers to something else.
+        about_nothing: as a `Source` has it.
     """
 
     def read(wishes: Wishes) -> Source:
         text = text_of(source)
         check_plain(text, source, wishes)
-        return Source(str(source), tuple(values(text, str(source))), reference, ABOUT_PLAIN_TEXT)
+        found = tuple(values(text, str(source)))
+        return Source(str(source), found, reference, ABOUT_PLAIN_TEXT, about_nothing=about_nothing)
 
     run_import(read, options)
 
@@ -296,7 +302,7 @@ def _about_texts(texts: Mapping[str, str]) -> str:
     ending = [name for name, text in texts.items() if text.endswith("\n") and not text.startswith("-----BEGIN ")]
     of_windows = any(texts[name].endswith("\r\n") for name in ending)
     newline = "A newline (CRLF, as on Windows)" if of_windows else "A newline"
-    lines = f" {newline} ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
+    lines = f" {newline} at the end of {', '.join(ending)} is a part of the value, as in the source." if ending else ""
     locked = [name for name, text in texts.items() if _LOCKED.search(text)]
     return lines + "".join(f" {name} is a private key with a passphrase, which is needed as well." for name in locked)
 
@@ -334,10 +340,13 @@ def _about_rest(selection: Selection, aim: Target, wishes: Wishes) -> str:
     names = [variable_of(value, wishes) for value, _ in selection.left_out]
     if not names:
         return ""
+    without = {variable_of(value, wishes) for value, _ in selection.left_out if value.kind == NOTHING}
     # An earlier import may have been of those that this one skips.
-    missing = [name for name in names if name not in aim.file.entries and name not in selection.chosen]
+    missing = [name for name in names if name not in {*aim.file.entries, *selection.chosen, *without}]
     one = len(names) == 1
     skipped = "1 of its values was skipped" if one else f"{len(names)} of its values were skipped"
+    if not missing and without:
+        return f" {skipped}."
     if not missing:
         return f" {skipped}; {aim.path} has {'an entry with this name' if one else 'entries with these names'}."
     if len(missing) < len(names):
