@@ -125,3 +125,6 @@ class Policy(Element):
             yield "path", rule.path
             for name, values in (rule.allowed or {}).items():
                 yield from (("parameters", text) for text in (name, *values))
+
+    def named(self) -> Iterable[tuple[str, object]]:
+        return (("parameters", rule.allowed) for rule in self.rules if rule.allowed)
