@@ -25,6 +25,8 @@ Capability: TypeAlias = Literal["create", "read", "update", "patch", "delete", "
 class Policy(Element):
     """A policy. Add rules with `allow`, or with grants such as `key.grant_decrypt(policy)`.
 
+    Source: https://openbao.org/docs/concepts/policies/
+
     Args:
         name: name of the policy. Default: the id of the construct.
         description: purpose of the policy, a comment in its text. Default: empty.
