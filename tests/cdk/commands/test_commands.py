@@ -43,6 +43,8 @@ def test_synth_writes_and_check_compares(seed: Path) -> None:
     site = seed / "mlkeys.out" / "ansible" / "app" / "site.yml"
     site.write_text(site.read_text() + "# by hand\n")
     assert "ansible/app/site.yml" in mlkeys("synth", "--check", cwd=seed, status=1).stdout
+    (seed / "app.py").write_text("from mlkeys import transit as vault\nvault.Policy('p').allow('a', 'read')\n")
+    assert re.match(r"(\d+) files in mlkeys.out, \d of them changed. [1-9] removed.$", mlkeys("synth", cwd=seed).stdout)
 
 
 def test_the_files_are_the_same_wherever_the_program_is(seed: Path, tmp_path: Path) -> None:
