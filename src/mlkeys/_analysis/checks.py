@@ -154,14 +154,14 @@ def _messages(validation: Validation) -> list[str]:
 def _element_problems(view: View, element: Element) -> Iterator[str]:
     if view.stack_of[element] is None:
         yield "this construct is outside of a stack"
-    for field, given in element.texts():
-        text = str(given)
+    texts = [(field, str(given)) for field, given in element.texts()]
+    for field, text in texts:
         yield from (f"{field}{problem}" for problem in _word_problems(text))
         if "<" in text or "Secret." in text or has_marks(text):
             yield from _text_problems(view, element, field, text)
     for field, name, form in _named_secrets(element):
         yield f"{field} holds what looks like {form} under the name {name!r}: {NO_LITERAL}"
-    yield from random_problems(element)
+    yield from random_problems(element, texts)
 
 
 def _named_secrets(element: Element) -> Iterator[tuple[str, str, str]]:

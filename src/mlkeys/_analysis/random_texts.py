@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mlkeys._model.data import named_texts_in
 from mlkeys._model.element import Element
@@ -22,21 +22,21 @@ def random_problem(construct: Construct, field: str, text: str) -> str | None:
     return _problem(field) if _is_random(text) and not _is_acknowledged(construct) else None
 
 
-def random_problems(element: Element) -> Iterator[str]:
-    """Yield the problems of the random texts of an element that no form or name shows to be secrets."""
-    named: set[str] = set()
-    found: list[str] = []
-    for field, data in element.named():
-        for name, text in named_texts_in(data):
-            named.add(text)
-            if _is_random(text) and not is_public_name(name) and not named_form(name, text):
-                found.append(_problem(field, name))
-    for field, given in element.texts():
-        text = str(given)
-        if text not in named and field not in element.PUBLIC and _is_random(text):
-            found.append(_problem(field))
-    if found and not _is_acknowledged(element):
-        yield from found
+def random_problems(element: Element, texts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield the problems of the random texts of an element that no form or name shows to be secrets.
+
+    Args:
+        texts: those of the element, with the names of their fields.
+    """
+    found = [(field, text) for field, text in texts if field not in element.PUBLIC and random_rows(text)]
+    if not found or _is_acknowledged(element):
+        return
+    named = [(field, name, text) for field, data in element.named() for name, text in named_texts_in(data)]
+    for field, name, text in named:
+        if _is_random(text) and not is_public_name(name) and not named_form(name, text):
+            yield _problem(field, name)
+    under_names = {text for _, _, text in named}
+    yield from (_problem(field) for field, text in found if text not in under_names and _is_random(text))
 
 
 def _problem(field: str, name: str = "") -> str:

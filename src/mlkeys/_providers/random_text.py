@@ -32,8 +32,10 @@ _MOST_OF_WORDS = 0.5
 # An alphabet is in order.
 _MOST_IN_ORDER = 0.3
 
+# Nearly no text of a program is random, so only the expression for rows is compiled at once.
+
 # What is random, and for everyone to see. A part that is kept has a group.
-_PUBLIC = re.compile(
+_PUBLIC = (
     # A construct, a digest, a ciphertext or signature of Transit, a public key, a hash of a password
     r"\ue000[^\ue002]*\ue002"
     r"|(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])"
@@ -53,12 +55,12 @@ _PUBLIC_WORDS = (
     r"|ids?|uuid|arn|pub(?:lic)?(?:_?keys?)?|cert(?:ificate)?s?|ca|integrity|etag|context|nonce|iv|ciphertexts?"
     r"|signatures?|hmac|accessors?|known_?hosts|authorized_?keys|kid|image|oid|checkout"
 )
-_PUBLIC_NAME = re.compile(rf"(?:^|[._-]|(?<=[a-z])(?=[A-Z]))(?i:{_PUBLIC_WORDS})\Z")
-_SECRET_NAME = re.compile(
+_PUBLIC_NAME = rf"(?:^|[._-]|(?<=[a-z])(?=[A-Z]))(?i:{_PUBLIC_WORDS})\Z"
+_SECRET_NAME = (
     r"(?i)(?:^|[._-])(?:token|password|passwd|secret|secret_?id|secret_?key|salt_?key|api_?key|master_?key)\Z"
 )
 # A name before its value, as in `--commit=…`, `"sha": "…"`, `git checkout …`, or an image before its tag.
-_NAME_BEFORE = re.compile(
+_NAME_BEFORE = (
     r"(?:([A-Za-z][A-Za-z0-9_.-]{0,60})[\"']?(?:[ \t]{0,4}[:=][ \t]{0,4}|[ \t])[\"']?|/([a-z0-9._-]{1,60}):)\Z"
 )
 _LONGEST_NAME = 80
@@ -66,12 +68,12 @@ _LONGEST_NAME = 80
 
 def is_secret_name(name: str) -> bool:
     """Whether a name, with those that it is in (`provider.vault.token`), says that its value is a secret."""
-    return _SECRET_NAME.search(name) is not None
+    return re.search(_SECRET_NAME, name) is not None
 
 
 def is_public_name(name: str) -> bool:
     """Whether a name, with those that it is in, says that its value may be random and is not a secret."""
-    return _PUBLIC_NAME.search(name) is not None and not is_secret_name(name)
+    return re.search(_PUBLIC_NAME, name) is not None and not is_secret_name(name)
 
 
 @lru_cache(maxsize=1024)
@@ -79,7 +81,7 @@ def random_rows(text: str) -> tuple[str, ...]:
     """Return the parts of a text that are random, and that nothing around them shows to be public."""
     if not _ROW.search(text):
         return ()
-    return tuple(dict.fromkeys(_rows(_PUBLIC.sub(lambda found: f"{found[1] or ''} ", text))))
+    return tuple(dict.fromkeys(_rows(re.sub(_PUBLIC, lambda found: f"{found[1] or ''} ", text))))
 
 
 def _rows(text: str) -> Iterator[str]:
@@ -88,7 +90,7 @@ def _rows(text: str) -> Iterator[str]:
         # A path, whose parts stand for themselves. Releases have the digests of commits as names of folders.
         parts = [part for part in row.split("/") if not _HEX.match(part)] if row.startswith("/") else [row]
         if rows := [part for part in parts if is_random(part)]:
-            named = _NAME_BEFORE.search(text, max(0, found.start() - _LONGEST_NAME), found.start())
+            named = re.search(_NAME_BEFORE, text[max(0, found.start() - _LONGEST_NAME) : found.start()])
             if not named or not (named[2] or is_public_name(named[1])):
                 yield from rows
 
