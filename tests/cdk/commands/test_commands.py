@@ -102,6 +102,12 @@ def test_what_a_program_prints_does_not_mix_with_what_the_command_prints(seed: P
     assert "from the program" in run.stderr
 
 
+def test_what_is_imported_is_not_searched_for_garbage(seed: Path) -> None:
+    program = "import gc, sys\nprint(gc.isenabled(), gc.get_freeze_count() > 1000, file=sys.stderr)\n"
+    (seed / "app.py").write_text(program + (seed / "app.py").read_text())
+    assert "True True" in mlkeys("synth", cwd=seed).stderr
+
+
 def test_an_unknown_stack_is_answered_with_those_that_are(seed: Path) -> None:
     assert "The program has: app." in mlkeys("deploy", "--stack", "nope", cwd=seed, status=1).stderr
 
