@@ -29,8 +29,8 @@ from mlkeys._model.reference import looking
 from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct, Validation
 from mlkeys._providers.literals import hidden, named_form, secret_form, secrets_in
-from mlkeys._shared._attributes.key import FLOORS
 from mlkeys._providers.random_text import SHORTEST_NAMED, random_rows
+from mlkeys._shared._attributes.key import FLOORS
 from mlkeys._shared.suggestions import did_you_mean
 
 #: How many unknown names of a key are reported one by one.

@@ -56,7 +56,7 @@ _PUBLIC_WORDS = (
     r"|signatures?|hmac|accessors?|known_?hosts|authorized_?keys|kid|image|oid|checkout"
 )
 _PUBLIC_NAME = rf"(?:^|[._-]|(?<=[a-z])(?=[A-Z]))(?i:{_PUBLIC_WORDS})\Z"
-_SECRET_NAME = (
+_NAMES_OF_KEYS = (
     r"(?i)(?:^|[._-])(?:token|password|passwd|secret|secret_?id|secret_?key|salt_?key|api_?key|master_?key)\Z"
 )
 # A name before its value, as in `--commit=…`, `"sha": "…"`, `git checkout …`, or an image before its tag.
@@ -68,7 +68,7 @@ _LONGEST_NAME = 80
 
 def is_secret_name(name: str) -> bool:
     """Whether a name, with those that it is in (`provider.vault.token`), says that its value is a secret."""
-    return re.search(_SECRET_NAME, name) is not None
+    return re.search(_NAMES_OF_KEYS, name) is not None
 
 
 def is_public_name(name: str) -> bool:
