@@ -127,9 +127,12 @@ def unknown_type_hint(key_type: str) -> str:
     word = _squashed(key_type)
     family = re.match("[a-z]*", word)
     # By letters alone, ``aes-256`` is nearest to a type that cannot encrypt.
-    near = [known for known in KEY_TYPES if word and _squashed(known).startswith(word)] or [
-        known for known in KEY_TYPES if family and family[0] and _squashed(known).startswith(family[0])
-    ]
+    near = (
+        [known for known in KEY_TYPES if word and _squashed(known).startswith(word)]
+        # ``hmac-sha256``: more than the server has
+        or [known for known in KEY_TYPES if word.startswith(_squashed(known))]
+        or [known for known in KEY_TYPES if family and family[0] and _squashed(known).startswith(family[0])]
+    )
     usual = [known for known in near if known.endswith("gcm96") and _squashed(known).startswith(word)]
     if usual:
         return f" Did you mean '{usual[-1]}'?"

@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from mlkeys._analysis.places import place
+from mlkeys._analysis.random_texts import NO_LITERAL, random_problem, random_problems
 from mlkeys._analysis.view import Pointer, View
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.auth import AppRoleAuth
@@ -28,15 +29,13 @@ from mlkeys._model.reference import looking
 from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct, Validation
 from mlkeys._providers.literals import hidden, named_form, secret_form, secrets_in
+from mlkeys._providers.random_text import SHORTEST_NAMED, random_rows
 from mlkeys._shared._attributes.key import FLOORS
 from mlkeys._shared.suggestions import did_you_mean
 
 #: How many unknown names of a key are reported one by one.
 _SHOWN_NAMES = 5
 _INSTEAD = "encrypt a secret, and use an attribute of a construct, as it is or in an f-string without !r"
-_NO_LITERAL = "do not write secrets into a program, use Secret.env('NAME')"
-# Of secrets that only their names show.
-_SHORTEST_NAMED = 16
 # As `repr` shows them.
 _SECRET = re.compile(r"Secret\.(env|file|prompt|kv|generated)\((['\"][^)]*|\d+)\)")
 _CONSTRUCT = re.compile(r"<\w+ (?P<path>[\w./-]+)>")
@@ -52,6 +51,8 @@ def problems_of(view: View) -> tuple[Problem, ...]:
     for construct in view.app.node.walk():
         for field, given in _common_texts(construct):
             found += (_problem(construct, f"{field}{text}") for text in _word_problems(given))
+            if (problem := random_problem(construct, field, given)) is not None:
+                found.append(_problem(construct, problem))
     for element in view.elements:
         found += (_problem(element, text) for text in _element_problems(view, element))
     found += (_problem(element, text) for element, text in _duplicates(view))
@@ -73,7 +74,8 @@ def without_secrets(view: View, problems: Iterable[Problem]) -> tuple[Problem, .
     texts += [str(text) for element in view.elements for _, text in element.texts()]
     secrets = {part for text in texts if (found := secrets_in(text)) for part in (text, *found)}
     named = (one for element in view.elements for _, data in element.named() for one in named_texts_in(data))
-    secrets |= {text for name, text in named if len(text) >= _SHORTEST_NAMED and named_form(name, text)}
+    secrets |= {text for name, text in named if len(text) >= SHORTEST_NAMED and named_form(name, text)}
+    secrets |= {row for text in texts for row in random_rows(text)}
     return tuple(
         Problem(hidden(one.path, secrets), hidden(one.at, secrets), hidden(one.message, secrets)) for one in problems
     )
@@ -152,20 +154,21 @@ def _messages(validation: Validation) -> list[str]:
 def _element_problems(view: View, element: Element) -> Iterator[str]:
     if view.stack_of[element] is None:
         yield "this construct is outside of a stack"
-    for field, given in element.texts():
-        text = str(given)
+    texts = [(field, str(given)) for field, given in element.texts()]
+    for field, text in texts:
         yield from (f"{field}{problem}" for problem in _word_problems(text))
         if "<" in text or "Secret." in text or has_marks(text):
             yield from _text_problems(view, element, field, text)
     for field, name, form in _named_secrets(element):
-        yield f"{field} holds what looks like {form} under the name {name!r}: {_NO_LITERAL}"
+        yield f"{field} holds what looks like {form} under the name {name!r}: {NO_LITERAL}"
+    yield from random_problems(element, texts)
 
 
 def _named_secrets(element: Element) -> Iterator[tuple[str, str, str]]:
     """Yield where an element has a secret that only its name shows, as field, name and kind."""
     for field, data in element.named():
         for name, text in named_texts_in(data):
-            if len(text) >= _SHORTEST_NAMED and not has_marks(text) and (form := named_form(name, text)):
+            if len(text) >= SHORTEST_NAMED and not has_marks(text) and (form := named_form(name, text)):
                 yield field, name, form
 
 
@@ -197,7 +200,7 @@ def _word_problems(text: str) -> tuple[str, ...]:
     if problem := damage(text):
         found.append(f": {problem}")
     if form := secret_form(text):
-        found.append(f" holds what looks like {form}: {_NO_LITERAL}")
+        found.append(f" holds what looks like {form}: {NO_LITERAL}")
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         found.append(" holds a lone surrogate, which no file can hold")
     if _CONTROL.search(text):

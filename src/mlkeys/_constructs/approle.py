@@ -47,25 +47,28 @@ class AppRoleAttributes(TypedDict, total=False):
 class AppRole(Resource):
     """A role of the AppRole auth method. What a key grants to it becomes a policy with the role's name.
 
-    Durations are seconds, or strings such as `"1h"` or `"30d"`. Attributes that are not set are left to the server.
+    Durations are seconds, or strings such as `"1h"` or `"30d"`. Attributes that are not set are left to the server,
+    whose defaults are below.
+
+    Source: https://openbao.org/api-docs/auth/approle/#create-update-approle
 
     Args:
         name: name of the role. Default: the id of the construct.
         backend: path of the auth method. Default: `approle`.
-        token_policies: names of policies, in addition to what keys grant.
-        token_ttl: lifetime of a token, renewable up to `token_max_ttl`. 0: the server's default.
-        token_max_ttl: longest time for which a token can be renewed. 0: the server's default.
-        token_explicit_max_ttl: longest lifetime of a token, whatever renews it. 0: none.
-        token_period: renewal period of a token without a maximum lifetime. 0: none.
-        token_num_uses: how often a token can be used. 0: any number.
-        token_bound_cidrs: networks from which a token may be used. Empty: any.
-        token_no_default_policy: do not attach the policy `default` to tokens.
-        token_type: `default`, `service` or `batch`.
-        bind_secret_id: require a secret ID to log in.
-        secret_id_ttl: lifetime of a secret ID. 0: it does not expire.
-        secret_id_num_uses: how often a secret ID can be used. 0: any number.
-        secret_id_bound_cidrs: networks from which the role may log in. Empty: any.
-        local_secret_ids: keep secret IDs out of replication. Cannot be changed later.
+        token_policies: names of policies, in addition to what keys grant. Default: none.
+        token_ttl: lifetime of a token, renewable up to `token_max_ttl`. 0 (default): that of the auth method.
+        token_max_ttl: longest time for which a token can be renewed. 0 (default): that of the auth method.
+        token_explicit_max_ttl: longest lifetime of a token, whatever renews it. 0 (default): none.
+        token_period: renewal period of a token without a maximum lifetime. 0 (default): none.
+        token_num_uses: how often a token can be used. 0 (default): any number.
+        token_bound_cidrs: networks from which a token may be used, in CIDR notation. Empty (default): any.
+        token_no_default_policy: do not attach the policy `default` to tokens. Default: False.
+        token_type: `default`, `service` or `batch`. Default: `default`, that of the auth method.
+        bind_secret_id: require a secret ID to log in. Default: True.
+        secret_id_ttl: lifetime of a secret ID. 0 (default): it does not expire.
+        secret_id_num_uses: how often a secret ID can be used. 0 (default): any number.
+        secret_id_bound_cidrs: networks from which the role may log in, in CIDR notation. Empty (default): any.
+        local_secret_ids: keep secret IDs out of replication. Default: False. Cannot be changed later.
         aliases: former ids of the construct, so that Terraform moves the resource instead of recreating it.
             Default: none.
     """

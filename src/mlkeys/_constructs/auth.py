@@ -24,6 +24,8 @@ class AuthAttributes(TypedDict, total=False):
 class AppRoleAuth(Resource):
     """The auth method AppRole.
 
+    Source: https://openbao.org/api-docs/system/auth/#enable-auth-method
+
     Args:
         path: path to mount it at. Default: `approle`. Cannot be changed later.
         description: purpose of the auth method. Default: empty.

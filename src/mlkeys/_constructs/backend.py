@@ -43,20 +43,25 @@ class TransitSecretBackend(Resource):
     """A Transit secrets engine.
 
     Durations are seconds, or strings such as `"1h"` or `"30d"`. Attributes that are not set are left to the server, and
-    are not changed on an existing engine.
+    are not changed on an existing engine; the defaults below are the server's.
+
+    Source: https://openbao.org/api-docs/system/mounts/#enable-secrets-engine
 
     Args:
         path: path to mount the engine at. Default: `transit`. Cannot be changed later.
-        description: purpose of the engine.
-        default_lease_ttl: default lease duration. 0: the server's default.
-        max_lease_ttl: longest lease duration. 0: the server's default.
+        description: purpose of the engine. Default: empty.
+        default_lease_ttl: default lease duration. 0 (default): that of the server.
+        max_lease_ttl: longest lease duration. 0 (default): that of the server.
         listing_visibility: whether the user interface lists the engine without a token: `unauth`, `hidden` or `""`.
+            Default: `""`, which hides it.
         audit_non_hmac_request_keys: request fields that audit logs show in the clear. `plaintext` is refused.
+            Default: none.
         audit_non_hmac_response_keys: response fields that audit logs show in the clear. `plaintext` is refused.
-        passthrough_request_headers: request headers to pass to the engine.
-        allowed_response_headers: response headers that the engine may set.
-        plugin_version: version of the engine's plugin.
-        options: options of the mount. Cannot be changed later.
+            Default: none.
+        passthrough_request_headers: request headers to pass to the engine. Default: none.
+        allowed_response_headers: response headers that the engine may set. Default: none.
+        plugin_version: version of the engine's plugin. Default: the one that the server runs.
+        options: options of the mount. Default: none. Cannot be changed later.
         local: keep the mount out of replication. Default: False. Cannot be changed later.
         seal_wrap: wrap the mount's storage with the seal. Default: False. Cannot be changed later.
         external_entropy_access: use the server's external entropy source. Default: False. Cannot be changed later.
@@ -141,6 +146,8 @@ class CacheAttributes(TypedDict, total=False):
 
 class TransitSecretCacheConfig(Resource):
     """The cache of a Transit engine.
+
+    Source: https://openbao.org/api-docs/secret/transit/#configure-cache
 
     Args:
         backend: path of the engine. Required.

@@ -86,6 +86,7 @@ class Decrypted(Element):
 
     RUNTIME = frozenset({"plaintext"})
     SENSITIVE = frozenset({"plaintext"})
+    PUBLIC = frozenset({"ciphertext", "context"})
     runtime_fields = frozenset({"ciphertext"})
 
     def __init__(

@@ -24,6 +24,9 @@ class TransitSecretBackendKey(KeyResource):
     `exportable` and `allow_plaintext_backup`, which cannot be turned off again: an existing key that has one of them
     is refused unless the program sets it.
 
+    Source: https://openbao.org/api-docs/secret/transit/#create-key and
+    https://developer.hashicorp.com/vault/api-docs/secret/transit#create-key
+
     Args:
         backend: path of the engine. Required.
         name: name of the key. Required.
@@ -32,7 +35,7 @@ class TransitSecretBackendKey(KeyResource):
             ciphertext only decrypts under its own name. Default: False. Cannot be changed later.
         convergent_encryption: produce the same ciphertext for the same plaintext and context. Requires `derived`.
             Default: False. Cannot be changed later.
-        key_size: size of an `hmac` key in bytes, 32 to 512. Cannot be changed later.
+        key_size: size of an `hmac` key in bytes, 32 to 512. Default: 32. Cannot be changed later.
         exportable: allow export of the key material. Default: False. Cannot be turned off.
         allow_plaintext_backup: allow plaintext backups of the key. Default: False. Cannot be turned off.
         auto_rotate_period: rotate the key after this time: seconds, or a string such as `"90d"`; at least one hour.
@@ -42,12 +45,17 @@ class TransitSecretBackendKey(KeyResource):
             verified. Rotations raise it, and then a lower one has no effect. Default: 1.
         min_encryption_version: oldest version that may encrypt or sign. Rotations raise it, and then a lower one has
             no effect. 0 (default): any that may decrypt.
-        external_key_ref: reference of an `external-key`, `CONFIG:KEY`. OpenBao only. Cannot be changed later.
-        managed_key_name: name of the key behind a `managed_key`. Vault only. Cannot be changed later.
-        managed_key_id: UUID of the key behind a `managed_key`. Vault only. Cannot be changed later.
-        parameter_set: parameter set of an `ml-dsa` or `slh-dsa` key. Vault only. Cannot be changed later.
-        hybrid_key_type_pqc: post-quantum part of a `hybrid` key. Vault only. Cannot be changed later.
-        hybrid_key_type_ec: elliptic-curve part of a `hybrid` key. Vault only. Cannot be changed later.
+        external_key_ref: reference of an `external-key`, `CONFIG:KEY`. Default: none; such a key requires it.
+            OpenBao only. Cannot be changed later.
+        managed_key_name: name of the key behind a `managed_key`. Default: none; such a key requires it, or
+            `managed_key_id`. Vault only. Cannot be changed later.
+        managed_key_id: UUID of the key behind a `managed_key`. Default: none. Vault only. Cannot be changed later.
+        parameter_set: parameter set of an `ml-dsa` or `slh-dsa` key. Default: none; such a key requires it. Vault only.
+            Cannot be changed later.
+        hybrid_key_type_pqc: post-quantum part of a `hybrid` key. Default: none; such a key requires it. Vault only.
+            Cannot be changed later.
+        hybrid_key_type_ec: elliptic-curve part of a `hybrid` key. Default: none; such a key requires it. Vault only.
+            Cannot be changed later.
         material: where the deployment finds the material to import as the key, such as
             `KeyMaterial(Secret.file("artefacts.pem"))`. Requires `type`. Default: the server makes the key.
         aliases: former names of the key, as NAME or ENGINE/NAME: a deployment decrypts the ciphertexts that are stored

@@ -25,6 +25,8 @@ Capability: TypeAlias = Literal["create", "read", "update", "patch", "delete", "
 class Policy(Element):
     """A policy. Add rules with `allow`, or with grants such as `key.grant_decrypt(policy)`.
 
+    Source: https://openbao.org/docs/concepts/policies/
+
     Args:
         name: name of the policy. Default: the id of the construct.
         description: purpose of the policy, a comment in its text. Default: empty.
@@ -125,3 +127,6 @@ class Policy(Element):
             yield "path", rule.path
             for name, values in (rule.allowed or {}).items():
                 yield from (("parameters", text) for text in (name, *values))
+
+    def named(self) -> Iterable[tuple[str, object]]:
+        return (("parameters", rule.allowed) for rule in self.rules if rule.allowed)

@@ -41,6 +41,8 @@ class Signature(Element):
 
     plaintext_fields = frozenset({"text"})
     runtime_fields = frozenset({"text", "signature"})
+    # A text may be a digest.
+    PUBLIC = frozenset({"text", "context", "signature"})
     #: The operation of the lookup, and the last part of the path on the server.
     OPERATION: str
 

@@ -36,5 +36,8 @@ class Annotations:
         self._node.add_problem(f"{message}", call_site())
 
     def acknowledge(self, id_: str) -> None:
-        """Silence the warnings with this id on the construct and on everything below it."""
+        """Silence the warnings with this id on the construct and on everything below it.
+
+        With `random-text`, accept texts that look like random keys and are none, such as identifiers.
+        """
         self._node.add_metadata("acknowledged", id_)

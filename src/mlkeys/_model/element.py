@@ -28,6 +28,8 @@ class Element(Construct):
     RUNTIME: ClassVar[frozenset[str]] = frozenset()
     #: Those whose values are plaintext.
     SENSITIVE: ClassVar[frozenset[str]] = frozenset()
+    #: Fields whose texts may be random without being secrets, such as signatures.
+    PUBLIC: ClassVar[frozenset[str]] = frozenset()
     #: Fields in which plaintext may stand, because no file holds it.
     plaintext_fields: frozenset[str] = frozenset()
     #: Fields in which values that only exist after deployment may stand.

@@ -4,8 +4,9 @@
 
 A reference is a string. Where the program sets its value, comparisons, `len`, `in` and all methods see that value.
 Formatted into text (by an f-string, `+`, `%s`, `str`) it becomes a mark with the path of its construct and the
-attribute, which targets render. In aspects and validations it becomes the value. A value that only exists after
-deployment is a mark from the start, and raises an error when a program looks into it.
+attribute, which targets render. A program that looks into such a text sees the value; only formats with more in them
+make plain strings, which cannot know who looks. In aspects and validations a reference becomes its value. A value that
+only exists after deployment is a mark from the start, and raises an error when a program looks into it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 
 from mlkeys._errors import MlkeysError
 from mlkeys._model.location import is_ours
-from mlkeys._model.marks import known, mark
+from mlkeys._model.marks import known, mark, resolved
 from mlkeys._model.tree import Construct
 
 T = TypeVar("T")
@@ -30,10 +31,10 @@ looking: ContextVar[bool] = ContextVar("looking", default=False)
 class Reference(str):
     """The value of a construct's attribute, as a string.
 
-    Pass it on whole, or in an f-string, so that what uses it depends on the construct. Compare the reference itself:
-    only in aspects and validations does a text that was made of it (`str`, `%s`, an f-string) show the value. Elsewhere
-    such a text is equal to nothing else. Values that only exist after
-    deployment, such as a ciphertext, can only be passed on: comparing them or calling their methods raises an error.
+    Pass it on whole, or in an f-string, so that what uses it depends on the construct. Compare the reference itself, or
+    what `str` and `+` make of it: only in aspects and validations do formats with more in them (`f"{backend}/{name}"`)
+    show the values. Elsewhere such a text is equal to nothing else. Values that only exist after deployment, such as a
+    ciphertext, can only be passed on: comparing them or calling their methods raises an error.
     """
 
     __slots__ = ("attribute", "construct")
@@ -44,7 +45,7 @@ class Reference(str):
     def __new__(cls, construct: Construct, attribute: str) -> Reference:  # noqa: PYI034  it may be a subclass
         value = known(construct, attribute)
         kind = _Pending if value is None else Reference
-        self = str.__new__(kind, _mark(construct, attribute) if value is None else value)
+        self = str.__new__(kind, mark(construct.node.path, attribute) if value is None else value)
         self.construct = construct
         self.attribute = attribute
         return self
@@ -59,22 +60,36 @@ class Reference(str):
         return f"<{self.construct.node.path}.{self.attribute}>"
 
     def __str__(self) -> str:
-        return self if self._is_looked_at() else _mark(self.construct, self.attribute)
+        return self._as_text()
 
     def __format__(self, spec: str) -> str:
-        if spec:
-            return super().__format__(spec)
-        return self if self._is_looked_at() else _mark(self.construct, self.attribute)
+        return super().__format__(spec) if spec else self._as_text()
 
     def __add__(self, other: str) -> str:
-        return (str.__str__(self) if self._is_looked_at() else str(self)) + other
+        return self._added("", other)
 
     def __radd__(self, other: str) -> str:
-        return other + (str.__str__(self) if self._is_looked_at() else str(self))
+        return self._added(other, "")
 
-    def _is_looked_at(self) -> bool:
-        """Whether an aspect or a validation makes a text of it, which then shows the value."""
-        return looking.get() and not is_ours(sys._getframe(2).f_code.co_filename)  # noqa: SLF001  see call_site
+    def _as_text(self) -> str:
+        """Return what formatting makes of it: for this package the mark, as a string and nothing else."""
+        if _is_for_us():
+            return self._marked()
+        return self if looking.get() and self._is_known() else _Text(self.construct, self._marked())
+
+    def _added(self, before: str, behind: str) -> str:
+        if _is_for_us():
+            return before + self._marked() + behind
+        if looking.get() and self._is_known():
+            return before + str.__str__(self) + behind
+        return _Text(self.construct, before + self._marked() + behind)
+
+    def _marked(self) -> str:
+        return mark(self.construct.node.path, self.attribute)
+
+    def _is_known(self) -> bool:
+        """Whether its characters are the value."""
+        return True
 
     def apply(self, function: Callable[[str], T]) -> T:
         """Call a function with the value."""
@@ -87,8 +102,9 @@ class Reference(str):
         )
 
 
-def _mark(construct: Construct, attribute: str) -> str:
-    return mark(construct.node.path, attribute)
+def _is_for_us() -> bool:
+    """Whether this package itself called the method that calls a method that asks."""
+    return is_ours(sys._getframe(3).f_code.co_filename)  # noqa: SLF001  see call_site
 
 
 class _Pending(Reference):  # noqa: PLW1641  `__hash__` is set below
@@ -96,7 +112,7 @@ class _Pending(Reference):  # noqa: PLW1641  `__hash__` is set below
 
     __slots__ = ()
 
-    def _is_looked_at(self) -> bool:
+    def _is_known(self) -> bool:
         return False
 
     def __bool__(self) -> bool:
@@ -114,7 +130,7 @@ class _Pending(Reference):  # noqa: PLW1641  `__hash__` is set below
         return NotImplemented if not isinstance(other, (str, int, float)) else not self == other
 
     def __format__(self, spec: str) -> str:
-        return self._refuse() if spec else str(self)
+        return self._refuse() if spec else self._as_text()
 
 
 def _refusing(self: _Pending, *_arguments: Any, **_keywords: Any) -> NoReturn:
@@ -129,3 +145,68 @@ for _name in (
     "apply",
 ):
     setattr(_Pending, _name, _refusing)
+
+
+class _Text(Reference):
+    """A text with marks of references. A program that looks into it sees their values."""
+
+    __slots__ = ()
+
+    def __new__(cls, construct: Construct, marked: str) -> _Text:  # noqa: PYI034  there are no subclasses
+        self = str.__new__(cls, marked)
+        self.construct = construct
+        return self
+
+    __repr__ = str.__repr__
+
+    def __format__(self, spec: str) -> str:
+        return format(self._value(), spec) if spec else self._as_text()
+
+    def __int__(self) -> int:
+        return int(self._value())
+
+    def __float__(self) -> float:
+        return float(self._value())
+
+    def apply(self, function: Callable[[str], T]) -> T:
+        return function(self._value())
+
+    def _marked(self) -> str:
+        return str.__str__(self)
+
+    def _is_known(self) -> bool:
+        return False
+
+    def _value(self) -> str:
+        """Return the text with the values of its references.
+
+        Raises:
+            MlkeysError: one has no value before deployment.
+        """
+        return resolved(self.construct, self._marked())
+
+
+def _looking(name: str) -> Callable[..., Any]:
+    look = getattr(str, name)
+
+    def method(self: _Text, *arguments: Any, **keywords: Any) -> Any:
+        if is_ours(sys._getframe(1).f_code.co_filename):  # noqa: SLF001  see call_site
+            return look(self._marked(), *arguments, **keywords)
+        return look(self._value(), *map(_seen, arguments), **keywords)
+
+    return method
+
+
+def _seen(value: object) -> object:
+    """Return what a program sees of what it compares a text with."""
+    if isinstance(value, _Text):
+        return value._value()  # noqa: SLF001  of this module
+    return value._refuse() if isinstance(value, _Pending) else value  # noqa: SLF001
+
+
+for _name in (
+    *(name for name in vars(str) if not name.startswith("_") and name not in _PASSING_ON),
+    *(f"__{name}__" for name in _OPERATORS if name not in ("int", "float", "index")),
+    *("__eq__", "__ne__"),
+):
+    setattr(_Text, _name, _looking(_name))

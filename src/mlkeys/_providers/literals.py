@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from mlkeys._providers.marks import may_hold_a_secret
+from mlkeys._providers.random_text import SHORTEST_NAMED, is_random, is_secret_name, random_rows
 
 if TYPE_CHECKING:
     from mlkeys._providers.key_patterns import Form
@@ -20,10 +21,6 @@ _SHOWN_CHARACTERS = 60
 # As long as the shortest secrets in base64. A key of a provider is a multiple of this.
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _URL_SAFE = str.maketrans("-_", "+/")
-# What has no form of its own is a secret if its name says so, and nobody would write it by hand.
-_NAME = re.compile(r"(?i)(?:^|[._-])(?:token|password|passwd|secret|secret_?id|secret_?key|api_?key|master_?key)\Z")
-_HEX = re.compile(r"(?i)[0-9a-f]{32,}")
-_FEWEST_DIGITS = 8
 
 
 def _decoded(text: str) -> Iterator[tuple[str, str]]:
@@ -74,7 +71,7 @@ def named_form(name: str, text: str) -> str | None:
     both = f'{name}: "{text}"'
     if form := next((form for form in _forms(both) if form.near and any(form.spans(both))), None):
         return form.what
-    if _NAME.search(name) and _HEX.fullmatch(text) and len({*text.lower()}) >= _FEWEST_DIGITS:
+    if is_secret_name(name) and is_random(text, SHORTEST_NAMED):
         return "a secret"
     return None
 
@@ -82,7 +79,7 @@ def named_form(name: str, text: str) -> str | None:
 def hidden(message: str, secrets: Iterable[str] = ()) -> str:
     """Return a message without what looks like a secret, and without the given ones, in whatever case."""
     # The longest first: one may be part of another.
-    for secret in sorted({*secrets, *secrets_in(message)}, key=len, reverse=True):
+    for secret in sorted({*secrets, *secrets_in(message), *random_rows(message)}, key=len, reverse=True):
         message = re.sub(re.escape(secret), "(hidden)", message, flags=re.IGNORECASE)
     return message
 
@@ -90,6 +87,6 @@ def hidden(message: str, secrets: Iterable[str] = ()) -> str:
 def shown(value: object) -> str:
     """Format a value for a message: short, and hidden when it may be a secret."""
     text = repr(value)
-    if secret_form(text):
+    if secret_form(text) or random_rows(text):
         return f"a {type(value).__name__} (hidden)"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

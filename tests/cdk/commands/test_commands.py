@@ -43,6 +43,8 @@ def test_synth_writes_and_check_compares(seed: Path) -> None:
     site = seed / "mlkeys.out" / "ansible" / "app" / "site.yml"
     site.write_text(site.read_text() + "# by hand\n")
     assert "ansible/app/site.yml" in mlkeys("synth", "--check", cwd=seed, status=1).stdout
+    (seed / "app.py").write_text("from mlkeys import transit as vault\nvault.Policy('p').allow('a', 'read')\n")
+    assert re.match(r"(\d+) files in mlkeys.out, \d of them changed. [1-9] removed.$", mlkeys("synth", cwd=seed).stdout)
 
 
 def test_the_files_are_the_same_wherever_the_program_is(seed: Path, tmp_path: Path) -> None:
@@ -98,6 +100,12 @@ def test_what_a_program_prints_does_not_mix_with_what_the_command_prints(seed: P
     run = mlkeys("synth", "--json", cwd=seed)
     assert json.loads(run.stdout)["files"]
     assert "from the program" in run.stderr
+
+
+def test_what_is_imported_is_not_searched_for_garbage(seed: Path) -> None:
+    program = "import gc, sys\nprint(gc.isenabled(), gc.get_freeze_count() > 1000, file=sys.stderr)\n"
+    (seed / "app.py").write_text(program + (seed / "app.py").read_text())
+    assert "True True" in mlkeys("synth", cwd=seed).stderr
 
 
 def test_an_unknown_stack_is_answered_with_those_that_are(seed: Path) -> None:

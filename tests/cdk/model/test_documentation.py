@@ -15,6 +15,8 @@ import pytest
 import mlkeys
 import mlkeys.testing
 import mlkeys.transit
+from mlkeys import transit as vault
+from mlkeys._model.element import Resource
 
 MODULES = (mlkeys, mlkeys.transit, mlkeys.testing)
 #: For the package itself. The site leaves them out as well.
@@ -49,7 +51,8 @@ def keywords(function: Any, *, unpacked: bool = True) -> dict[str, bool]:
     for name, parameter in inspect.signature(function).parameters.items():
         if typing.get_origin(hints.get(name)) is typing.Unpack:
             (keys,) = typing.get_args(hints[name])
-            found |= dict.fromkeys(typing.get_type_hints(keys) if unpacked else (), False)
+            # Of whole dictionaries, only those that classes declare as required have no default.
+            found |= {one: one not in keys.__required_keys__ for one in keys.__annotations__} if unpacked else {}
         else:
             found[name] = parameter.default is not inspect.Parameter.empty
     return {name: has_default for name, has_default in found.items() if name not in _PLACE}
@@ -80,7 +83,8 @@ def assert_documents(docstring: str | None, wanted: dict[str, bool]) -> None:
     assert {name for name in wanted if not found.get(name)} == set(), "keywords without documentation"
     (choices,) = re.findall(r"Set exactly one of ([^.]*)", docstring) or [""]
     optional = [name for name, has in wanted.items() if has and f"`{name}`" not in choices]
-    assert {name for name in optional if "efault" not in found[name]} == set(), "no default"
+    without = {name for name in optional if not re.search(r"[Dd]efault|^.*Required\.", found[name])}
+    assert without == set(), "no default"
 
 
 @pytest.mark.parametrize("name", [name for name in CLASSES if name.rpartition(".")[2] not in MADE_BY_METHODS])
@@ -92,6 +96,26 @@ def test_a_class_documents_its_keywords(name: str) -> None:
     wanted = keywords(kind.__init__)
     assert_documents(kind.__doc__, wanted)
     assert set(documented(kind.__doc__)) <= {*wanted, *_PLACE}, "documented, but not a keyword"
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_class_of_the_server_names_its_source(name: str) -> None:
+    if issubclass(CLASSES[name], (Resource, vault.Policy)):
+        assert "Source: https://openbao.org/" in str(CLASSES[name].__doc__)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_number_has_a_unit_and_a_range(name: str) -> None:
+    kind = CLASSES[name]
+    if not issubclass(kind, Resource):
+        return
+    texts = documented(kind.__doc__)
+    for keyword, attribute in kind.ATTRIBUTES.items():
+        if attribute.kind == "int":
+            assert re.search(r"\d", texts[keyword]), f"{keyword} has no range"
+            assert re.search(r"bytes|version|number|how often", texts[keyword]), f"{keyword} has no unit"
+        if attribute.kind == "duration":
+            assert re.search(r"\b(?:seconds|Durations are seconds)\b", f"{kind.__doc__}"), f"{keyword} has no unit"
 
 
 @pytest.mark.parametrize("name", dict(functions()))

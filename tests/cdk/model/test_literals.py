@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -44,6 +45,11 @@ FORMS: dict[str, Any] = {
     "nested": {"a": [{"b": f"x {CANARY}"}]},
     "bytes": CANARY.encode(),
     "template": Template(f"{{{{ x }}}}{CANARY}"),
+}
+#: Keys of no known form.
+RANDOM: dict[str, str] = {
+    "hexadecimal": hashlib.sha256(b"a").hexdigest(),
+    "base64": base64.b64encode(hashlib.sha256(b"a").digest()).decode(),
 }
 #: What a construct needs besides the keyword in question.
 REQUIRED: dict[str, dict[str, Any]] = {
@@ -195,6 +201,8 @@ def test_a_literal_is_refused_or_left_out_and_never_repeated(place: str) -> None
     assert not [name for name, text in files.items() if "canary" in f"{name}\n{text}".lower()]
 
 
+#: What is random and no secret.
+PUBLIC = {"context", "sign", "verify"}
 #: Keywords that take no text, so that a text there is a mistake of another kind.
 TEXTS = [place for place in PLACES if place.endswith(" text")]
 
@@ -204,6 +212,22 @@ def test_a_literal_as_text_is_refused(place: str) -> None:
     shown, files = outcome(PLACES[place])
     assert shown
     assert not files
+
+
+PLACES_OF_RANDOM = [place.removesuffix(" text") for place in TEXTS]
+
+
+@pytest.mark.parametrize("place", PLACES_OF_RANDOM)
+@pytest.mark.parametrize("form", RANDOM)
+def test_a_random_literal_is_refused_or_left_out_and_never_repeated(place: str, form: str) -> None:
+    before = dict(FORMS)
+    FORMS["text"] = RANDOM[form]
+    try:
+        shown, files = outcome(PLACES[f"{place} text"])
+    finally:
+        FORMS.update(before)
+    assert RANDOM[form].lower() not in shown.lower(), shown
+    assert bool(shown) == bool(not files) == (place not in PUBLIC)
 
 
 def test_a_form_of_each_kind_is_found_in_nested_data() -> None:
@@ -279,3 +303,80 @@ def test_what_its_name_does_not_make_a_secret_is_written(name: str, value: str) 
     s = stack("s")
     TerraformBlock(s, "b", block={"locals": {name: value}})
     assert value in synthesize(app_of(s)).files["terraform/s/cdk.tf.json"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "6f1c2f0e-8a3d-4b57-9c1e-2d7a5b0f4e63",
+        f"sha256:{HEX * 2}",
+        f"registry.example.com/litellm@sha256:{HEX * 2}",
+        f"registry.example.com/acme/litellm:main-{HEX}12345678",
+        f"git checkout {HEX}12345678",
+        f"https://example.com/acme/archive/{HEX}12345678.tar.gz?download=1",
+        f"/srv/releases/{HEX}12345678/bin/gateway --port 4000",
+        "/nix/store/0c1vl5l2hq5xxw4jgfx2zbn3yckkjy0f-systemd/bin/systemctl restart gateway",
+        "sha384-" + base64.b64encode(hashlib.sha384(b"a").digest()).decode(),
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + base64.b64encode(hashlib.sha256(b"a").digest()).decode()[:43],
+        "HuggingFaceH4/zephyr-7b-beta",
+        "meta-llama/Meta-Llama-3.1-405B-Instruct-FP8",
+        "gpt-4o-mini-realtime-preview-2024-12-17",
+        "InputUnionMember1DecisionInputCustomToolCallOutput",
+        "arn:aws:iam::123456789012:role/LiteLLMGatewayProdEuCentral1",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+        "1" * 40,
+        "rg-llm-gateway-prod-westeurope-001",
+    ],
+)
+def test_what_is_public_is_written(text: str) -> None:
+    s = stack("s")
+    AnsibleTask(s, "t", task={"ansible.builtin.debug": {"msg": text}})
+    assert any(text in content for content in synthesize(app_of(s)).files.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"curl -H 'Authorization: Bearer {RANDOM['hexadecimal']}' https://example.com/restart",
+        f"postgres://litellm:{RANDOM['base64'].translate(str.maketrans('+/', '-_'))}@db.example.com/litellm",
+        f"/bin/restart --credential={RANDOM['base64']}",
+        f"https://example.com/hook?code={RANDOM['hexadecimal']}",
+    ],
+)
+def test_a_random_key_within_a_text_is_refused(text: str) -> None:
+    s = stack("s")
+    web = Inventory(s, "i").group("web", ["h"])
+    HostConfig(s, "f", hosts=web, dest="/x", env={"A": "b"}, restart=text)
+    with pytest.raises(MlkeysError, match="restart holds what looks like a random key: do not") as refusal:
+        synthesize(app_of(s))
+    assert not any(random in str(refusal.value) for random in RANDOM.values())
+
+
+@pytest.mark.parametrize("name", ["git_commit", "release.sha256", "tenantId", "SSH_PUBLIC_KEY", "image"])
+def test_a_random_text_under_a_public_name_is_written(name: str) -> None:
+    s = stack("s")
+    TerraformBlock(s, "b", block={"locals": {name: RANDOM["hexadecimal"]}})
+    assert RANDOM["hexadecimal"] in synthesize(app_of(s)).files["terraform/s/cdk.tf.json"]
+
+
+@pytest.mark.parametrize("name", ["LITELLM_SALT_KEY", "secret_id", "db.password"])
+def test_a_shorter_random_text_under_the_name_of_a_secret_is_refused(name: str) -> None:
+    s = stack("s")
+    TerraformBlock(s, "b", block={"locals": {name: RANDOM["base64"][:20]}})
+    with pytest.raises(MlkeysError, match="holds what looks like a secret under the name"):
+        synthesize(app_of(s))
+
+
+def test_a_random_text_that_is_public_can_be_acknowledged() -> None:
+    s = stack("s")
+    vault.TransitSecretBackend(s, "engine", path="other", description=f"account {RANDOM['hexadecimal']}")
+    Annotations.of(s).acknowledge("random-text")
+    assert any(RANDOM["hexadecimal"] in text for text in synthesize(app_of(s)).files.values())
+
+
+def test_a_random_key_in_a_template_is_refused() -> None:
+    s = stack("s")
+    HostConfig(s, "f", hosts=Inventory(s, "i").group("web", ["h"]), dest="/etc/x", template="a.j2")
+    text = f"key: {{{{ x }}}}\nother: {RANDOM['base64']}\ncommit: {RANDOM['hexadecimal']}\n"
+    with pytest.raises(MlkeysError, match="the template holds what looks like a random key"):
+        synthesize(app_of(s), sources={"a.j2": text})

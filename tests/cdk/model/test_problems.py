@@ -488,7 +488,7 @@ def test_an_encoded_reference_is_refused_with_its_line(encode: Callable[[str], s
     s = stack()
     sealed = key_in(s).encrypt(Secret.env("SECRET"))
     hosts = Inventory(s, "i").group("web", ["h"])
-    HostConfig(s, "f", hosts=hosts, dest="/x", env={"A": f"Basic {encode(f'{sealed.ciphertext}')}"})
+    HostConfig(s, "f", hosts=hosts, dest="/x", env={"A": f"Basic {encode(f'{sealed.ciphertext} ')}"})
     (problem,) = problems(s)
     assert problem.startswith("[s/f] (model/test_problems.py:")
     assert "content: a reference was cut apart or encoded" in problem

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mlkeys import Construct, EncryptedVars, MlkeysError, Secret, export
+from mlkeys import Construct, EncryptedVars, HostConfig, Inventory, MlkeysError, Secret, export
 from mlkeys import transit as vault
 from mlkeys._analysis.view import View
 from tests.cdk.apps import app_of, files, key_in, problems, stack, terraform
@@ -64,6 +64,58 @@ def test_a_known_value_is_seen_by_any_code_that_looks(way: str) -> None:
     second = vault.TransitSecretBackendKey(s, "k", backend=engine.path, name=f"{engine.path}")
     for reference in (engine.path, second.backend, second.name):
         assert look(reference) == wanted
+
+
+#: What makes a text of a reference, alone and with the rest of `prod-openai`.
+TEXTS: dict[str, Callable[[Any], str]] = {
+    "str": str,
+    "twice": lambda name: str(str(name)),
+    "f-string": lambda name: f"{name}",
+    "format": format,
+    "+": lambda name: name + "",
+    "reversed +": lambda name: "" + name,
+    "str and +": lambda name: str(name) + "",
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_text_of_a_reference_shows_the_value(way: str, text: str) -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "engine", path="prod-openai")
+    second = vault.TransitSecretBackendKey(s, "k", backend=engine.path, name=f"{engine.path}")
+    look, wanted = WAYS[way]
+    assert look(TEXTS[text](second.name)) == wanted
+    with pytest.raises(MlkeysError, match=re.escape("<s/k.latest_version> has no value before deployment")):
+        look(TEXTS[text](second.latest_version))
+
+
+def test_texts_of_references_are_compared_by_their_values() -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "engine", path="prod")
+    key = key_in(s, "prod-a")
+    assert engine.path + "-a" == key.name
+    assert key.name == str(engine.path) + "-a"
+    assert str(key.name) == engine.path + "-" + "a"
+    assert str(key.name) in {str(engine.path) + "-a": 1}
+    assert sorted([str(key.name), "z", "a"]) == ["a", "prod-a", "z"]
+    with pytest.raises(MlkeysError, match="has no value before deployment"):
+        _ = str(key.name) == key.latest_version
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_of_a_reference_is_a_dependency(text: str) -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "engine", path="p")
+    vault.TransitSecretBackend(s, "other", path="o", description=TEXTS[text](engine.path))
+    HostConfig(
+        s,
+        "file",
+        hosts=Inventory(s, "i").group("web", ["h"], variables={"path": TEXTS[text](engine.path)}),
+        dest="/etc/x",
+        env={"VERSION": TEXTS[text](key_in(s).latest_version), "PATH_OF_ENGINE": TEXTS[text](engine.path)},
+    )
+    assert terraform(s)["resource"]["vault_mount"]["other"]["description"] == "${vault_mount.engine.path}"
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -237,6 +237,8 @@ def test_a_key_that_is_elsewhere_needs_its_place(key_type: str, needed: tuple[st
         ("rsa4096", " Did you mean 'rsa-4096'?"),
         ("chacha20", " Did you mean 'chacha20-poly1305'?"),
         ("ed22519", " Did you mean 'ed25519'?"),
+        ("aes-256", " Did you mean 'aes256-gcm96'?"),
+        ("hmac-sha256", " Did you mean 'hmac'?"),
     ],
 )
 def test_a_mistyped_key_type_gets_the_nearest_one(word: str, sentence: str) -> None:

@@ -59,5 +59,7 @@ def command(program: Path, out: Path | None, *, check: bool, with_imports: bool,
     elif check:
         click.echo("\n".join([f"Not up to date in {folder}:", *(f"  {name}" for name in different)]))
     else:
-        click.echo(f"{len(files)} files in {folder}, {len(different)} of them changed.")
+        gone = len([name for name in different if name not in files])
+        removed = f" {gone} removed." if gone else ""
+        click.echo(f"{len(files)} files in {folder}, {len(different) - gone} of them changed.{removed}")
     sys.exit(1 if check and different else 0)

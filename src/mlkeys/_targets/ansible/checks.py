@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from mlkeys._analysis.random_texts import random_problem
 from mlkeys._analysis.view import View
 from mlkeys._constructs.backend import TransitSecretBackend
 from mlkeys._constructs.encrypted_vars import EncryptedVars
@@ -121,7 +122,9 @@ def _host_config(view: View, config: HostConfig, sources: Mapping[str, str]) -> 
     if isinstance(config.content, Agent):
         yield from services.problems_of(view, config, config.content)
     elif config.shape == "template":
-        if (problem := problem_of_template(config.content, sources)) is not None:
+        text = sources.get(config.content, "")
+        problem = problem_of_template(config.content, sources) or random_problem(config, "the template", text)
+        if problem is not None:
             yield problem
     elif (problem := problem_of(config.shape, config.content)) is not None:
         yield problem
