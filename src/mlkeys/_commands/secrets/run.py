@@ -126,8 +126,8 @@ class _Place(click.Path):
     is_flag=True,
     default=True,
     flag_value=False,
-    help="Pass on no variables but PATH, HOME, USER, LANG, LC_*, TERM and TZ. With --keep-login, those of the login "
-    "and its connection, too.",
+    help="Pass on no variables but PATH, HOME, USER, TERM, TZ and those of the locale. With --keep-login, those of "
+    "the login and its connection, too.",
 )
 @click.option("--keep-login", is_flag=True, help="Pass the token or login of the environment to COMMAND.")
 @click.option("--watch", is_flag=True, help="Start COMMAND again when a file changes.")
