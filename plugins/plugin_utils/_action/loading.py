@@ -18,7 +18,9 @@ from ansible.errors import AnsibleError
 from ansible.plugins import action
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
+from ansible.utils.vars import load_extra_vars
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import paths_of_ciphertexts
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import TransitAction
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import checked, spec_of
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
@@ -65,6 +67,7 @@ class LoadAction(TransitAction):
             if options["template"]:
                 templar = Templar(self._loader, variables={**known, **variables})
                 variables = _evaluated(variables, path, templar)
+            _check_precedence(path, variables, known, load_extra_vars(self._loader))
         except InvalidOption as error:
             return {**result, "failed": True, "msg": error.message}
         except AnsibleError as error:
@@ -111,6 +114,41 @@ def _check_cache() -> None:
             "variables here (inject_facts_as_vars in ansible.cfg, or ANSIBLE_INJECT_FACT_VARS). Set it to 'true', "
             f"{_OTHER_WAYS}."
         )
+
+
+def _check_precedence(
+    path: str, variables: Mapping[str, Any], known: Mapping[str, Any], extra: Mapping[str, Any]
+) -> None:
+    """Refuse what another variable would still hide, if that is a ciphertext: tasks would use it as the secret.
+
+    Args:
+        known: the variables of the task.
+        extra: those of ``--extra-vars``, which nothing hides.
+
+    Raises:
+        InvalidOption: there is such a variable.
+    """
+    hidden = [
+        name
+        for name, value in variables.items()
+        if known.get(name) != value
+        and paths_of_ciphertexts(known.get(name))
+        and (name in extra or (_LAYERS is None and not _is_of_inventory(name, known)))
+    ]
+    if hidden:
+        places = "-e" if _LAYERS is not None else "vars, vars_files, include_vars, a role or -e"
+        raise InvalidOption(
+            f"{path}: {', '.join(hidden)} would still be ciphertext, since a variable of the same name from {places} "
+            "has precedence over what this task loads. Remove the file from there, or set the option 'name'."
+        )
+
+
+def _is_of_inventory(name: str, known: Mapping[str, Any]) -> bool:
+    """Whether a variable comes from the inventory, its group_vars or host_vars, as far as that can be seen."""
+    hostvars, host = known["hostvars"], str(known["inventory_hostname"])
+    # Without those of plays, roles and tasks. With those of include_vars, which are kept apart.
+    included: Mapping[str, Any] = getattr(getattr(hostvars, "_variable_manager", None), "_vars_cache", {})
+    return name in hostvars.raw_get(host) and name not in included.get(host, {})
 
 
 def _variables(path: str, options: Mapping[str, Any]) -> dict[str, Any]:

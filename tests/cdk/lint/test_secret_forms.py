@@ -365,6 +365,7 @@ def test_every_rule_says_where_it_comes_from() -> None:
         ("a Kimi API key", f"sk-kimi-{some(ALNUM, 64)}"),
         ("a SiliconFlow API key", f"sk-{some(string.ascii_lowercase, 48)}"),
         ("a RunPod API key", f"rpa_{some(string.ascii_uppercase + string.digits, 40)}{some(ALNUM, 6)}"),
+        ("a RunPod API key", f"rpa_{some(string.ascii_uppercase + string.digits, 42)}"),
         ("a Vercel API key", f"vck_{some(ALNUM, 56)}"),
         ("a Tavily API key", f"tvly-dev-{some(ALNUM, 32)}"),
         ("a Firecrawl API key", f"fc-{some(HEX, 32)}"),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,33 @@ def test_a_token_for_one_secret_loads_it_and_failures_say_what_to_do(
         assert [word for word in words if word not in found[name]] == [], found[name]
     printed = {"printed": done.stdout + done.stderr + json.dumps(results)}
     assert [name for name, text in printed.items() if "canary-7Tm" in text] == []
+
+
+HIDING = """\
+- ansible.builtin.include_vars: {file: included.transit.yml}
+- mlkeys.transit.load_vars: {file: "{{ item }}.transit.yml"}
+  loop: [listed, included]
+  ignore_errors: true
+- mlkeys.transit.load_vars: {file: grouped.transit.yml}
+  ignore_errors: true
+- ansible.builtin.debug: {msg: "{{ grouped[-2:] }} {{ listed[-2:] }} {{ included[-2:] }}"}
+- mlkeys.transit.load_vars: {file: included.transit.yml, name: kept}
+"""
+
+
+def test_a_variable_that_hides_what_is_loaded_is_named(bao: Bao, mount: str, project: Project) -> None:
+    for name in ("grouped", "listed", "included"):
+        project.write(f"{name}.transit.yml", vars_file(bao, mount, {name: CANARY["api key"]}))
+    project.write("group_vars/all.yml", (project.folder / "grouped.transit.yml").read_text())
+    project.hosts(1)
+    project.play(HIDING, "vars_files: [listed.transit.yml]\n")
+    for more, hidden in (((), ("listed", "included")), (("-e", "@grouped.transit.yml"), ("grouped",))):
+        printed = project.run(*more).stdout
+        [shown] = [message for message in messages(printed) if re.fullmatch(r"(\S\S ?){3}", message)]
+        if SETS_VARIABLES and not more:
+            assert shown == "Tm Tm Tm"
+            continue
+        for name in hidden:
+            assert f"{name}.transit.yml: {name} would still be ciphertext" in printed
+        # In group_vars, it is one that the loaded one hides.
+        assert more or shown.startswith("Tm ")
