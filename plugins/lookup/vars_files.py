@@ -141,7 +141,7 @@ _raw:
 
 import os
 from collections import ChainMap
-from typing import Any, Callable, Iterator, Optional, Tuple
+from typing import Any, Iterator, Optional, Tuple
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -235,9 +235,7 @@ class LookupModule(LookupBase):
             read = _declared_to_be_read(hosts, named.files)
             seen = Known([*known, *map(os.path.realpath, beside_them), *(one["path"] for one in unread)], read)
             others = [seen, read_by_others(self.get_option("besides"))]
-            unread += _overridden(
-                facts, hosts, beside_them, lambda path: _is_within(path, whole) or any(path in one for one in others)
-            )
+            unread += _overridden(facts, hosts, beside_them, [*others, Known((), whole)])
             elsewhere = _elsewhere(whole, others, vaulted, of, unread)
         problems = [as_utf8(missing_inventories(inventories_of(facts))), *map(as_utf8, _missing(named.files, further))]
         if key:
@@ -269,14 +267,15 @@ def _hosts(variables: dict[str, Any], templar: Any) -> list[Any]:
 
 
 def _overridden(
-    variables: dict[str, Any], hosts: list[Any], paths: list[str], is_read: Callable[[str], bool]
+    facts: dict[str, Any], hosts: list[Any], paths: list[str], known: list[Known]
 ) -> Iterator[dict[str, Any]]:
     """What files beside the sources declare, and no host does."""
     # A program describes all that it puts on its hosts.
-    if not boolean(variables.get("vault_transit_undeclared") or False, strict=False):
+    if not boolean(facts.get("vault_transit_undeclared") or False, strict=False):
         named = written(paths, NAMES)
-        raw = [variables["hostvars"].raw_get(str(host["inventory_hostname"])) for host in hosts]
-        yield from ({**one, "path": as_utf8(one["path"])} for one in overridden(named, raw, hosts, is_read))
+        raw = [facts["hostvars"].raw_get(str(host["inventory_hostname"])) for host in hosts]
+        found = overridden(named, raw, hosts, lambda path: any(path in one for one in known))
+        yield from ({**one, "path": as_utf8(one["path"])} for one in found)
 
 
 def _missing(files: list[Declared], sources: list[Declared]) -> Iterator[str]:

@@ -88,7 +88,7 @@ def _wide_hits(text: bytes, begin: int, end: int, known: Sequence[Hit]) -> list[
         return []
     own = [begin + place for place, code in enumerate(zone) if code]
     found = {own[place] for place in places} - {hit.place for hit in known}
-    # Bytes of which some are NULs are no text.
+    # A NUL somewhere else does not make it wide text.
     return [
         Hit(place, _ESCAPED, 2 if text[place + 2 : place + 3] != b"\0" else 4)
         for place in found

@@ -28,7 +28,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import
 _OF_CONTROLLER = (HOST_FILES, FILES_OF_CONTROLLER, SOURCES)
 #: The variables.
 NAMES = (PATHS, FILES, SERVICES, *_OF_CONTROLLER)
-# What names an element of a list that is no text.
+# What names an element of a list that is a mapping.
 _KEYS = {SERVICES: "name", FILES_OF_CONTROLLER: "path"}
 # With the folder of a playbook or an inventory, which is the one of the file or above it.
 _IN_FOLDER = re.compile(r"\{\{\s*(?:playbook_dir|inventory_dir)\s*\}\}/")
@@ -63,7 +63,7 @@ def overridden(
     Args:
         raw: the variables of each host, with their templates.
         hosts: the same, evaluated.
-        is_read: whether the run reads a file of the controller, whoever declares it.
+        is_read: whether the run reads a file of the controller also where nothing declares it.
     """
     texts = {(name, text) for one in raw for name in NAMES for text in _texts(name, one.get(name))}
     searched = {path.rstrip("/") for one in hosts for path in declared(one).paths}

@@ -38,7 +38,7 @@ def test_the_generated_files_are_the_reviewed_ones(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_what_left_a_program_is_no_place_that_a_rotation_must_search(name: str, tmp_path: Path) -> None:
+def test_a_rotation_does_not_search_for_what_left_a_program(name: str, tmp_path: Path) -> None:
     for path, text in files_of_program(name).items():
         if path.endswith("/left.yml"):
             (tmp_path / "left.yml").write_text(text, encoding="utf-8")

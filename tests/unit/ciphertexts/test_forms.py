@@ -79,7 +79,7 @@ def test_base64_in_groups_is_named_and_left_alone(content: bytes, size: int, bet
     assert rewritten(text, {OLD: NEW})[0] == text
 
 
-def test_words_behind_the_beginning_of_a_ciphertext_are_no_groups_of_base64() -> None:
+def test_words_behind_the_beginning_of_a_ciphertext_do_not_count_as_base64() -> None:
     begin = base64.b64encode(b"vault:v1:").decode()
     assert not found_in(f"{begin} is what each of them begins with, whatever the key is\n".encode())
 
