@@ -195,7 +195,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import why_empty
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import declared as declared_places
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.overridden import NAMES, PREFIX, overridden
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.overridden import NAMES, overridden
 
 _NOT_UTF_8 = "its name is not UTF-8"
 # Engine and key; None for any.
@@ -235,7 +235,7 @@ class LookupModule(LookupBase):
             read = _declared_to_be_read(hosts, named.files)
             seen = Known([*known, *map(os.path.realpath, beside_them), *(one["path"] for one in unread)], read)
             others = [seen, read_by_others(self.get_option("besides"))]
-            unread += _overridden(facts, hosts, beside_them)
+            unread += _overridden(facts, hosts, beside_them, [*others, Known((), whole)])
             elsewhere = _elsewhere(whole, others, vaulted, of, unread)
         problems = [as_utf8(missing_inventories(inventories_of(facts))), *map(as_utf8, _missing(named.files, further))]
         if key:
@@ -266,13 +266,16 @@ def _hosts(variables: dict[str, Any], templar: Any) -> list[Any]:
     return [first, *(hosts[name] for name in (variables.get("groups") or {}).get("all", ()) if name != own)]
 
 
-def _overridden(variables: dict[str, Any], hosts: list[Any], paths: list[str]) -> Iterator[dict[str, Any]]:
+def _overridden(
+    facts: dict[str, Any], hosts: list[Any], paths: list[str], known: list[Known]
+) -> Iterator[dict[str, Any]]:
     """What files beside the sources declare, and no host does."""
     # A program describes all that it puts on its hosts.
-    if not boolean(variables.get("vault_transit_undeclared") or False, strict=False):
-        named = written(paths, NAMES, PREFIX)
-        raw = [variables["hostvars"].raw_get(str(host["inventory_hostname"])) for host in hosts]
-        yield from ({**one, "path": as_utf8(one["path"])} for one in overridden(named, raw, hosts))
+    if not boolean(facts.get("vault_transit_undeclared") or False, strict=False):
+        named = written(paths, NAMES)
+        raw = [facts["hostvars"].raw_get(str(host["inventory_hostname"])) for host in hosts]
+        found = overridden(named, raw, hosts, lambda path: any(path in one for one in known))
+        yield from ({**one, "path": as_utf8(one["path"])} for one in found)
 
 
 def _missing(files: list[Declared], sources: list[Declared]) -> Iterator[str]:

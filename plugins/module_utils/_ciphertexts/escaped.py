@@ -49,14 +49,19 @@ def _token(one: Callable[[bytes], bytes]) -> Pattern[bytes]:
 
 
 def _dumped(codes: bytes) -> bytes:
-    """One of some characters in hexadecimal, alone or with what stands before the next one in dumps and listings."""
-    between = rb"(?:,?[ \t]{0,8}(?:\r?\n[ \t]{0,200})?0[xX]|[ ,:-]?(?:\r?\n[ \t]{0,200})?)"
-    return b"(?:" + _hexadecimal(codes) + between + b")"
+    """One of some characters in hexadecimal, alone or with what stands before the next one in dumps and listings.
+
+    In UTF-16 and UTF-32 these are also NULs, as in what Windows exports of its registry.
+    """
+    line_end = rb"(?:\\?\r?\n[ \t]{0,200})?"
+    between = rb"(?:,?[ \t]{0,8}%(n)s0[xX]|[ ,:-]?%(n)s)" % {b"n": line_end}
+    return b"(?:%(x)s%(b)s(?:00%(b)s){0,3})" % {b"x": _hexadecimal(codes), b"b": between}
 
 
 def _listed(codes: bytes) -> bytes:
-    """One of some characters as a number, alone or with the comma before the next one."""
-    return b"(?:(?:" + b"|".join(b"%d" % code for code in codes) + rb")(?![0-9])(?:,[ \t\r\n]{0,200})?)"
+    """One of some characters as a number, alone or with what stands before the next one."""
+    number = b"(?:" + b"|".join(b"%d" % code for code in codes) + b")"
+    return rb"(?:%(d)s(?![0-9])(?:,[ \t\r\n]{0,200})?(?:0,[ \t\r\n]{0,200}){0,3})" % {b"d": number}
 
 
 def _from(letter: int) -> bytes:
@@ -85,10 +90,11 @@ _BASES = {"octal": 8, "decimal": 10}
 # What all ways begin with in the same way is looked for fast.
 _NUMERIC_WORDS = (
     re.compile(rb"76(?:61 ?75|[ :-]61[ :-]75[ :-])[ :-]?6"),
-    re.compile(rb"76[ ,][ \t\r\n]{0,12}(?:0[xX])?61[ ,][ \t\r\n]{0,12}(?:0[xX])?75[ ,]"),
-    re.compile(rb"118,[ \t\r\n]{0,12}97,[ \t\r\n]{0,12}117,"),
+    re.compile(rb"76[ ,:-]?[ \t\r\n\\]{0,12}(?:0[xX])?(?:00[ ,:-]?[ \t\r\n\\]{0,12}(?:0[xX])?){1,3}61"),
+    re.compile(rb"76[ ,][ \t\r\n\\]{0,12}(?:0[xX])?61[ ,][ \t\r\n\\]{0,12}(?:0[xX])?75[ ,]"),
+    re.compile(rb"118,[ \t\r\n]{0,12}(?:0,[ \t\r\n]{0,12}){0,3}97,[ \t\r\n]{0,12}(?:0,[ \t\r\n]{0,12}){0,3}117,"),
 )
-_BETWEEN = re.compile(rb"0[xX]|[ ,:\t\r\n-]")
+_BETWEEN = re.compile(rb"0[xX]|[ ,:\\\t\r\n-]")
 # A word in the longest of these ways.
 _LONGEST = 256
 
@@ -127,7 +133,8 @@ def escaped_at(text: bytes, place: int, reach: int) -> Direct | None:
         content = bytes(map(int, re.findall(rb"[0-9]+", found.group()))) if found else b""
     if found is None or len(content) < SHORTEST:
         return None
-    return Direct(place, found.end(), Token(content.decode("latin-1"), "unknown", UNKNOWN), found.group())
+    token = Token(content.translate(None, b"\0").decode("latin-1"), "unknown", UNKNOWN)
+    return Direct(place, found.end(), token, found.group())
 
 
 def _character(escape: Match[bytes]) -> bytes:

@@ -85,6 +85,8 @@ def _spaced(word: bytes, between: bytes) -> Pattern[bytes]:
 
 
 _BROKEN = {needle: _spaced(needle.text, b"(?:%s)?" % (BREAK if needle.levels else JOINT)) for needle in NEEDLES}
+# In groups, or in parts that stand in quotes.
+_GROUPED = {needle: _spaced(needle.text, rb"[ \t\r\n\\\"']{0,80}") for needle in NEEDLES if needle.levels}
 _WIDE = {needle: _spaced(needle.text, rb"\0{1,3}") for needle in NEEDLES}
 
 
@@ -127,6 +129,8 @@ def _hits_of(needle: Needle, zone: bytes, offset: int, expected: int) -> list[Hi
     places = [found.start() for found in re.finditer(needle.text, zone)]
     if len(places) < expected:
         places = [found.start() for found in _BROKEN[needle].finditer(zone)]
+    if len(places) < expected and needle.levels:
+        places = [found.start() for found in _GROUPED[needle].finditer(zone)]
     hits_there = [Hit(offset + place, needle) for place in places]
     if len(places) < expected and b"\0" in zone:
         # Of UTF-16 two bytes, of UTF-32 four.

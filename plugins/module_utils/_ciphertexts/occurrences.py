@@ -15,15 +15,16 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.contai
     Occurrence,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.escaped import escaped_at, escaped_places
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needles import Hit, Needle, hits
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needles import OVERLAP, Hit, Needle, hits
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.runs import Runs
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import START, Direct, Token, found_at
 
 WIDE = "UTF-{} text is not supported"
 # Base64 in base64 in base64 is not looked into.
 _DEEPEST = 3
-# So much of UTF-16 is looked at for one ciphertext.
-_WIDE_SAMPLE = 4096
+# So much of UTF-16 is looked at for one ciphertext, and so much before it.
+_WIDE_SAMPLE = 16_384
+_BEFORE_WIDE = 512
 
 _ESCAPED = Needle(b"")
 
@@ -55,7 +56,7 @@ def occurrences(text: bytes, begin: int, end: int, floor: int, reach: int, depth
             continue
         found: Occurrence | None
         if hit.width > 1:
-            found = _wide(text, hit)
+            found = _wide(text, hit, floor)
         elif hit.needle.levels:
             found, examined = runs.container(hit, max(floor, examined))
         elif hit.needle is _ESCAPED:
@@ -72,7 +73,27 @@ def occurrences(text: bytes, begin: int, end: int, floor: int, reach: int, depth
 def _all_hits(text: bytes, begin: int, end: int) -> list[Hit]:
     found = hits(text, begin, end)
     escaped = [Hit(place, _ESCAPED) for place in escaped_places(text, begin, end)]
+    escaped += _wide_hits(text, begin, end, found)
     return sorted([*found, *escaped], key=lambda hit: hit.place) if escaped else found
+
+
+def _wide_hits(text: bytes, begin: int, end: int, known: Sequence[Hit]) -> list[Hit]:
+    """What else there is in UTF-16 and UTF-32: escaped words, and base64 that is broken."""
+    if text.find(b"\0", begin, end) < 0:
+        return []
+    zone = text[begin : end + OVERLAP]
+    narrow = zone.translate(None, b"\0")
+    places = {hit.place for hit in hits(narrow, 0, len(narrow))} | set(escaped_places(narrow, 0, len(narrow)))
+    if not places:
+        return []
+    own = [begin + place for place, code in enumerate(zone) if code]
+    found = {own[place] for place in places} - {hit.place for hit in known}
+    # A NUL somewhere else does not make it wide text.
+    return [
+        Hit(place, _ESCAPED, 2 if text[place + 2 : place + 3] != b"\0" else 4)
+        for place in found
+        if place < end and text[place + 1 : place + 2] == b"\0"
+    ]
 
 
 def _searched(text: bytes, reach: int, depth: int) -> Sequence[Occurrence]:
@@ -91,13 +112,16 @@ def _searched(text: bytes, reach: int, depth: int) -> Sequence[Occurrence]:
     return found
 
 
-def _wide(text: bytes, hit: Hit) -> Direct | None:
+def _wide(text: bytes, hit: Hit, floor: int) -> Direct | None:
     """A ciphertext in UTF-16 or UTF-32."""
-    sample = text[hit.place : hit.place + _WIDE_SAMPLE].translate(None, b"\0")
-    inner = next(occurrences(sample, 0, 1, 0, len(sample)), None)
+    # Base64 begins before its needle.
+    before = text[max(floor, hit.place - _BEFORE_WIDE) : hit.place].translate(None, b"\0")
+    sample = before + text[hit.place : hit.place + _WIDE_SAMPLE].translate(None, b"\0")
+    place = len(before)
+    inner = next(occurrences(sample, place, place + 1, 0, len(sample)), None)
     if inner is None:
         return None
-    end = hit.place + (inner.end - inner.start) * hit.width
+    end = hit.place + (inner.end - place) * hit.width
     bits = 8 * hit.width
     token = Token(inner.tokens[0].text, f"utf-{bits}", WIDE.format(bits))
     return Direct(hit.place, end, token, text[hit.place : end])

@@ -45,6 +45,12 @@ _BROAD = _ALPHABET + b"-_\\%&#; \t\r\n"
 # So much decides whether a needle begins a ciphertext, and so much is shown of one.
 _SHORT_SAMPLE = 256
 _SAMPLE = 4096
+# Groups of base64, which blanks, quotes and what joins these part.
+_PARTING = rb"(?:\\{1,8}[nrt]|[ \t\r\n\"']\+(?=[ \t\r\n\"'])|[ \t\r\n\\\"',.&~])"
+_SEPARATOR = re.compile(_PARTING)
+_GROUPS = re.compile(rb"[A-Za-z0-9+/_-]+(?:%s{1,80}[A-Za-z0-9+/_-]+)*={0,2}" % _PARTING)
+# More than the beginning of a ciphertext alone.
+_LONG_START = re.compile(START.pattern + rb"[A-Za-z0-9+/]{20}")
 _USUAL_WIDTHS = (60, 64, 72, 76)
 
 
@@ -87,7 +93,7 @@ class Runs:
             floor: nothing before belongs to it.
         """
         if not _is_promising(self._sample(hit, _SHORT_SAMPLE), hit.needle.levels):
-            return None, hit.place
+            return self._grouped(hit, hit.place)
         self._go_to(hit, floor)
         fallback = None
         for span in self._candidates(hit, floor):
@@ -96,6 +102,8 @@ class Runs:
                 self._failed = span if span[1] - span[0] > self._failed[1] - self._failed[0] else self._failed
                 continue
             inner = self._search(content)
+            if not inner and fallback is None:
+                return self._grouped(hit, max(span[1], hit.place))
             if not inner:
                 return fallback, max(span[1], hit.place)
             found = Contained(span, self._text[slice(*span)], content, inner)
@@ -112,15 +120,47 @@ class Runs:
         end = max(own.end, hit.place + len(hit.needle.text))
         shown = _shown(self._sample(hit, _SAMPLE))
         if not shown and hit.needle.levels == 1:
-            return None, end
+            return self._grouped(hit, end)
         problem = UNCLEAR if end - begin < self._reach else IN_LONG_BASE64
         return Direct(begin, end, Token(shown, "base64", problem), self._text[begin:end]), end
+
+    def _grouped(self, hit: Hit, settled: int) -> tuple[Occurrence | None, int]:
+        """A ciphertext in base64 that stands in groups, or in parts with quotes; ``None`` if there is none.
+
+        Args:
+            settled: up to where the text is settled without it.
+        """
+        groups, sample = self._groups(hit, _SHORT_SAMPLE)
+        if not (_LONG_START.search(sample) or (hit.needle.levels > 1 and _is_promising(sample, hit.needle.levels))):
+            return None, settled
+        groups, sample = self._groups(hit, _SAMPLE)
+        end = hit.place + len(groups)
+        return Direct(hit.place, end, Token(_shown(sample), "base64", UNCLEAR), groups), end
+
+    def _groups(self, hit: Hit, size: int) -> tuple[bytes, bytes]:
+        """The groups from a needle on, and what they decode to; both empty where it stands in a single one."""
+        found = _GROUPS.match(self._text, hit.place, hit.place + size)
+        groups = found.group() if found else b""
+        raw = _SEPARATOR.sub(b"", groups)
+        if len(raw) == len(groups):
+            return b"", b""
+        before = _SEPARATOR.sub(b"", self._text[max(0, hit.place - _SHORT_SAMPLE) : hit.place])
+        return groups, self._decoded(hit, before, raw)
 
     def _sample(self, hit: Hit, size: int) -> bytes:
         """The beginning of what a needle's base64 decodes to, from the needle's first group of four on."""
         run = _RUN.match(self._text, hit.place, hit.place + size)
-        raw = raw_of(run.group()).translate(FROM_URL).rstrip(b"=") if run else b""
         before = _BREAK.sub(b"", self._text[max(0, hit.place - 256) : hit.place])
+        return self._decoded(hit, before, raw_of(run.group()) if run else b"")
+
+    @staticmethod
+    def _decoded(hit: Hit, before: bytes, raw: bytes) -> bytes:
+        """What base64 decodes to that begins with a needle.
+
+        Args:
+            before: base64 that precedes it.
+        """
+        raw = raw.translate(FROM_URL).rstrip(b"=")
         lead = before[len(before) - hit.needle.skipped :] if hit.needle.skipped else b""
         if len(lead) < hit.needle.skipped or lead.strip(_ALPHABET):
             lead = b"A" * hit.needle.skipped

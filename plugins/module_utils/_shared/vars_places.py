@@ -173,10 +173,13 @@ def above(sources: Iterable[str]) -> list[str]:
 
 
 def is_top_of_repository(folder: str) -> bool:
-    """Whether a Git repository begins in a folder that belongs to no other one, as a submodule does."""
+    """Whether a Git repository begins in a folder that belongs to no other one.
+
+    A submodule does, and so does a repository of its own in one that has what Ansible reads at its top.
+    """
     mark = os.path.join(folder, ".git")
     if not os.path.isfile(mark):
-        return os.path.lexists(mark)
+        return os.path.lexists(mark) and not _is_in_project(os.path.dirname(folder))
     try:
         with open(mark, encoding="utf-8", errors="surrogateescape") as file:
             place = file.read(_LONGEST_PATH).partition("gitdir:")[2].strip()
@@ -184,6 +187,16 @@ def is_top_of_repository(folder: str) -> bool:
         return False
     # The worktree of a repository shares its data, a submodule has its own.
     return os.path.isfile(os.path.join(folder, place, "commondir"))
+
+
+def _is_in_project(folder: str) -> bool:
+    """Whether the next Git repository above is that of a project. A home folder may be one, and is none."""
+    home = os.path.realpath(os.path.expanduser("~"))
+    for around in _upward(folder):
+        if os.path.lexists(os.path.join(around, ".git")):
+            holds_home = (home + os.sep).startswith(around.rstrip(os.sep) + os.sep)
+            return not holds_home and _has(around, (*_MARKS, *SIGNS))
+    return False
 
 
 def _upward(folder: str) -> Iterator[str]:

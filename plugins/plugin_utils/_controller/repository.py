@@ -66,7 +66,7 @@ def searched_as_a_whole(sources: Iterable[str], folders: Iterable[str] = ()) -> 
 
 
 def _repository(source: str) -> str:
-    """The Git repository of a source; of a submodule, the one around it."""
+    """The Git repository of a source; of one in another one's project, as of a submodule, that around it."""
     folder, found = os.path.realpath(source), ""
     while os.path.dirname(folder) != folder:
         if os.path.exists(os.path.join(folder, ".git")):

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Container, Iterable, Iterator, NamedTuple
+from typing import Any, Collection, Iterable, Iterator, NamedTuple
 
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import open_file
@@ -35,19 +35,16 @@ class Written(NamedTuple):
     values: list[Any]
 
 
-def written(paths: Iterable[str], names: Container[str], prefix: bytes) -> Iterator[Written]:
-    """The variables in files of YAML and JSON, wherever they are in them.
-
-    Args:
-        prefix: what all the names begin with.
-    """
+def written(paths: Iterable[str], names: Collection[str]) -> Iterator[Written]:
+    """The variables in files of YAML and JSON, wherever they are in them."""
+    words = [name.encode("utf-8") for name in names]
     for path in paths:
         if os.path.splitext(path)[1] not in _ENDINGS or not _OF_TESTS.isdisjoint(path.split(os.sep)):
             continue
         try:
             with open_file(path) as stream:
                 text = stream.read(MOST_BYTES + 1)
-            if prefix in text and len(text) <= MOST_BYTES and not _problem(text):
+            if len(text) <= MOST_BYTES and any(word in text for word in words) and not _problem(text):
                 yield from _variables(path, list(yaml.compose_all(text, _Loader)), names)
         except (OSError, ValueError, yaml.YAMLError):
             # Ansible cannot read it either, or it is of another kind.
@@ -58,7 +55,7 @@ def _problem(text: bytes) -> str:
     return yaml_problem(text, lambda: yaml.parse(text, _Loader))
 
 
-def _variables(path: str, pending: list[Any], names: Container[str]) -> Iterator[Written]:
+def _variables(path: str, pending: list[Any], names: Collection[str]) -> Iterator[Written]:
     seen: set[int] = set()
     while pending:
         node = pending.pop()

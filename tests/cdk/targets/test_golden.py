@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.written import written
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.overridden import NAMES, overridden
 
 from tests.cdk.apps import PROGRAMS, ROOT, files_of_program
 
@@ -33,6 +35,16 @@ def test_the_generated_files_are_the_reviewed_ones(name: str) -> None:
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(made, encoding="utf-8")
     assert made == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_rotation_does_not_search_for_what_left_a_program(name: str, tmp_path: Path) -> None:
+    for path, text in files_of_program(name).items():
+        if path.endswith("/left.yml"):
+            (tmp_path / "left.yml").write_text(text, encoding="utf-8")
+    found = list(written([str(tmp_path / "left.yml")], NAMES))
+    assert found
+    assert not list(overridden(found, [], [], lambda _path: False))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

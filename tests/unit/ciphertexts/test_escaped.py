@@ -55,6 +55,14 @@ WAYS: dict[str, Callable[[str], str]] = {
         for place, char in enumerate(text)
     ).strip(),
     "hexadecimal, commas": lambda text: text.encode().hex(","),
+    "registry of Windows": lambda text: ",\\\r\n  ".join(
+        text.encode("utf-16-le")[place : place + 25].hex(",") for place in range(0, 2 * len(text), 25)
+    ),
+    "UTF-16": lambda text: text.encode("utf-16-le").hex(),
+    "UTF-16, big-endian, blanks": lambda text: text.encode("utf-16-be").hex(" ")[3:],
+    "UTF-16, C": lambda text: ", ".join(f"0x{code:02x}" for code in text.encode("utf-16-le")),
+    "UTF-32": lambda text: text.encode("utf-32-le").hex(),
+    "numbers of UTF-16": lambda text: str(list(text.encode("utf-16-le"))),
     "numbers": lambda text: str(list(text.encode())),
     "numbers in lines": lambda text: json.dumps(list(text.encode()), indent=2)[4:],
     "first letter": lambda text: f"\\u0076{text[1:]}",
@@ -71,6 +79,14 @@ def test_it_is_found_as_what_it_is_and_left_alone(way: str) -> None:
     plain = FoundCiphertext(OLD, 3 + WAYS[way](OLD).count("\n"), "B")
     assert find(text.encode()) == [FoundCiphertext(OLD, 2, "API_KEY", "unknown", PROBLEM), plain]
     assert replace(text.encode(), {OLD: NEW}) == (text.replace(f"B={OLD}", f"B={NEW}").encode(), 1)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("way", WAYS)
+def test_it_is_found_in_wide_text(way: str, encoding: str) -> None:
+    found = find(f"API_KEY={WAYS[way](OLD)}\n".encode(encoding))
+    assert [one.text for one in found] == [OLD]
+    assert found[0].problem
 
 
 @pytest.mark.parametrize("way", WAYS)

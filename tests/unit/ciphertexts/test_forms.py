@@ -62,6 +62,28 @@ def test_a_form_keeps_its_shape(form: Form) -> None:
     assert changed.decode() == form.write(new, 40)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32-be"])
+@pytest.mark.parametrize("between", [" ", "  ", '" "', "\\ ", " \n "])
+@pytest.mark.parametrize("size", [4, 5, 20, 24, 60])
+@pytest.mark.parametrize(
+    "content", [OLD.encode(), f"KEY={OLD}\n".encode(), OLD.encode("utf-16-le")], ids=["token", "line", "UTF-16"]
+)
+def test_base64_in_groups_is_named_and_left_alone(content: bytes, size: int, between: str, encoding: str) -> None:
+    encoded = base64.b64encode(content).decode()
+    groups = between.join(encoded[place : place + size] for place in range(0, len(encoded), size))
+    text = f'value: "{groups}"\n'.encode(encoding)
+    found = found_in(text)
+    assert found
+    # Part of one is a ciphertext that no key decrypts, which blocks as well.
+    assert all(one.problem or one.text != OLD for one in found)
+    assert rewritten(text, {OLD: NEW})[0] == text
+
+
+def test_words_behind_the_beginning_of_a_ciphertext_do_not_count_as_base64() -> None:
+    begin = base64.b64encode(b"vault:v1:").decode()
+    assert not found_in(f"{begin} is what each of them begins with, whatever the key is\n".encode())
+
+
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_windows_may_end_anywhere_in_a_form(form: Form) -> None:
     text = form.write(OLD, 40).encode()

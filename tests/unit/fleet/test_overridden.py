@@ -9,13 +9,22 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.written import Written, written
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import FILES, PATHS, SERVICES
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.overridden import NAMES, PREFIX, overridden
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
+    FILES,
+    FILES_OF_CONTROLLER,
+    HOST_FILES,
+    PATHS,
+    SERVICES,
+    SOURCES,
+)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.overridden import NAMES, overridden
 
 RAW: dict[str, Any] = {
     PATHS: ["{{ root }}/srv", "/etc/app/"],
     FILES: [{"src": "x.j2", "dest": "/opt/x.env"}],
     SERVICES: [{"name": "gw"}],
+    HOST_FILES: ["/keys/a.transit.yml", "{{ keys }}/a.transit.yml"],
+    FILES_OF_CONTROLLER: [{"path": "/keys/b.transit.yml"}, {"store": "kv", "kv_path": "apps/b"}],
 }
 HOST = {"inventory_hostname": "a", **RAW, PATHS: ["/data/srv", "/etc/app/"]}
 
@@ -33,12 +42,31 @@ HOST = {"inventory_hostname": "a", **RAW, PATHS: ["/data/srv", "/etc/app/"]}
         (FILES, [{"dest": "/opt/y.env"}], "/opt/y.env"),
         (SERVICES, [{"name": "gw"}, {"name": "old", "state": "absent"}], ""),
         (SERVICES, [{"name": "other"}], "other"),
+        (HOST_FILES, ["/keys/a.transit.yml", "{{ keys }}/a.transit.yml", "/read/x.transit.yml"], ""),
+        (HOST_FILES, ["/keys/b.transit.yml", "/etc/app/c.transit.yml"], "/keys/b.transit.yml, /etc/app/c.transit.yml"),
+        (HOST_FILES, ["{{ other }}/a.transit.yml", "gone.transit.yml"], "{{ other }}/a.transit.yml, gone.transit.yml"),
+        (FILES_OF_CONTROLLER, [{"path": "/keys/b.transit.yml"}, {"kv_path": "apps/b"}, {"path": "/read/x"}], ""),
+        (FILES_OF_CONTROLLER, [{"path": "/keys/c.transit.yml"}, {"kv_path": "c"}], "/keys/c.transit.yml, secret/c"),
+        (SOURCES, ["/read/sub", "/elsewhere"], "/elsewhere"),
     ],
 )
 def test_what_no_host_declares_is_named(name: str, values: list[Any], missing: str) -> None:
-    found = list(overridden([Written("/site.yml", 3, name, values)], [RAW], [HOST]))
+    found = list(
+        overridden([Written("/site.yml", 3, name, values)], [RAW], [HOST], lambda path: path.startswith("/read/"))
+    )
     assert [row["path"] for row in found] == ["/site.yml"] * bool(missing)
     assert not missing or f"line 3: {name} names {missing}, which no host" in found[0]["reason"]
+
+
+def test_vars_files_in_the_folder_of_a_playbook_are_those_of_the_project(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "a.transit.yml").touch()
+    (tmp_path / "group_vars").mkdir()
+    paths = ["{{ playbook_dir }}/keys/a.transit.yml", "{{inventory_dir}}/keys/a.transit.yml", "keys/a.transit.yml"]
+    for file in ("site.yml", "group_vars/all.yml"):
+        one = Written(str(tmp_path / file), 1, HOST_FILES, paths)
+        assert not list(overridden([one], [RAW], [HOST], lambda path: path == str(tmp_path / "keys" / "a.transit.yml")))
+        assert list(overridden([one], [RAW], [HOST], lambda _path: False))
 
 
 def test_variables_are_read_as_data_wherever_they_are(tmp_path: Path) -> None:
@@ -66,7 +94,7 @@ vault_transit_host_services: "{{ [] }}"
     for name, text in texts.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    found = list(written([str(tmp_path / name) for name in (*texts, "gone.yml")], NAMES, PREFIX))
+    found = list(written([str(tmp_path / name) for name in (*texts, "gone.yml")], NAMES))
     assert sorted((str(Path(one.path).relative_to(tmp_path)), one.line, one.name, one.values) for one in found) == [
         ("a.json", 1, PATHS, ["/c"]),
         ("group_vars/all", 1, PATHS, ["/b"]),

@@ -290,6 +290,20 @@ def test_a_project_begins_where_its_git_repository_does(tmp_path: Path) -> None:
     assert searched_as_a_whole([str(deep)]) == [str(sub)]
 
 
+def test_a_repository_in_that_of_a_project_belongs_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outer, inner = tmp_path / "outer", tmp_path / "outer" / "inventories" / "prod"
+    for folder in (outer / ".git", inner / ".git"):
+        folder.mkdir(parents=True)
+    assert searched_as_a_whole([str(inner)]) == [str(inner)]
+    assert vars_places.above([str(inner)]) == []
+    (outer / "site.yml").touch()
+    assert searched_as_a_whole([str(inner)]) == [str(outer)]
+    assert str(outer) in vars_places.above([str(inner)])
+    monkeypatch.setenv("HOME", str(outer))
+    assert searched_as_a_whole([str(inner)]) == [str(inner)]
+    assert vars_places.above([str(inner)]) == []
+
+
 def test_inventories_that_do_not_exist_are_named(tmp_path: Path) -> None:
     there = tmp_path / "hosts"
     there.touch()

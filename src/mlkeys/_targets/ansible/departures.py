@@ -120,14 +120,15 @@ def _on_hosts(stack: str) -> list[dict[str, Any]]:
                 "name": "Services",
                 "ansible.builtin.include_role": {"name": ROLE, "apply": {"become": True}},
                 "vars": {
-                    f"vault_transit_host_{name}": Template(f"{{{{ left_service.{name} }}}}")
-                    for name in ("approle", "approle_path", "services")
+                    **{
+                        f"vault_transit_host_{name}": Template(f"{{{{ left_service.0.{name} }}}}")
+                        for name in ("approle", "approle_path")
+                    },
+                    # As an absent one for all who read the file without evaluating it.
+                    "vault_transit_host_services": [{"name": Template("{{ left_service.1.name }}"), "state": "absent"}],
                 },
-                "loop": Template("{{ left['services'][inventory_hostname] }}"),
-                "loop_control": {
-                    "loop_var": "left_service",
-                    "label": Template("{{ left_service.services | map(attribute='name') | join(', ') }}"),
-                },
+                "loop": Template("{{ left['services'][inventory_hostname] | subelements('services') }}"),
+                "loop_control": {"loop_var": "left_service", "label": Template("{{ left_service.1.name }}")},
             }
         ],
     }
