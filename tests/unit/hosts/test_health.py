@@ -123,7 +123,8 @@ def test_lines_of_a_program_are_shown_without_what_the_host_decrypts_again(servi
     # What looks like a key may come from elsewhere.
     assert service.check(hides=True) == f"{ended}The last lines of its log:\npassword ********, (hidden)\n"
     assert not values.exists()
-    # The server is away.
+    # A check before this one was killed. The server is away.
+    (values / "left").mkdir(parents=True)
     fetch.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
     assert service.check(hides=True) == ended
     assert not values.exists()
@@ -243,6 +244,17 @@ def test_a_program_under_systemd_says_itself_that_it_is_ready(service: Service, 
     (service.folder / "systemctl").chmod(0o755)
     (service.folder / "unit").write_text(f"{state}\nNRestarts=0\n", encoding="utf-8")
     assert service.check(systemd=True, notify=True)[: len(said) or None] == said
+
+
+def test_lines_of_a_program_that_is_about_to_restart_are_its_own(service: Service) -> None:
+    """By then, systemd says that the unit left the state inactive after the program began."""
+    times = "ExecMainStartTimestampMonotonic=5\nInactiveExitTimestampMonotonic=9"
+    state = f"ActiveState=activating\nSubState=auto-restart\nJob=\nMainPID=0\n{times}\nNRestarts=0\n"
+    (service.folder / "unit").write_text(state, encoding="utf-8")
+    for name, script in (("systemctl", SYSTEMCTL), ("journalctl", "#!/bin/sh\necho password hunter\n")):
+        (service.folder / name).write_text(script, encoding="utf-8")
+        (service.folder / name).chmod(0o755)
+    assert service.check(systemd=True) == "It has no secrets after 1 seconds.\n"
 
 
 @pytest.mark.parametrize(
