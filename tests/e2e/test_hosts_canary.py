@@ -9,6 +9,7 @@ What a host logs in with is on that host alone.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -56,16 +57,23 @@ def unseen(site: Site) -> dict[str, str]:
     return {**KEYS, "the token": site.bao.token}
 
 
-def play(site: Site, services: list[dict[str, Any]], *args: str) -> None:
+# Writes its key in several forms, and parts of it, before it ends.
+REVEALING = """echo "key $KEY"; echo "Basic $(printf 'u:%s' "$KEY" | base64)"; printf %s "$KEY" | od -An -v -tx1
+printf '"%s\\n' "$KEY" | cut -c 1-9; printf %s "$KEY" | tr 'a-z' 'A-Z'; echo; echo 'bad port 70000'; exit 3"""
+
+
+def play(site: Site, services: list[dict[str, Any]], *args: str, status: int = 0) -> str:
     """With everything on that Ansible can record, and kept on the hosts what it sends there."""
     root = site.folder / "controller"
     root.mkdir(exist_ok=True)
     watcher = Watcher(temporary_folders(root), unseen(site))
     with watcher.watching():
-        done = site.play(services, "-vvvv", "--diff", *args, env={**recorders(root), "ANSIBLE_KEEP_REMOTE_FILES": "1"})
+        env = {**recorders(root), "ANSIBLE_KEEP_REMOTE_FILES": "1"}
+        done = site.play(services, "-vvvv", "--diff", *args, env=env, status=status)
     assert watcher.seen_argv, "the watcher saw no process"
     assert watcher.leaks == set()
     (root / f"output-{len(list(root.iterdir()))}").write_text(done.stdout + done.stderr, encoding="utf-8")
+    return done.stdout
 
 
 def test_a_key_is_in_the_memory_of_its_program_and_nowhere_else(site: Site) -> None:
@@ -98,6 +106,32 @@ def test_a_key_is_in_the_memory_of_its_program_and_nowhere_else(site: Site) -> N
     check_controller_and_server(site)
     check_crash(site)
     check_hosts(site, shown)
+
+
+def test_a_program_that_writes_its_key_and_ends_is_shown_without_it(site: Site) -> None:
+    revealing = {**service("revealing"), "command": ["/bin/sh", "-c", REVEALING]}
+    said = play(site, [revealing], status=2)
+    failures = re.findall(r'"msg": "(revealing is not up.*?)"\n', said)
+    assert len(failures) == len(HOSTS), said
+    key = KEYS["openai_api_key"]
+    for failure in failures:
+        assert "The last lines of its log:" in failure
+        assert "key ********\\n" in failure
+        assert "bad port 70000" in failure
+        for part in (
+            key[:8],
+            key[-8:].upper(),
+            key[2:10].encode().hex(" "),
+            base64.b64encode(f"u:{key}".encode()).decode()[8:16],
+        ):
+            assert part not in failure
+    # Nothing of it stays.
+    for name in HOSTS:
+        assert site.hosts[name].run("sh", "-c", "ls -d /run/mlkeys/*.values", check=False).stdout == ""
+    # In this mode, the script of a service without systemd cleans up after its program.
+    off = site.play([{**revealing, "mode": "credential"}], status=2, vault_transit_host_show_log=False).stdout
+    assert "bad port" not in off
+    assert "To see its log on one: journalctl" in " ".join(off.split())
 
 
 def check_crash(site: Site) -> None:

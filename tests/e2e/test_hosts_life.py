@@ -208,6 +208,27 @@ def test_a_rolling_update_stops_at_the_first_bad_host_which_goes_back_to_its_las
     assert changed(site.play([better], playbook="rolling")) == {"localhost": 0, "one": 0, "two": 0}
 
 
+def test_a_unit_that_has_failed_is_named_by_the_next_run_which_starts_it(site: Site) -> None:
+    """Without systemd: `tests/e2e/test_hosts.py`."""
+    one: dict[str, Any] = {"limit": "one", "playbook": "site"}
+    ends = service("ends", restart="no", goes_on_as="sleep 3602")
+    site.play([ends], **one)
+    host = site.hosts["one"]
+    host.run("sh", "-c", "pkill -KILL -u ends; until systemctl --quiet is-failed ends; do sleep 0.1; done")
+    for args, said in ((["--check"], "A real run starts what has ended."), ([], "What had ended runs again.")):
+        done = " ".join(site.play([ends], *args, status=2, **one).stdout.split())
+        assert re.search(
+            r"ends has ended by itself with status 9\. It was started at \w{3} 20[0-9-]{8} [0-9:]{8} ", done
+        )
+        assert f"To see its log on one: journalctl --lines 20 --unit ends {said}" in done
+    assert site.got("one", "ends") == [SHA["openai_api_key"]] * 2
+    assert changed(site.play([ends], **one))["one"] == 0
+    # One that somebody has stopped has not ended by itself.
+    host.run("systemctl", "stop", "ends")
+    assert changed(site.play([ends], **one))["one"] > 0
+    site.play([{"name": "ends", "state": "absent"}], **one)
+
+
 def granted(site: Site) -> set[str]:
     """The secrets that the policy of the hosts allows to decrypt."""
     policy = site.bao.done("GET", "sys/policies/acl/gateways")["data"]["policy"]

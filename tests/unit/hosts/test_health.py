@@ -18,6 +18,7 @@ import jinja2
 import pytest
 
 TEMPLATE = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templates" / "health.sh.j2"
+FILES = TEMPLATE.parents[1] / "files"
 UP = "case $1 in pid) echo 42 ;; esac"
 # Another one of letters alone.
 PLAIN = "abcdefgh" * 4
@@ -38,15 +39,20 @@ class Service:
         path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         path.chmod(0o755)
 
-    def check(self, *, timeout: int = 1, grace: float = 0.1, systemd: bool = False, **ready: Any) -> str:
+    def check(
+        self, *, timeout: int = 1, grace: float = 0.1, systemd: bool = False, hides: bool = False, **ready: Any
+    ) -> str:
         """What the check prints, empty for a service that is up."""
         environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
+        environment.filters["bool"] = bool
+        environment.globals["lookup"] = lambda _plugin, name: (FILES / name).read_text(encoding="utf-8")
         environment.filters["quote"] = lambda value: shlex.quote(str(value))
         script = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
             vault_transit_host_service={
                 "name": "gw",
                 "folder": str(self.folder),
                 "runtime": str(self.folder),
+                "agent": hides,
                 "startup_grace": grace,
                 "ready": ready,
             },
@@ -102,6 +108,26 @@ def test_lines_are_shown_only_where_the_program_has_not_written_any(service: Ser
     assert service.check() == f"{ended}The last lines of its log:\n{hidden}"
     service.begun.touch()
     assert service.check() == ended
+
+
+def test_lines_of_a_program_are_shown_without_what_the_host_decrypts_again(service: Service) -> None:
+    values = Path(f"{service.folder}.values")
+    (service.folder / "agent.hcl").write_text("\ntemplate {\n}\n", encoding="utf-8")
+    fetch = service.folder / "fetch"
+    fetch.write_text('#!/bin/sh\ntest "$1" = values && echo aHVudGVy | tee "$2/values"\n', encoding="utf-8")
+    fetch.chmod(0o755)
+    service.log.write_text(f"gw: starts\nearlier\ngw: starts\npassword hunter, {PLAIN}\n", encoding="utf-8")
+    service.behaves("exit 3")
+    service.begun.touch()
+    ended = "Its program ended at once, or did not get its secrets.\n"
+    # What looks like a key may come from elsewhere.
+    assert service.check(hides=True) == f"{ended}The last lines of its log:\npassword ********, (hidden)\n"
+    assert not values.exists()
+    # A check before this one was killed. The server is away.
+    (values / "left").mkdir(parents=True)
+    fetch.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    assert service.check(hides=True) == ended
+    assert not values.exists()
 
 
 def test_names_and_addresses_in_a_log_are_shown(service: Service) -> None:
@@ -218,6 +244,17 @@ def test_a_program_under_systemd_says_itself_that_it_is_ready(service: Service, 
     (service.folder / "systemctl").chmod(0o755)
     (service.folder / "unit").write_text(f"{state}\nNRestarts=0\n", encoding="utf-8")
     assert service.check(systemd=True, notify=True)[: len(said) or None] == said
+
+
+def test_lines_of_a_program_that_is_about_to_restart_are_its_own(service: Service) -> None:
+    """By then, systemd says that the unit left the state inactive after the program began."""
+    times = "ExecMainStartTimestampMonotonic=5\nInactiveExitTimestampMonotonic=9"
+    state = f"ActiveState=activating\nSubState=auto-restart\nJob=\nMainPID=0\n{times}\nNRestarts=0\n"
+    (service.folder / "unit").write_text(state, encoding="utf-8")
+    for name, script in (("systemctl", SYSTEMCTL), ("journalctl", "#!/bin/sh\necho password hunter\n")):
+        (service.folder / name).write_text(script, encoding="utf-8")
+        (service.folder / name).chmod(0o755)
+    assert service.check(systemd=True) == "It has no secrets after 1 seconds.\n"
 
 
 @pytest.mark.parametrize(
