@@ -54,10 +54,10 @@ notes:
     until the run ends, and are in no result and in no fact cache.
   - Older releases can only treat them as facts. They then have the precedence of facts, which is below that of
     variables of a play or a role, and C(meta=clear_facts) removes them. The task fails if a secret would still be
-    ciphertext because of such a variable, for example if the same file is in C(vars_files). Ansible stores facts in the fact cache, so the
-    task fails if C(fact_caching) is anything else than V(memory), such as V(jsonfile), before it decrypts anything. It
-    also fails if C(inject_facts_as_vars) is V(false). With ansible-core 2.20, set C(inject_facts_as_vars) to V(true),
-    since Ansible otherwise warns about each fact that is used as a variable.
+    ciphertext because of such a variable, for example if the same file is in C(vars_files). Ansible stores facts in the
+    fact cache, so the task fails if C(fact_caching) is anything else than V(memory), such as V(jsonfile), before it
+    decrypts anything. It also fails if C(inject_facts_as_vars) is V(false). With ansible-core 2.20, set
+    C(inject_facts_as_vars) to V(true), since Ansible otherwise warns about each fact that is used as a variable.
   - The output of the task is masked if it holds the secrets. With releases before 2.21, what you C(register) holds
     them, too.
   - The vars plugin P(mlkeys.transit.vault_transit#vars) and the callback P(mlkeys.transit.session#callback) let the
