@@ -41,6 +41,7 @@ from tests.support.modules import by_action, run_module
 # Namespaces may have names in any script.
 ENGINE, KEY, NAMESPACE = "parity", "ml", "parity-org/\u00e9quipe-\u043c\u043b"
 QUOTED = quote(NAMESPACE)
+HOST = socket.gethostname()
 
 Environment = dict[str, str]
 
@@ -260,11 +261,27 @@ FAILS: dict[str, tuple[Row, str]] = {
     ),
     "stale file of the machine": (
         lambda p: {"BAO_ADDR": p.here.url, "SSL_CERT_FILE": "/nowhere/ca.pem"},
-        "There are no CA certificates at SSL_CERT_FILE (/nowhere/ca.pem). Set ca_cert",
+        f"There are no CA certificates on {HOST} at SSL_CERT_FILE (/nowhere/ca.pem). Set ca_cert",
     ),
     "stale file and folder of the machine": (
         lambda p: {"BAO_ADDR": p.here.url, "SSL_CERT_FILE": "/nowhere/ca.pem", "SSL_CERT_DIR": "/nowhere"},
         "at SSL_CERT_FILE (/nowhere/ca.pem) and SSL_CERT_DIR (/nowhere). Correct them, or set ca_cert",
+    ),
+    "no file of authorities": (
+        lambda p: {"BAO_ADDR": p.here.url, "BAO_CACERT": "/nowhere/ca.pem"},
+        f"ca_cert (BAO_CACERT) /nowhere/ca.pem does not exist on {HOST}.",
+    ),
+    "no folder of authorities": (
+        lambda p: {"BAO_ADDR": p.here.url, "VAULT_CAPATH": "/nowhere/certs"},
+        f"ca_path (VAULT_CAPATH) /nowhere/certs does not exist on {HOST}.",
+    ),
+    "no folder beside a file": (
+        lambda p: {**p.at(p.here.port), "BAO_CAPATH": "/nowhere/certs"},
+        f"ca_path (BAO_CAPATH) /nowhere/certs does not exist on {HOST}.",
+    ),
+    "no key": (
+        lambda p: {**p.at(p.here.client_port), **p.client, "BAO_CLIENT_KEY": "/nowhere/c.key"},
+        f"client_key (BAO_CLIENT_KEY) /nowhere/c.key does not exist on {HOST}.",
     ),
     "proxy is away": (
         lambda p: {**p.at(p.here.port), "BAO_PROXY_ADDR": "http://127.0.0.1:1"},
@@ -302,7 +319,7 @@ FAILS: dict[str, tuple[Row, str]] = {
             "BAO_CLIENT_CERT": p.here.ca_cert,
             "BAO_CLIENT_KEY": str(p.certificate.key),
         },
-        "is not that of the client certificate",
+        "is not the key of client_cert (BAO_CLIENT_CERT) ",
     ),
     "half a certificate": (
         lambda p: {**p.at(p.here.port), "BAO_CLIENT_CERT": str(p.certificate.certificate)},
