@@ -79,11 +79,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def results_of(report: Path) -> dict[str, str]:
-    """The result of each session in a report of nox, empty if there is no report: nox did not end by itself."""
+    """The result of each session in a report of nox, empty if there is no report: nox did not end by itself.
+
+    Sessions of several Pythons have the same name there, but a signature of their own.
+    """
     if not report.exists():
         return {}
     sessions = json.loads(report.read_text(encoding="utf-8"))["sessions"]
-    return {one["name"]: _RESULTS.get(one["result"], one["result"]) for one in sessions}
+    return {name: _RESULTS.get(one["result"], one["result"]) for one in sessions for name in one["signatures"]}
 
 
 if __name__ == "__main__":

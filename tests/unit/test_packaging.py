@@ -97,7 +97,8 @@ def test_the_matrix_shows_each_cell_with_the_result_of_its_session(tmp_path: Pat
     ended = {"tests-2.16": "success", "core-2.16-3.10": "skipped", "core-2.17-3.10": "failed"}
     report = tmp_path / "report.json"
     assert results_of(report) == {}
-    report.write_text(json.dumps({"sessions": [{"name": name, "result": how} for name, how in ended.items()]}))
+    of_nox = [{"name": "core", "signatures": ["core", name], "result": how} for name, how in ended.items()]
+    report.write_text(json.dumps({"sessions": of_nox}), encoding="utf-8")
     results = results_of(report)
     assert table(pythons, lambda release, python: results[session_of(release, python, whole)]) == (
         "| ansible-core | Python 3.9 | Python 3.10         |\n"
