@@ -268,8 +268,12 @@ def _never_sent(error: Any) -> bool:
 
 def tls_problem(connection: Connection, error: Exception) -> str:
     """Why TLS failed, as a sentence."""
-    lost = connection.ca_of_machine
-    return tls_messages.tls_problem(str(error), connection.server_name, lost, socket.gethostname())
+    certificate = ""
+    if connection.client_certificate is not None:
+        certificate = f"{connection.certificate_sources[0]} {connection.client_certificate[0]}"
+    return tls_messages.tls_problem(
+        str(error), connection.server_name, connection.ca_of_machine, socket.gethostname(), certificate
+    )
 
 
 def _problem(connection: Connection, address: str, error: Any) -> str:

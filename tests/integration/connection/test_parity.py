@@ -63,6 +63,7 @@ class Place:
 
     Attributes:
         folder: with `root` and `team`, a project for each namespace, and `hashed` with the CA certificates.
+        serving: a certificate that is not for clients.
         other: the certificate of another CA.
         proxy: the URL of a proxy that connects to what it is asked for.
         logging_in: a proxy of OpenBao's, which adds a token of its own.
@@ -71,6 +72,7 @@ class Place:
     here: SecureBao
     folder: Path
     certificate: Pair
+    serving: Pair
     other: Path
     proxy: str
     logging_in: LoggingIn
@@ -110,9 +112,9 @@ def place(secure_bao: SecureBao, tmp_path_factory: pytest.TempPathFactory) -> It
     subprocess.run([shutil.which("openssl") or "openssl", "rehash", str(hashed)], check=True, capture_output=True)
     (folder / ".vault-token").write_text(bao.token, encoding="ascii")
     other = Authority(folder, "other").certificate
-    client = secure_bao.authority.issue("parity", client=True)
+    client, serving = secure_bao.authority.issue("parity", client=True), secure_bao.authority.issue("serving")
     with connecting_proxy() as proxy, proxy_that_logs_in(secure_bao, folder) as logging_in:
-        yield Place(secure_bao, folder, client, other, proxy, logging_in)
+        yield Place(secure_bao, folder, client, serving, other, proxy, logging_in)
     bao.done("DELETE", f"sys/mounts/{ENGINE}")
     bao.done("DELETE", f"{QUOTED}/sys/mounts/{ENGINE}")
     bao.done("DELETE", f"parity-org/sys/namespaces/{QUOTED.rpartition('/')[2]}")
@@ -347,7 +349,18 @@ FAILS: dict[str, tuple[Row, str]] = {
     "no socket": (lambda p: {"BAO_ADDR": f"unix://{p.folder}/none"}, "there is no socket at this path"),
     "unknown authority": (lambda p: {"BAO_ADDR": p.here.url}, "Set ca_cert (BAO_CACERT"),
     "other name": (lambda p: p.at(p.here.named_port), "it is for another name"),
-    "no certificate": (lambda p: p.at(p.here.client_port), "it got. Set client_cert and client_key (BAO_CLIENT_CERT"),
+    "no certificate": (
+        lambda p: p.at(p.here.client_port),
+        "certificate. Set client_cert and client_key (BAO_CLIENT_CERT",
+    ),
+    "certificate that is not for clients": (
+        lambda p: {
+            **p.at(p.here.client_port),
+            "BAO_CLIENT_CERT": str(p.serving.certificate),
+            "BAO_CLIENT_KEY": str(p.serving.key),
+        },
+        "it may reject the client certificate of client_cert (BAO_CLIENT_CERT) ",
+    ),
     "no namespace": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_NAMESPACE": "nowhere"}, "'nowhere' does not exist"),
     "wrong token": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": "s.x"}, "does not accept the token"),
     "token of two lines": (

@@ -8,13 +8,16 @@ from __future__ import annotations
 from typing import Sequence
 
 
-def tls_problem(text: str, server_name: str = "", lost: Sequence[tuple[str, str]] = (), host: str = "") -> str:
+def tls_problem(
+    text: str, server_name: str = "", lost: Sequence[tuple[str, str]] = (), host: str = "", certificate: str = ""
+) -> str:
     """Why a TLS connection could not be made, by signs in the library's text.
 
     Args:
         server_name: the name that the certificate must have, if it was set.
         lost: variables of the machine and their paths that lead to no CA certificates.
         host: the name of this machine. A module may run on another one than the controller.
+        certificate: what names the client certificate, and its path; empty without one.
     """
     if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text or "record layer failure" in text:
         return "it does not use TLS. Start url with http://, or correct the port."
@@ -41,12 +44,20 @@ def tls_problem(text: str, server_name: str = "", lost: Sequence[tuple[str, str]
         return "the server does not accept the versions of TLS that this machine offers."
     # A server that wants a certificate says so, but what it says may come too late to be read.
     if "certificate required" in text.lower() or "alert" in text.lower() or "EOF occurred" in text:
-        return (
-            "the server ended the TLS connection: it may require a client certificate, or reject the one that it got. "
-            "Set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY, VAULT_CLIENT_CERT and "
-            "VAULT_CLIENT_KEY)."
-        )
+        return f"the server ended the TLS connection: {_unwelcome(certificate, host)}"
     return "the TLS handshake failed."
+
+
+def _unwelcome(certificate: str, host: str) -> str:
+    if certificate:
+        return (
+            f"it may reject the client certificate of {certificate} on {host}. Use one that is valid, is for clients, "
+            "and is of a CA that the listener trusts (tls_client_ca_file)."
+        )
+    return (
+        "it may require a client certificate. Set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY, "
+        "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY)."
+    )
 
 
 def _without_authorities(lost: Sequence[tuple[str, str]], host: str) -> str:
