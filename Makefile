@@ -35,8 +35,8 @@ scenarios: $(VENV)/nox.done
 tests: $(VENV)/nox.done
 	@$(NOX) --session tests
 
-test-matrix: $(VENV)/nox.done ## Run all checks and tests, also on each other supported ansible-core and Python
-	@$(NOX) --session lint docs build molecule sanity tests-2.16 tests-2.17 tests-2.18 tests-2.20 tests-2.21 tests
+test-matrix: $(VENV)/nox.done ## Run all checks and tests, on each supported ansible-core and Python, and print a table
+	@$(VENV)/bin/python -m tests.support.matrix
 
 coverage: $(VENV)/nox.done ## Run the tests and report uncovered lines
 	@$(NOX) --session coverage

@@ -595,22 +595,20 @@ def run_tests(session: nox.Session, core: str, *options: str) -> None:
     )
 
 
-@nox.session(name="tests-2.16", python="3.11", default=False)
-def tests_oldest(session: nox.Session) -> None:
-    """Run all tests on the oldest supported ansible-core."""
-    run_tests(session, "2.16")
-
-
-@nox.session(name="tests-2.21", python="3.13", default=False)
-def tests_newest(session: nox.Session) -> None:
-    """Run all tests on the newest supported ansible-core."""
-    run_tests(session, "2.21")
-
-
-# The supported releases of ansible-core that no other session has, each with Pythons that it supports. The libraries
-# are those of the tests. A session whose Python the machine lacks is skipped.
-BETWEEN = {"2.17.14": ("3.12",), "2.18.19": ("3.12", "3.13"), "2.20.10": ("3.13", "3.14")}
-# What touches ansible-core most: plugins of every kind, modules here and sent, lookups, roles.
+# The supported releases of ansible-core, with the Pythons that each supports, from the oldest of `mlkeys` on.
+RELEASES = {
+    "2.16.19": ("3.11", "3.12"),
+    "2.17.14": ("3.11", "3.12"),
+    "2.18.19": ("3.11", "3.12", "3.13"),
+    "2.19.14": ("3.11", "3.12", "3.13"),
+    "2.20.10": ("3.12", "3.13", "3.14"),
+    "2.21.5": ("3.12", "3.13", "3.14"),
+}
+PYTHONS = {release.rpartition(".")[0]: pythons for release, pythons in RELEASES.items()}
+# The Python on which a release runs all tests. On the others it runs those that touch ansible-core most, with the
+# libraries of all tests. A session whose Python the machine lacks is skipped.
+WHOLE = {"2.16": "3.11", CORE: "3.11", "2.21": "3.13"}
+# Plugins of every kind, modules here and sent, lookups, roles.
 OF_CORE = (
     *("tests/unit/action", "tests/unit/controller", "tests/integration/action"),
     *("tests/integration/connection/test_parity.py", "tests/integration/lookup/test_lookup.py"),
@@ -618,25 +616,30 @@ OF_CORE = (
 )
 
 
-def between(session: nox.Session, core: str) -> None:
-    install(session, "tests-2.19", package=True)
-    session.run("uv", "pip", "install", "--quiet", f"ansible-core=={core}")
-    quicken(session)
-    session.run("pytest", "-n", str(os.cpu_count() or 1), "--dist=worksteal", *tests_of(session.posargs or OF_CORE))
-
-
-def define_between(core: str, pythons: tuple[str, ...]) -> None:
-    release = core.rpartition(".")[0]
-
+def define_whole(release: str, python: str) -> None:
     def run(session: nox.Session) -> None:
-        between(session, core)
+        run_tests(session, release)
+
+    run.__doc__ = f"Run all tests on ansible-core {release}."
+    nox.session(name=f"tests-{release}", python=python, default=False)(run)
+
+
+def define_core(core: str, release: str, pythons: list[str]) -> None:
+    def run(session: nox.Session) -> None:
+        install(session, f"tests-{CORE}", package=True)
+        session.run("uv", "pip", "install", "--quiet", f"ansible-core=={core}")
+        quicken(session)
+        session.run("pytest", "-n", str(os.cpu_count() or 1), "--dist=worksteal", *tests_of(session.posargs or OF_CORE))
 
     run.__doc__ = f"Run the tests that touch ansible-core most, on {release}."
-    nox.session(name=f"tests-{release}", python=list(pythons), default=False)(run)
+    nox.session(name=f"core-{release}", python=pythons, default=False)(run)
 
 
-for one, pythons_of_one in BETWEEN.items():
-    define_between(one, pythons_of_one)
+for full, each in RELEASES.items():
+    one = full.rpartition(".")[0]
+    if one in WHOLE:
+        define_whole(one, WHOLE[one])
+    define_core(full, one, [python for python in each if python != WHOLE.get(one)])
 
 
 @nox.session

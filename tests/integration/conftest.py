@@ -67,9 +67,9 @@ def secure_bao(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "bao.sock")
         listeners = (
-            _tls_listener(port, pair, authority)
-            + _tls_listener(named_port, named, authority)
-            + _tls_listener(client_port, pair, authority, "tls_require_and_verify_client_cert = true")
+            tls_listener(port, pair, authority)
+            + tls_listener(named_port, named, authority)
+            + tls_listener(client_port, pair, authority, "tls_require_and_verify_client_cert = true")
             + f'listener "unix" {{\n  address = {json.dumps(str(path))}\n  tls_disable = true\n}}\n'
         )
         with running_bao(tmp_path_factory.mktemp("secure"), listeners) as bao:
@@ -77,7 +77,7 @@ def secure_bao(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -
             yield SecureBao(bao, authority, port, named_port, client_port, path)
 
 
-def _tls_listener(port: int, pair: Pair, authority: Authority, more: str = "") -> str:
+def tls_listener(port: int, pair: Pair, authority: Authority, more: str = "") -> str:
     return f"""
 listener "tcp" {{
   address = "127.0.0.1:{port}"

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import tomllib
 from importlib.metadata import metadata, version
@@ -15,6 +17,7 @@ import yaml
 
 from mlkeys._commands import COMMANDS
 from tests.support.collection import ROOT
+from tests.support.matrix import results_of, session_of, table
 
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 PLUGIN_MARKUP = re.compile(r"\b(?:[BCEILMOPRUV]|RV)\(")
@@ -61,17 +64,48 @@ def test_the_controller_needs_the_same_libraries_everywhere() -> None:
     assert set(extras["runtime"]) <= set(extras["ansible"])
 
 
-def test_the_table_of_versions_names_what_the_matrix_runs() -> None:
+def of_noxfile(name: str) -> Any:
+    """A constant of the noxfile. Nox itself is in another environment."""
+    module = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    found = {
+        target.id: node.value
+        for node in module.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    core = ast.literal_eval(found["CORE"])
+    plain = ast.parse(ast.unparse(found[name]).replace("CORE", repr(core)), mode="eval")
+    return ast.literal_eval(plain.body)
+
+
+def test_the_table_of_versions_is_what_the_matrix_runs() -> None:
+    releases, whole = of_noxfile("RELEASES"), of_noxfile("WHOLE")
+    pythons = {core.rpartition(".")[0]: each for core, each in releases.items()}
+    made = table(pythons, lambda release, python: "all" if whole.get(release) == python else "core")
     page = (ROOT / "docs/start/install.md").read_text(encoding="utf-8")
-    rows = {name: page.partition(f"| {name} |")[2].partition("\n")[0] for name in ("ansible-core", "Python")}
-    (matrix,) = re.findall(r"^test-matrix:.*\n\t.*", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    sessions = (ROOT / "noxfile.py").read_text(encoding="utf-8")
-    named = re.findall(r"tests-(2\.\d+)", matrix)
-    assert set(named) | {"2.19"} == set(re.findall(r"2\.\d+", rows["ansible-core"]))
-    between = re.findall(r'"(2\.\d+)\.\d+": \(', sessions)
-    assert set(named) == {*between, *re.findall(r'name="tests-(2\.\d+)"', sessions)}
-    pythons = {*re.findall(r'"(3\.\d+)"', sessions.partition("BETWEEN =")[2].partition("\n")[0]), "3.11"}
-    assert pythons == set(re.findall(r"3\.\d+", rows["Python"].rpartition("|")[0].rpartition("|")[2]))
+    assert made in page, made
+    versions = [*pythons, *dict.fromkeys(python for each in pythons.values() for python in each)]
+    for name in ("ansible-core", "Python"):
+        row = page.partition(f"| {name} |")[2].partition("\n")[0].split("|")[1]
+        first, last = re.findall(r"\d\.\d+", row)
+        assert {first, last} <= set(versions)
+
+
+def test_the_matrix_shows_each_cell_with_the_result_of_its_session(tmp_path: Path) -> None:
+    whole, pythons = {"2.16": "3.9"}, {"2.16": ["3.9", "3.10"], "2.17": ["3.10"]}
+    ended = {"tests-2.16": "success", "core-2.16-3.10": "skipped", "core-2.17-3.10": "failed"}
+    report = tmp_path / "report.json"
+    assert results_of(report) == {}
+    of_nox = [{"name": "core", "signatures": ["core", name], "result": how} for name, how in ended.items()]
+    report.write_text(json.dumps({"sessions": of_nox}), encoding="utf-8")
+    results = results_of(report)
+    assert table(pythons, lambda release, python: results[session_of(release, python, whole)]) == (
+        "| ansible-core | Python 3.9 | Python 3.10         |\n"
+        "| ------------ | ---------- | ------------------- |\n"
+        "| 2.16         | passed     | not on this machine |\n"
+        "| 2.17         |            | FAILED              |"
+    )
 
 
 def test_every_module_is_in_the_action_group() -> None:

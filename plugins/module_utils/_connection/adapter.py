@@ -71,8 +71,8 @@ def with_authorities(connection: Connection) -> Connection:
     named = connection.ca_of_machine
     if not named or connection.verify is False or not _uses_tls(connection.addresses):
         return replace(connection, ca_of_machine=())
-    found = tuple(path for _name, path in named if _has_certificates(path))
-    lost = tuple((name, path) for name, path in named if path not in found)
+    found = tuple(one for one in named if _has_certificates(one[1]))
+    lost = tuple(one for one in named if one not in found)
     if connection.ca_data or isinstance(connection.verify, str):
         return replace(connection, ca_beside=(*connection.ca_beside, *found), ca_of_machine=lost)
     variables = {name for name, _path in named}
@@ -80,7 +80,8 @@ def with_authorities(connection: Connection) -> Connection:
         raise InvalidOption(tls_messages.no_authorities(lost, socket.gethostname()))
     if not found:
         return replace(connection, ca_of_machine=lost)
-    return replace(connection, verify=found[0], ca_beside=found[1:], ca_of_machine=lost)
+    (source, path), *others = found
+    return replace(connection, verify=path, ca_source=source, ca_beside=tuple(others), ca_of_machine=lost)
 
 
 def _has_certificates(path: str) -> bool:
@@ -170,7 +171,7 @@ def authorities_beside(connection: Connection) -> tuple[str, str]:
     """
     named = [connection.verify] if isinstance(connection.verify, str) and os.path.isdir(connection.verify) else []
     prepared, texts = [], [connection.ca_data] if connection.ca_data else []
-    for folder in dict.fromkeys((*named, *connection.ca_beside)):
+    for folder in dict.fromkeys((*named, *(path for _source, path in connection.ca_beside))):
         if os.path.isfile(folder):
             texts.append(_text_of(folder))
             continue
@@ -199,27 +200,32 @@ def _text_of(path: str) -> str:
 
 def check_files(connection: Connection) -> None:
     """Refuse files that TLS cannot use. Later, its errors do not name the file, or are not requests' own."""
-    problems = []
+    host = socket.gethostname()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Of those of the machine, which may be missing, only what is there is left here.
+    authorities, certificate = list(connection.ca_beside), []
     if isinstance(connection.verify, str):
+        authorities.insert(0, (connection.ca_source, connection.verify))
+    if connection.client_certificate is not None:
+        certificate = list(zip(connection.certificate_sources, connection.client_certificate))
+    absent = [one for one in (*authorities, *certificate) if not os.path.exists(one[1])]
+    problems = [tls_messages.missing(source, path, host) for source, path in absent]
+    if isinstance(connection.verify, str) and authorities[0] not in absent:
         try:
             _check_authorities(connection.verify, context, connection.addresses)
         except OSError:
-            problems.append(tls_messages.unreadable_ca(connection.verify, socket.gethostname()))
-    # Those of the machine, which may be missing, are files and folders that are there.
-    problems += [tls_messages.missing_ca_path(path) for path in connection.ca_beside if not os.path.exists(path)]
+            problems.append(tls_messages.unreadable_ca(connection.ca_source, connection.verify, host))
     if connection.ca_data:
         try:
             context.load_verify_locations(cadata=connection.ca_data)
         except (OSError, ValueError):
             problems.append(tls_messages.UNREADABLE_CA_DATA)
-    if connection.client_certificate is not None:
-        certificate, key = connection.client_certificate
+    if connection.client_certificate is not None and not set(certificate) & set(absent):
         try:
             # Without a password, an encrypted key would make it prompt on the terminal.
-            context.load_cert_chain(certificate, key, password="")
+            context.load_cert_chain(*connection.client_certificate, password="")
         except OSError as error:
-            problems.append(tls_messages.unreadable_certificate(certificate, key, socket.gethostname(), error))
+            problems.append(tls_messages.unreadable_certificate(certificate[0], certificate[1], host, error))
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")
 
@@ -260,11 +266,21 @@ def _never_sent(error: Any) -> bool:
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
 
 
+def tls_problem(connection: Connection, error: Exception) -> str:
+    """Why TLS failed, as a sentence."""
+    certificate = ""
+    if connection.client_certificate is not None:
+        certificate = f"{connection.certificate_sources[0]} {connection.client_certificate[0]}"
+    return tls_messages.tls_problem(
+        str(error), connection.server_name, connection.ca_of_machine, socket.gethostname(), certificate
+    )
+
+
 def _problem(connection: Connection, address: str, error: Any) -> str:
     import requests
 
     if isinstance(error, requests.exceptions.SSLError):
-        return tls_messages.tls_problem(str(error), connection.server_name, connection.ca_of_machine)
+        return tls_problem(connection, error)
     if isinstance(error, requests.exceptions.ProxyError):
         return messages.proxy_problem(connection.proxies, address)
     if isinstance(error, requests.exceptions.Timeout):

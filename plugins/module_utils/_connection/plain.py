@@ -25,7 +25,6 @@ from typing import Any, Mapping
 from urllib.parse import unquote, urlencode, urlsplit
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways import tls_messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import (
     TooLarge,
     content_within,
@@ -38,6 +37,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter
     Unanswered,
     as_lenient_as_the_client,
     authorities_beside,
+    tls_problem,
     with_authorities,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
@@ -125,7 +125,7 @@ def _unanswered(connection: Connection, address: str, error: Exception) -> Unans
     final = True
     if isinstance(reason, ssl.SSLError):
         # The error about a certificate is a ValueError, too.
-        problem = tls_messages.tls_problem(str(reason), connection.server_name, connection.ca_of_machine)
+        problem = tls_problem(connection, reason)
     elif isinstance(reason, (str, ValueError, http.client.InvalidURL)):
         problem = messages.invalid_url(type(reason).__name__)
     elif _is_of_proxy(connection, address, reason):
@@ -157,7 +157,7 @@ def _headers(token: str, namespace: str) -> dict[str, str]:
 def _problem(connection: Connection, address: str, error: Exception) -> str:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, ssl.SSLError):
-        return tls_messages.tls_problem(str(reason), connection.server_name, connection.ca_of_machine).rstrip(".")
+        return tls_problem(connection, reason).rstrip(".")
     if isinstance(reason, http.client.HTTPException):
         return "its answer is not HTTP"
     if _is_of_proxy(connection, address, reason):

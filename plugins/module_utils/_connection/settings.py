@@ -107,9 +107,11 @@ class Connection:
         url: the address, or those of a cluster's members, separated by commas.
         auth_namespace: where the auth method is mounted, ``None`` for ``namespace``.
         verify: ``True`` for the system's CA certificates, a path to others, ``False`` not to verify.
-        ca_beside: folders and files with more of them.
+        ca_source: what names the path in ``verify``.
+        ca_beside: folders and files with more of them, each with what names it.
         ca_data: CA certificates as PEM text, instead of the system's.
         ca_of_machine: more files and folders, each with the variable that names it. What is missing does not count.
+        certificate_sources: what names the files of ``client_certificate``.
         server_name: the name that the server's certificate must have, empty for that of the address.
         retries: how many, or keyword arguments of `urllib3.util.Retry`; empty for none.
         timeout: seconds for one request.
@@ -121,11 +123,13 @@ class Connection:
     namespace: str = ""
     auth_namespace: str | None = None
     verify: bool | str = True
-    ca_beside: tuple[str, ...] = ()
+    ca_source: str = field(default="ca_cert", compare=False)
+    ca_beside: tuple[tuple[str, str], ...] = ()
     ca_data: str = ""
     ca_of_machine: tuple[tuple[str, str], ...] = ()
     server_name: str = ""
     client_certificate: tuple[str, str] | None = None
+    certificate_sources: tuple[str, str] = field(default=("client_cert", "client_key"), compare=False)
     timeout: float = DEFAULT_TIMEOUT
     retries: Mapping[str, Any] | int = field(default_factory=dict, hash=False)
     warn_on_retry: bool = True
@@ -153,13 +157,14 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str], re
         InvalidOption: options are missing or invalid; all of them are named at once.
     """
     values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
+    certificate = _certificate_options(values)
     if values["auth_method"] == "cert" and not values["cert_auth_public_key"]:
         values["cert_auth_public_key"], values["cert_auth_private_key"] = values["client_cert"], values["client_key"]
     wrong = dict.fromkeys([*refused, *_misread(values, environment)])
     problems = _problems(values, environment)
     if wrong or problems:
         raise InvalidOption(" ".join([*wrong, *([f"{'; '.join(problems)}."] if problems else [])]))
-    connection = _connection(values, environment)
+    connection = _connection(values, environment, certificate)
     return Settings(connection, login_of(values, environment, by_agent=_by_agent(connection, environment)))
 
 
@@ -168,13 +173,10 @@ def settings_without_limits(options: Mapping[str, Any], environment: Mapping[str
     values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
     for name in _READERS:
         values[name] = None
+    certificate = _certificate_options(values)
     if values["auth_method"] == "cert":
         values["auth_method"] = "none"
-        values["client_cert"] = values["cert_auth_public_key"] or values["client_cert"]
-        values["client_key"] = values["cert_auth_private_key"] or values["client_key"]
-    if not values["client_key"]:
-        values["client_cert"] = None
-    connection = _connection(values, environment)
+    connection = _connection(values, environment, certificate)
     return Settings(connection, login_of(values, environment, by_agent=_by_agent(connection, environment)))
 
 
@@ -289,45 +291,58 @@ def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list
     return problems
 
 
-def _connection(values: Mapping[str, Any], environment: Mapping[str, str]) -> Connection:
+def _connection(
+    values: Mapping[str, Any], environment: Mapping[str, str], certificate_options: tuple[str, str]
+) -> Connection:
     auth_namespace = values["auth_namespace"]
     trusted = authorities_from(values, environment)
+    certificate, key = certificate_options
+    files = str(values[certificate] or ""), str(values[key] or "")
     return Connection(
         url=",".join(addresses_of(values["url"])),
         namespace=str(values["namespace"] or "").strip("/"),
         auth_namespace=None if auth_namespace is None else str(auth_namespace).strip("/"),
         verify=trusted.verify,
+        ca_source=_source(trusted.option or "ca_cert", values, environment),
         ca_beside=trusted.beside,
         ca_data=trusted.text,
         ca_of_machine=trusted.of_machine,
         server_name=str(values["tls_server_name"] or ""),
-        client_certificate=_client_certificate(values),
+        client_certificate=files if all(files) else None,
+        certificate_sources=(_source(certificate, values, environment), _source(key, values, environment)),
         timeout=timeout_of(values["timeout"]),
         retries=_retries(values["retries"]),
         warn_on_retry=values["retry_action"] == "warn",
         rate=rate_of(values["rate_limit"]),
-        proxies=_proxies_of(values["proxies"], environment),
+        proxies=_proxies_of(values, environment),
     )
 
 
-def _proxies_of(value: Any, environment: Mapping[str, str]) -> Proxies:
-    if not value:
-        return proxies_from(environment)
-    (option,) = (one for one in OPTIONS if one.name == "proxies")
+def _variable(name: str, values: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+    """The variable that sets an option, empty if none does. What it says may have arrived as the option."""
+    (option,) = (one for one in OPTIONS if one.name == name)
     variable = option.variable_in(environment)
-    # What the variable says may have arrived as an option.
-    source = variable if variable and environment[variable] == str(value) else ""
-    urls = _proxies(value)
+    return variable if variable and environment[variable] == str(values[name]) else ""
+
+
+def _source(name: str, values: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+    variable = _variable(name, values, environment)
+    return f"{name} ({variable})" if variable else name
+
+
+def _proxies_of(values: Mapping[str, Any], environment: Mapping[str, str]) -> Proxies:
+    if not values["proxies"]:
+        return proxies_from(environment)
+    source = _variable("proxies", values, environment)
+    urls = _proxies(values["proxies"])
     return Proxies(urls, variables=tuple((scheme, source) for scheme, _url in urls))
 
 
-def _client_certificate(values: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Its path and that of its key. That of the login wins: a connection has one."""
-    if values["auth_method"] == "cert":
-        return str(values["cert_auth_public_key"]), str(values["cert_auth_private_key"])
-    if values["client_cert"]:
-        return str(values["client_cert"]), str(values["client_key"])
-    return None
+def _certificate_options(values: Mapping[str, Any]) -> tuple[str, str]:
+    """Those that name the client certificate and its key. Those of the login win: a connection has one."""
+    if values["auth_method"] == "cert" and values["cert_auth_public_key"]:
+        return "cert_auth_public_key", "cert_auth_private_key"
+    return "client_cert", "client_key"
 
 
 def _retries(value: Any) -> dict[str, Any] | int:

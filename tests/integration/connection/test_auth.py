@@ -427,12 +427,13 @@ def test_a_service_account_without_a_token(server: Bao, tmp_path: Path, content:
 
 def test_a_client_certificate_that_cannot_be_read(secure_bao: SecureBao, tmp_path: Path) -> None:
     file = tmp_path / "no.pem"
+    file.write_text("no certificate", encoding="utf-8")
     options = {"cert_auth_public_key": str(file), "cert_auth_private_key": str(file)}
     result = run("cert", options, url=secure_bao.url, ca_cert=secure_bao.ca_cert)
     assert result.failed
     assert result.msg == (
-        f"The client certificate {file} and its key {file} on {socket.gethostname()} are not a readable PEM "
-        "certificate and its key without a password."
+        f"cert_auth_public_key {file} and cert_auth_private_key {file} on {socket.gethostname()} are not a readable "
+        "PEM certificate and its key without a password."
     )
 
 

@@ -183,8 +183,9 @@ def test_unreadable_ca_certificates(secure_bao: SecureBao, module: str, content:
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content, encoding="utf-8")
+    fault = "does not exist" if content is None else "is not a readable file of PEM certificates"
     assert failing(module, url=secure_bao.url, ca_cert=str(file)) == (
-        f"ca_cert {file} is not a readable file of PEM certificates on {socket.gethostname()}."
+        f"ca_cert {file} {fault} on {socket.gethostname()}."
     )
 
 

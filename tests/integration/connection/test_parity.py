@@ -12,9 +12,10 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,9 @@ from click.testing import CliRunner
 from mlkeys import runtime
 from mlkeys._cli import main
 from mlkeys._devserver.server import _binary, without_server_settings
-from tests.integration.conftest import SecureBao
+from tests.integration.conftest import SecureBao, tls_listener
 from tests.integration.support.plays import make_key, vars_file
+from tests.integration.support.processes import free_port, listens, started
 from tests.integration.support.tls import Authority, Pair
 from tests.integration.vars_file.test_vars_plugin import begin_run
 from tests.support.lookups import lookup_plugin
@@ -41,8 +43,18 @@ from tests.support.modules import by_action, run_module
 # Namespaces may have names in any script.
 ENGINE, KEY, NAMESPACE = "parity", "ml", "parity-org/\u00e9quipe-\u043c\u043b"
 QUOTED = quote(NAMESPACE)
+HOST = socket.gethostname()
 
 Environment = dict[str, str]
+
+
+@dataclass(frozen=True)
+class LoggingIn:
+    """The listeners of a proxy of OpenBao's that adds its own token to requests that have none."""
+
+    port: int
+    client_port: int
+    socket: Path
 
 
 @dataclass(frozen=True)
@@ -51,18 +63,27 @@ class Place:
 
     Attributes:
         folder: with `root` and `team`, a project for each namespace, and `hashed` with the CA certificates.
+        serving: a certificate that is not for clients.
         other: the certificate of another CA.
         proxy: the URL of a proxy that connects to what it is asked for.
+        logging_in: a proxy of OpenBao's, which adds a token of its own.
     """
 
     here: SecureBao
     folder: Path
     certificate: Pair
+    serving: Pair
     other: Path
     proxy: str
+    logging_in: LoggingIn
 
     def at(self, port: int) -> Environment:
         return {"BAO_ADDR": f"https://127.0.0.1:{port}", "BAO_CACERT": self.here.ca_cert}
+
+    @property
+    def without_token(self) -> Environment:
+        """Neither in a variable nor in the home folder."""
+        return {"BAO_TOKEN": "", "HOME": str(self.folder / "root")}
 
     @property
     def client(self) -> Environment:
@@ -91,11 +112,37 @@ def place(secure_bao: SecureBao, tmp_path_factory: pytest.TempPathFactory) -> It
     subprocess.run([shutil.which("openssl") or "openssl", "rehash", str(hashed)], check=True, capture_output=True)
     (folder / ".vault-token").write_text(bao.token, encoding="ascii")
     other = Authority(folder, "other").certificate
-    with connecting_proxy() as proxy:
-        yield Place(secure_bao, folder, secure_bao.authority.issue("parity", client=True), other, proxy)
+    client, serving = secure_bao.authority.issue("parity", client=True), secure_bao.authority.issue("serving")
+    with connecting_proxy() as proxy, proxy_that_logs_in(secure_bao, folder) as logging_in:
+        yield Place(secure_bao, folder, client, serving, other, proxy, logging_in)
     bao.done("DELETE", f"sys/mounts/{ENGINE}")
     bao.done("DELETE", f"{QUOTED}/sys/mounts/{ENGINE}")
     bao.done("DELETE", f"parity-org/sys/namespaces/{QUOTED.rpartition('/')[2]}")
+
+
+@contextmanager
+def proxy_that_logs_in(here: SecureBao, folder: Path) -> Iterator[LoggingIn]:
+    port, client_port = free_port(), free_port()
+    # The path of a socket is at most 107 bytes long.
+    with tempfile.TemporaryDirectory() as short:
+        made = LoggingIn(port, client_port, Path(short, "proxy.sock"))
+        pair, token = here.authority.issue("proxy", ip="127.0.0.1"), folder / "token-of-proxy"
+        # It answers nothing about its own token, which is another one than that of an agent of a host.
+        token.write_text(here.bao.done("POST", "auth/token/create", {})["auth"]["client_token"], encoding="ascii")
+        config = folder / "proxy.hcl"
+        config.write_text(
+            f'vault {{\n  address = "{here.bao.addr}"\n}}\n'
+            'auto_auth {\n  method "token_file" {\n    config = {\n'
+            f'      token_file_path = "{token}"\n    }}\n  }}\n}}\n'
+            "api_proxy {\n  use_auto_auth_token = true\n}\n"
+            f'listener "tcp" {{\n  address = "127.0.0.1:{port}"\n  tls_disable = true\n}}\n'
+            f'listener "unix" {{\n  address = "{made.socket}"\n  tls_disable = true\n}}\n'
+            + tls_listener(client_port, pair, here.authority, "tls_require_and_verify_client_cert = true"),
+            encoding="utf-8",
+        )
+        command = [_binary(), "proxy", f"-config={config}"]
+        with started(command, lambda: all(map(listens, (port, client_port))) and made.socket.exists(), folder):
+            yield made
 
 
 class connecting_proxy:  # noqa: N801  it is used as a context manager
@@ -229,6 +276,65 @@ WORKS: dict[str, Row] = {
         "BAO_RATE_LIMIT": "0",
     },
     "short timeout": lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_CLIENT_TIMEOUT": "9500ms", "BAO_SKIP_VERIFY": "T"},
+    # Together, over each kind of listener.
+    "proxy, namespace and limits with a client certificate": lambda p: {
+        **p.at(p.here.client_port),
+        **p.client,
+        "BAO_NAMESPACE": NAMESPACE,
+        "BAO_HTTP_PROXY": p.proxy,
+        "BAO_CLIENT_TIMEOUT": "1m30s",
+        "BAO_MAX_RETRIES": "1",
+        "BAO_RATE_LIMIT": "100:200",
+    },
+    "text of authorities with a client certificate": lambda p: {
+        "BAO_ADDR": f"https://127.0.0.1:{p.here.client_port}",
+        "BAO_CACERT_BYTES": Path(p.here.ca_cert).read_text(encoding="ascii"),
+        **p.client,
+    },
+    "folder of authorities with a client certificate": lambda p: {
+        "VAULT_ADDR": f"https://127.0.0.1:{p.here.client_port}",
+        "VAULT_CAPATH": str(p.folder / "hashed"),
+        **vaults(p.client),
+    },
+    "SSL_CERT_FILE with a client certificate and a namespace": lambda p: {
+        "BAO_ADDR": f"https://127.0.0.1:{p.here.client_port}",
+        "SSL_CERT_FILE": p.here.ca_cert,
+        **p.client,
+        "VAULT_NAMESPACE": NAMESPACE,
+    },
+    "not verified with a client certificate": lambda p: {
+        "BAO_ADDR": f"https://127.0.0.1:{p.here.client_port}",
+        "VAULT_SKIP_VERIFY": "1",
+        **p.client,
+    },
+    "other name by a proxy": lambda p: {
+        **p.at(p.here.named_port),
+        "VAULT_TLS_SERVER_NAME": "named.test",
+        "VAULT_PROXY_ADDR": p.proxy,
+    },
+    "namespace and limits at a socket": lambda p: {
+        "BAO_ADDR": f"unix://{p.here.socket}",
+        "BAO_NAMESPACE": NAMESPACE,
+        "BAO_CLIENT_TIMEOUT": "45",
+        "BAO_MAX_RETRIES": "0",
+        "BAO_RATE_LIMIT": "50",
+    },
+    "proxy that logs in": lambda p: {"BAO_AGENT_ADDR": f"http://127.0.0.1:{p.logging_in.port}", **p.without_token},
+    "proxy that logs in, with a namespace": lambda p: {
+        "BAO_AGENT_ADDR": f"http://127.0.0.1:{p.logging_in.port}",
+        "BAO_NAMESPACE": NAMESPACE,
+        **p.without_token,
+    },
+    "socket of a proxy that logs in": lambda p: {
+        "BAO_ADDR": f"unix://{p.logging_in.socket}",
+        "BAO_NAMESPACE": NAMESPACE,
+        **p.without_token,
+    },
+    "proxy that logs in and asks for a certificate": lambda p: {
+        **vaults({"BAO_AGENT_ADDR": f"https://127.0.0.1:{p.logging_in.client_port}", "BAO_CACERT": p.here.ca_cert}),
+        **p.client,
+        **p.without_token,
+    },
     "file of a token": lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": "", "HOME": str(p.folder)},
 }
 
@@ -243,7 +349,18 @@ FAILS: dict[str, tuple[Row, str]] = {
     "no socket": (lambda p: {"BAO_ADDR": f"unix://{p.folder}/none"}, "there is no socket at this path"),
     "unknown authority": (lambda p: {"BAO_ADDR": p.here.url}, "Set ca_cert (BAO_CACERT"),
     "other name": (lambda p: p.at(p.here.named_port), "it is for another name"),
-    "no certificate": (lambda p: p.at(p.here.client_port), "it got. Set client_cert and client_key (BAO_CLIENT_CERT"),
+    "no certificate": (
+        lambda p: p.at(p.here.client_port),
+        "certificate. Set client_cert and client_key (BAO_CLIENT_CERT",
+    ),
+    "certificate that is not for clients": (
+        lambda p: {
+            **p.at(p.here.client_port),
+            "BAO_CLIENT_CERT": str(p.serving.certificate),
+            "BAO_CLIENT_KEY": str(p.serving.key),
+        },
+        "it may reject the client certificate of client_cert (BAO_CLIENT_CERT) ",
+    ),
     "no namespace": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_NAMESPACE": "nowhere"}, "'nowhere' does not exist"),
     "wrong token": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": "s.x"}, "does not accept the token"),
     "token of two lines": (
@@ -260,11 +377,27 @@ FAILS: dict[str, tuple[Row, str]] = {
     ),
     "stale file of the machine": (
         lambda p: {"BAO_ADDR": p.here.url, "SSL_CERT_FILE": "/nowhere/ca.pem"},
-        "There are no CA certificates at SSL_CERT_FILE (/nowhere/ca.pem). Set ca_cert",
+        f"There are no CA certificates on {HOST} at SSL_CERT_FILE (/nowhere/ca.pem). Set ca_cert",
     ),
     "stale file and folder of the machine": (
         lambda p: {"BAO_ADDR": p.here.url, "SSL_CERT_FILE": "/nowhere/ca.pem", "SSL_CERT_DIR": "/nowhere"},
         "at SSL_CERT_FILE (/nowhere/ca.pem) and SSL_CERT_DIR (/nowhere). Correct them, or set ca_cert",
+    ),
+    "no file of authorities": (
+        lambda p: {"BAO_ADDR": p.here.url, "BAO_CACERT": "/nowhere/ca.pem"},
+        f"ca_cert (BAO_CACERT) /nowhere/ca.pem does not exist on {HOST}.",
+    ),
+    "no folder of authorities": (
+        lambda p: {"BAO_ADDR": p.here.url, "VAULT_CAPATH": "/nowhere/certs"},
+        f"ca_path (VAULT_CAPATH) /nowhere/certs does not exist on {HOST}.",
+    ),
+    "no folder beside a file": (
+        lambda p: {**p.at(p.here.port), "BAO_CAPATH": "/nowhere/certs"},
+        f"ca_path (BAO_CAPATH) /nowhere/certs does not exist on {HOST}.",
+    ),
+    "no key": (
+        lambda p: {**p.at(p.here.client_port), **p.client, "BAO_CLIENT_KEY": "/nowhere/c.key"},
+        f"client_key (BAO_CLIENT_KEY) /nowhere/c.key does not exist on {HOST}.",
     ),
     "proxy is away": (
         lambda p: {**p.at(p.here.port), "BAO_PROXY_ADDR": "http://127.0.0.1:1"},
@@ -302,7 +435,7 @@ FAILS: dict[str, tuple[Row, str]] = {
             "BAO_CLIENT_CERT": p.here.ca_cert,
             "BAO_CLIENT_KEY": str(p.certificate.key),
         },
-        "is not that of the client certificate",
+        "is not the key of client_cert (BAO_CLIENT_CERT) ",
     ),
     "half a certificate": (
         lambda p: {**p.at(p.here.port), "BAO_CLIENT_CERT": str(p.certificate.certificate)},

@@ -14,11 +14,16 @@ AUTHORITIES_OF_THE_MACHINE = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Authorities(NamedTuple):
-    """What to trust. The fields are those of a connection."""
+    """What to trust. The fields are those of a connection.
+
+    Attributes:
+        option: the one that names the path in ``verify``.
+    """
 
     verify: bool | str = True
+    option: str = ""
     text: str = ""
-    beside: tuple[str, ...] = ()
+    beside: tuple[tuple[str, str], ...] = ()
     of_machine: tuple[tuple[str, str], ...] = ()
 
 
@@ -31,23 +36,24 @@ def authorities_from(values: Mapping[str, Any], environment: Mapping[str, str]) 
         return Authorities(verify=False)
     file, folders = (set_in(environment, name) for name in AUTHORITIES_OF_THE_MACHINE)
     of_machine = _pairs(file, folders)
-    path, text = _first(values)
+    option, path, text = _first(values)
     if path and path in (file, folders):
         return Authorities(of_machine=of_machine)
     named = {name: _of_client(environment, name) for name in ("CACERT", "CACERT_BYTES", "CAPATH")}
-    if not (text or path) or (text or path) not in named.values():
-        return Authorities(path or True, text)
-    beside = (named["CAPATH"],) if named["CAPATH"] and named["CAPATH"] != path else ()
-    return Authorities(path or True, text, beside, of_machine)
+    if not (text or path) or (text or path) not in (value for _variable, value in named.values()):
+        return Authorities(path or True, option, text)
+    variable, folder = named["CAPATH"]
+    beside = ((f"ca_path ({variable})", folder),) if folder and folder != path else ()
+    return Authorities(path or True, option, text, beside, of_machine)
 
 
-def _first(values: Mapping[str, Any]) -> tuple[str, str]:
-    """The path, or the text."""
+def _first(values: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The option that names a path and the path, or the text."""
     if values["ca_cert"]:
-        return str(values["ca_cert"]), ""
+        return "ca_cert", str(values["ca_cert"]), ""
     if values["ca_cert_bytes"]:
-        return "", str(values["ca_cert_bytes"])
-    return str(values["ca_path"] or ""), ""
+        return "", "", str(values["ca_cert_bytes"])
+    return "ca_path", str(values["ca_path"] or ""), ""
 
 
 def _pairs(file: str, folders: str) -> tuple[tuple[str, str], ...]:
@@ -57,6 +63,7 @@ def _pairs(file: str, folders: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _of_client(environment: Mapping[str, str], name: str) -> str:
-    """The value of a variable of OpenBao's, or else of Vault's."""
-    return set_in(environment, f"BAO_{name}") or set_in(environment, f"VAULT_{name}")
+def _of_client(environment: Mapping[str, str], name: str) -> tuple[str, str]:
+    """The variable of OpenBao's that is set, or else Vault's, and its value."""
+    variable = f"BAO_{name}" if set_in(environment, f"BAO_{name}") else f"VAULT_{name}"
+    return variable, set_in(environment, variable)

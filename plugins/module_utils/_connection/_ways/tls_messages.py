@@ -8,12 +8,16 @@ from __future__ import annotations
 from typing import Sequence
 
 
-def tls_problem(text: str, server_name: str = "", lost: Sequence[tuple[str, str]] = ()) -> str:
+def tls_problem(
+    text: str, server_name: str = "", lost: Sequence[tuple[str, str]] = (), host: str = "", certificate: str = ""
+) -> str:
     """Why a TLS connection could not be made, by signs in the library's text.
 
     Args:
         server_name: the name that the certificate must have, if it was set.
         lost: variables of the machine and their paths that lead to no CA certificates.
+        host: the name of this machine. A module may run on another one than the controller.
+        certificate: what names the client certificate, and its path; empty without one.
     """
     if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text or "record layer failure" in text:
         return "it does not use TLS. Start url with http://, or correct the port."
@@ -33,23 +37,31 @@ def tls_problem(text: str, server_name: str = "", lost: Sequence[tuple[str, str]
             return f"its TLS certificate could not be verified ({reason}). Renew it, and check the clocks."
         return (
             f"its TLS certificate could not be verified ({reason}). "
-            f"{_without_authorities(lost)}"
+            f"{_without_authorities(lost, host)}"
             "Set ca_cert (BAO_CACERT, VAULT_CACERT) to the certificate of the CA that signed it."
         )
     if "protocol version" in text.lower():
         return "the server does not accept the versions of TLS that this machine offers."
     # A server that wants a certificate says so, but what it says may come too late to be read.
     if "certificate required" in text.lower() or "alert" in text.lower() or "EOF occurred" in text:
-        return (
-            "the server ended the TLS connection: it may require a client certificate, or reject the one that it got. "
-            "Set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY, VAULT_CLIENT_CERT and "
-            "VAULT_CLIENT_KEY)."
-        )
+        return f"the server ended the TLS connection: {_unwelcome(certificate, host)}"
     return "the TLS handshake failed."
 
 
-def _without_authorities(lost: Sequence[tuple[str, str]]) -> str:
-    return f"There are no CA certificates at {_places(lost)}. " if lost else ""
+def _unwelcome(certificate: str, host: str) -> str:
+    if certificate:
+        return (
+            f"it may reject the client certificate of {certificate} on {host}. Use one that is valid, is for clients, "
+            "and is of a CA that the listener trusts (tls_client_ca_file)."
+        )
+    return (
+        "it may require a client certificate. Set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY, "
+        "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY)."
+    )
+
+
+def _without_authorities(lost: Sequence[tuple[str, str]], host: str) -> str:
+    return f"There are no CA certificates on {host} at {_places(lost)}. " if lost else ""
 
 
 def no_authorities(lost: Sequence[tuple[str, str]], host: str) -> str:
@@ -57,33 +69,36 @@ def no_authorities(lost: Sequence[tuple[str, str]], host: str) -> str:
     Args:
         lost: variables of the machine and their paths.
     """
-    return f"There are no CA certificates on {host} at {_places(lost)}. Correct them, or set ca_cert (BAO_CACERT)."
+    return f"{_without_authorities(lost, host)}Correct them, or set ca_cert (BAO_CACERT)."
 
 
 def _places(named: Sequence[tuple[str, str]]) -> str:
     return " and ".join(f"{name} ({path})" for name, path in named)
 
 
-def missing_ca_path(path: str) -> str:
-    return f"ca_path (BAO_CAPATH, VAULT_CAPATH) {path} does not exist"
-
-
-def unreadable_ca(path: str, host: str) -> str:
+def missing(source: str, path: str, host: str) -> str:
     """
     Args:
-        host: the name of this machine. A module may run on another one than the controller.
+        source: the option that gives the path, with the variable that sets it.
     """
-    return f"ca_cert {path} is not a readable file of PEM certificates on {host}"
+    return f"{source} {path} does not exist on {host}"
+
+
+def unreadable_ca(source: str, path: str, host: str) -> str:
+    return f"{source} {path} is not a readable file of PEM certificates on {host}"
 
 
 UNREADABLE_CA_DATA = "ca_cert_bytes (BAO_CACERT_BYTES, VAULT_CACERT_BYTES) is not a text of PEM certificates"
 
 
-def unreadable_certificate(certificate: str, key: str, host: str, error: OSError) -> str:
-    """Why a client certificate cannot be used on this machine, by the library's error."""
+def unreadable_certificate(certificate: tuple[str, str], key: tuple[str, str], host: str, error: OSError) -> str:
+    """Why a client certificate cannot be used on this machine, by the library's error.
+
+    Args:
+        certificate: what gives its path, and the path.
+        key: the same of its key.
+    """
+    of_certificate, of_key = " ".join(certificate), " ".join(key)
     if "KEY_VALUES_MISMATCH" in str(error) or "key values mismatch" in str(error):
-        return f"The key {key} is not that of the client certificate {certificate} on {host}"
-    return (
-        f"The client certificate {certificate} and its key {key} on {host} are not a readable PEM certificate and "
-        "its key without a password"
-    )
+        return f"{of_key} is not the key of {of_certificate} on {host}"
+    return f"{of_certificate} and {of_key} on {host} are not a readable PEM certificate and its key without a password"
