@@ -132,7 +132,7 @@ class Folder:
 
     def look(self, wait: int = 0, *services: dict[str, Any]) -> list[str]:
         environment = jinja2.Environment(loader=jinja2.FileSystemLoader(SCRIPT.parent), autoescape=False)  # noqa: S701  it is a shell script
-        environment.filters["quote"] = lambda value: shlex.quote(str(value))
+        environment.filters.update(quote=lambda value: shlex.quote(str(value)), bool=bool)
         text = environment.get_template(SCRIPT.name).render(
             vault_transit_host_running_wait=wait,
             vault_transit_host_services=services or ([] if wait else [{"name": "gw"}]),
