@@ -79,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def results_of(report: Path) -> dict[str, str]:
-    """The result of each session in a report of nox, empty if there is no report: nox did not end by itself.
+    """Return the result of each session in a report of nox. Without a report, because nox was stopped, there are none.
 
     Sessions of several Pythons have the same name there, but a signature of their own.
     """

@@ -150,7 +150,7 @@ class Runs:
     def _sample(self, hit: Hit, size: int) -> bytes:
         """The beginning of what a needle's base64 decodes to, from the needle's first group of four on."""
         run = _RUN.match(self._text, hit.place, hit.place + size)
-        before = _BREAK.sub(b"", self._text[max(0, hit.place - 256) : hit.place])
+        before = _BREAK.sub(b"", self._text[max(0, hit.place - _SHORT_SAMPLE) : hit.place])
         return self._decoded(hit, before, raw_of(run.group()) if run else b"")
 
     @staticmethod

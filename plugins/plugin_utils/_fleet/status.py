@@ -192,8 +192,8 @@ class _Found:
     def add(self, variables: Mapping[str, Any]) -> None:
         host = str(variables["inventory_hostname"])
         answers = [variables.get(name) or {} for name in (SEEN_HERE, SEEN)]
+        named = {"ciphertexts": self.rows, "unread": self.unread, "not_searched": self.not_searched}
         for answer in answers:
-            named = {"ciphertexts": self.rows, "unread": self.unread, "not_searched": self.not_searched}
             for name, rows in named.items():
                 rows += [{"host": host, **row} for row in answer.get(name, ())]
         # The discovery of encrypted vars files has places of its own.
@@ -255,10 +255,7 @@ def _unplaced_problems(unknown: Iterable[Mapping[str, Any]]) -> Iterator[dict[st
         text = f"{_count(nobodys)} of no key that is known, or bound to an unknown context: {_some(nobodys)}."
         yield {"severity": WARNING, "text": text}
     if foreign:
-        yield {
-            "severity": NOTE,
-            "text": f"{_count(foreign)} of keys that are not listed: {_some(foreign)}.",
-        }
+        yield {"severity": NOTE, "text": f"{_count(foreign)} of keys that are not listed: {_some(foreign)}."}
 
 
 def _owner(row: Mapping[str, Any], known: Mapping[tuple[str, str], _Key]) -> str:
@@ -358,10 +355,7 @@ def _problems(
     lost = key.between(0, key.floor)
     if lost:
         since = f" (v{key.floor} was created at {key.created[key.floor]})" if key.created.get(key.floor) else ""
-        add(
-            ERROR,
-            f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt{since}: {_some(lost)}.",
-        )
+        add(ERROR, f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt{since}: {_some(lost)}.")
     behind = key.behind()
     if behind:
         add(WARNING, f"{behind} The latest is v{key.latest}. Run: {rotate}")

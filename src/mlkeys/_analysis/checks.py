@@ -21,6 +21,7 @@ from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
 from mlkeys._errors import Problem
+from mlkeys._model.annotations import is_acknowledged
 from mlkeys._model.data import named_texts_in
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.location import Location
@@ -91,7 +92,7 @@ def warnings_of(view: View, floors: Mapping[Stack, Mapping[str, int]]) -> tuple[
         Problem(construct.node.path, location.seen_from(view.app.node.folder), f"warning {id_}: {text}")
         for construct in view.app.node.walk()
         for id_, text, location in (*_warnings(view, construct), *_floor_warnings(view, construct, floors))
-        if not any(("acknowledged", id_) in scope.node.metadata for scope in construct.node.scopes)
+        if not is_acknowledged(construct, id_)
     )
 
 

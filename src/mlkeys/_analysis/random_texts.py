@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from mlkeys._model.annotations import is_acknowledged
 from mlkeys._model.data import named_texts_in
 from mlkeys._model.element import Element
 from mlkeys._model.marks import damage
@@ -14,12 +15,13 @@ from mlkeys._providers.literals import named_form, secret_form
 from mlkeys._providers.random_text import is_public_name, random_rows
 
 NO_LITERAL = "do not write secrets into a program, use Secret.env('NAME')"
-_IF_PUBLIC = "If it is public, call Annotations.of(construct).acknowledge('random-text')"
+_ID = "random-text"
+_IF_PUBLIC = f"If it is public, call Annotations.of(construct).acknowledge('{_ID}')"
 
 
 def random_problem(construct: Construct, field: str, text: str) -> str | None:
     """Return the problem of a text that is random, None when it is not, or when the program says that it is public."""
-    return _problem(field) if _is_random(text) and not _is_acknowledged(construct) else None
+    return _problem(field) if _is_random(text) and not is_acknowledged(construct, _ID) else None
 
 
 def random_problems(element: Element, texts: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -29,7 +31,7 @@ def random_problems(element: Element, texts: Iterable[tuple[str, str]]) -> Itera
         texts: those of the element, with the names of their fields.
     """
     found = [(field, text) for field, text in texts if field not in element.PUBLIC and random_rows(text)]
-    if not found or _is_acknowledged(element):
+    if not found or is_acknowledged(element, _ID):
         return
     named = [(field, name, text) for field, data in element.named() for name, text in named_texts_in(data)]
     for field, name, text in named:
@@ -47,7 +49,3 @@ def _problem(field: str, name: str = "") -> str:
 def _is_random(text: str) -> bool:
     """Whether a text is random, and not a problem for another reason."""
     return bool(random_rows(text)) and secret_form(text) is None and damage(text) is None
-
-
-def _is_acknowledged(construct: Construct) -> bool:
-    return any(("acknowledged", "random-text") in scope.node.metadata for scope in construct.node.scopes)

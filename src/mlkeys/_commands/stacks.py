@@ -60,7 +60,7 @@ def show_failures(run: Run) -> None:
         message = failure.message or ("" if failure.output else "The task hides its result (no_log).")
         for line in f"{message}\n{failure.output}".strip().splitlines():
             click.echo(f"  {line}", err=True)
-    if not run.failures and not run.reported:
+    if not run.failures:
         click.echo(printable(run.output), nl=False, err=True)
 
 

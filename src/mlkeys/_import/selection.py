@@ -9,16 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlkeys._import.data import Nesting, parts_of, type_problem, typed
-from mlkeys._import.values import (
-    NOTHING,
-    OTHER_NUMBER,
-    SCALARS,
-    TEXT,
-    Source,
-    Value,
-    on_one_line,
-    refuse,
-)
+from mlkeys._import.values import NOTHING, OTHER_NUMBER, SCALARS, TEXT, Source, Value, on_one_line, refuse
 from mlkeys._shared._yaml.words import is_reserved
 from mlkeys._shared.kept_sealed import holds_ciphertext
 from mlkeys._shared.suggestions import did_you_mean
@@ -220,11 +211,8 @@ def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str, st
         kind = unread or (_OTHER if value.kind == OTHER_NUMBER else _SCALAR)
         return value.place, kind, f"{value.place} is {unread or value.kind}: {advice}"
     if value.kind == NOTHING:
-        return (
-            value.place,
-            _NOTHING,
-            f"{value.place} contains nothing{source.about_nothing}: use --skip-empty, or {skip}",
-        )
+        without = f"{value.place} contains nothing{source.about_nothing}: use --skip-empty, or {skip}"
+        return value.place, _NOTHING, without
     if value.kind not in (TEXT, *SCALARS):
         return value.place, "unknown", f"{value.place} contains {value.kind}, which is not a secret: use {skip}"
     if not value.text and not wishes.nested:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from mlkeys._model.location import call_site
 from mlkeys._model.tree import Construct
 
+_ACKNOWLEDGED = "acknowledged"
+
 
 class Annotations:
     """Annotations of one construct: `Annotations.of(key).warning("old", "rotate this key")`.
@@ -40,4 +42,9 @@ class Annotations:
 
         With `random-text`, accept texts that look like random keys and are none, such as identifiers.
         """
-        self._node.add_metadata("acknowledged", id_)
+        self._node.add_metadata(_ACKNOWLEDGED, id_)
+
+
+def is_acknowledged(construct: Construct, id_: str) -> bool:
+    """Whether the program has silenced an id on a construct, or on one that it is in."""
+    return any((_ACKNOWLEDGED, id_) in scope.node.metadata for scope in construct.node.scopes)

@@ -64,6 +64,7 @@ class Place:
 
     def rotate(self, *arguments: str, env: dict[str, str] | None = None, status: int = 0) -> str:
         done = mlkeys("rotate", *arguments, cwd=self.folder, env={**self.env, **(env or {})}, status=status)
+        assert "--verbose" in arguments or "PLAY" not in done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def versions(self) -> dict[str, int]:

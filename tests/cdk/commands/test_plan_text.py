@@ -93,12 +93,10 @@ def test_what_failed_and_what_was_not_run_is_said(capsys: pytest.CaptureFixture[
         (Run(2, failures=[Failure("Key", "a", "")]), "Failed on a: Key\n  The task hides its result (no_log).\n"),
         # Ansible failed by itself.
         (Run(4, output="ERROR! No such file\n"), "ERROR! No such file\n"),
-        # The playbook did what it had to, and what it found is shown elsewhere.
-        (Run(1, reported=True, output="PLAY [Rotate]\n"), ""),
         # The playbook recovered.
         (Run(0, failures=[Failure("Key k", "localhost", "No key.")], output="x"), ""),
     ],
-    ids=["message", "output", "hidden", "ansible", "account", "recovered"],
+    ids=["message", "output", "hidden", "ansible", "recovered"],
 )
 def test_failures_are_shown_where_the_output_of_ansible_is_not(
     run: Run, shown: str, capsys: pytest.CaptureFixture[str]
