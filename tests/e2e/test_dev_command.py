@@ -87,16 +87,19 @@ def state(tmp_path: Path) -> Path:
 
 def test_the_command_finds_a_working_server_by_its_environment(state: Path) -> None:
     ask = (
-        "import json, os, sys, urllib.request as u\n"
+        "import json, os, shutil, sys, urllib.request as u\n"
         "call = u.Request(os.environ['BAO_ADDR'] + '/v1/auth/token/lookup-self',"
         " headers={'X-Vault-Token': os.environ['BAO_TOKEN']})\n"
         "policies = json.load(u.build_opener(u.ProxyHandler({})).open(call))['data']['policies']\n"
         "names = [n for n in os.environ if 'VAULT' in n or 'BAO' in n]\n"
         "same = os.environ['BAO_ADDR'] == os.environ['VAULT_ADDR']"
         " and os.environ['BAO_TOKEN'] == os.environ['VAULT_TOKEN']\n"
-        "print(json.dumps([policies, sorted(names), same]))"
+        "found = shutil.which('bao') is not None and os.environ['PATH'].startswith('/usr/bin:/bin:')\n"
+        "print(json.dumps([policies, sorted(names), same, found]))"
     )
     outer = {"ANSIBLE_HASHI_VAULT_ADDR": "http://elsewhere", "VAULT_NAMESPACE": "theirs", "BAO_CACERT": "/no"}
+    # The virtual environment is not active.
+    outer["PATH"] = "/usr/bin:/bin"
     done = subprocess.run(
         [*MLKEYS, "dev", "--state", str(state), "--", sys.executable, "-c", ask],
         env=os.environ | outer,
@@ -105,7 +108,7 @@ def test_the_command_finds_a_working_server_by_its_environment(state: Path) -> N
         check=True,
         timeout=60,
     )
-    assert json.loads(done.stdout) == [["root"], ["BAO_ADDR", "BAO_TOKEN", "VAULT_ADDR", "VAULT_TOKEN"], True]
+    assert json.loads(done.stdout) == [["root"], ["BAO_ADDR", "BAO_TOKEN", "VAULT_ADDR", "VAULT_TOKEN"], True, True]
     assert done.stderr == ""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Collection, Mapping, MutableMapping, Sequence
+from typing import Any, Collection, Iterable, Mapping, MutableMapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
@@ -29,7 +29,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     VarsFile,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.leaves import change_leaves
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import edited, lines_of, remaining
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import Block, edited, lines_of, remaining
 
 KEPT = "kept"
 ADDED = "added"
@@ -74,6 +74,7 @@ class Edits:
         ciphertexts: by name, in the order in which new ones are added.
         fingerprints: by name.
         origins: of entries whose ciphertext is another one, and whose value is not, by name.
+        unproven: names of entries that have no fingerprint any more.
     """
 
     backend: str
@@ -84,6 +85,18 @@ class Edits:
     removed: Sequence[str] = ()
     format: int = FLAT
     origins: Mapping[str, str] = field(default_factory=dict)
+    unproven: Sequence[str] = ()
+
+
+def without_fingerprints(entries: Mapping[str, Entry], names: Iterable[str]) -> list[EntryChange]:
+    """What happens to each entry when the named ones are written, and their values cannot be compared."""
+    changes = {
+        name: EntryChange(name, KEPT, before=entry.version, after=entry.version) for name, entry in entries.items()
+    }
+    for name in names:
+        before = entries[name].version if name in entries else None
+        changes[name] = EntryChange(name, ADDED if before is None else UPDATED, "no fingerprint", before=before)
+    return list(changes.values())
 
 
 def decide(
@@ -209,8 +222,8 @@ def edit(
     metadata.update(_settings(edits))
     for name in edits.removed if edits.format == FLAT else ():
         remove(content, name)
-    for name, values in _blocks(entries, edits).items():
-        _put_block(metadata, name, values, edits.removed)
+    for name, block in _blocks(entries, edits).items():
+        _put_block(metadata, name, block.values, block.removed)
 
 
 def _settings(edits: Edits) -> dict[str, Any]:
@@ -218,13 +231,16 @@ def _settings(edits: Edits) -> dict[str, Any]:
     return {"format": edits.format, "backend": edits.backend, "key": edits.key, **own}
 
 
-def _blocks(entries: Mapping[str, Entry], edits: Edits) -> dict[str, Mapping[str, str]]:
+def _blocks(entries: Mapping[str, Entry], edits: Edits) -> dict[str, Block]:
     replaced = {
         name: f"{digest(entries[name].ciphertext)} {edits.origins.get(name, '')}".rstrip()
         for name in edits.ciphertexts
         if name in entries
     }
-    return {"hmac": edits.fingerprints, "before": replaced}
+    return {
+        "hmac": Block(edits.fingerprints, [*edits.removed, *edits.unproven]),
+        "before": Block(replaced, edits.removed),
+    }
 
 
 def _put_block(

@@ -12,13 +12,19 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+    NESTED,
     Entry,
     VarsFile,
     fingerprint_input,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import Secrets, VarsRequest
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, TypeUnknown, is_same
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import (
+    Json,
+    TypeUnknown,
+    is_same,
+    may_be_json,
+)
 
 
 def compare(
@@ -63,8 +69,13 @@ def _verified(
             verified[name] = entry.fingerprint == fingerprints[name]
         elif entry.fingerprint:
             older[name] = Item(fingerprint_input(name, request.secrets[name]), name, hmac=entry.fingerprint)
-    if older:
+    if not older:
+        return verified
+    try:
         verified.update(zip(older, transit.verify(request.fingerprint_key, list(older.values()))))
+    except PermissionDenied:
+        if not request.may_lack_fingerprints:
+            raise
     return verified
 
 
@@ -137,6 +148,11 @@ def _not_healed(names: list[str]) -> str:
         f"The fingerprints of {', '.join(names)} are those of other ciphertexts, as after a merge that took lines of "
         "both sides. Check which value is meant. To renew them, pass the values, or use a token that may decrypt."
     )
+
+
+def needs_fingerprints(secrets: Secrets, file: VarsFile) -> bool:
+    """Whether a fingerprint has to say of a value whether it is a text."""
+    return file.format == NESTED and any(isinstance(value, Json) or may_be_json(value) for value in secrets.values())
 
 
 def fingerprints_of(transit: Transit, fingerprint_key: str, secrets: Secrets) -> dict[str, str]:

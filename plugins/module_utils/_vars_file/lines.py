@@ -201,11 +201,24 @@ def remaining(names: Iterable[str], removed: Iterable[str]) -> list[str]:
     return [name for name in names if name not in gone] or list(names)
 
 
+@dataclass(frozen=True)
+class Block:
+    """Changes in one block of the metadata.
+
+    Attributes:
+        values: new ones, by name.
+        removed: names that go.
+    """
+
+    values: Mapping[str, str]
+    removed: Sequence[str]
+
+
 def edited(
     found: Lines,
     settings: Mapping[str, Any],
     ciphertexts: Mapping[str, str],
-    blocks: Mapping[str, Mapping[str, str]],
+    blocks: Mapping[str, Block],
     removed: Sequence[str],
     *,
     at_front: bool,
@@ -214,8 +227,8 @@ def edited(
 
     Args:
         settings: those of the metadata.
-        blocks: new values in the blocks of the metadata.
-        removed: names that go.
+        blocks: changes in the blocks of the metadata.
+        removed: entries that go.
         at_front: whether an entry may come before all others.
     """
     metadata = found.content.get(METADATA)
@@ -230,11 +243,11 @@ def edited(
     _change(found, changes, found.entries, ciphertexts, removed, "", first - 1, at_front=at_front)
     if metadata is None:
         new = [f"{METADATA}:", *(f"  {name}: {value}" for name, value in settings.items())]
-        new += [line for name in _BLOCKS if blocks.get(name) for line in _block("  ", name, blocks[name])]
+        new += [line for name in _BLOCKS if blocks[name].values for line in _block("  ", name, blocks[name].values)]
         changes.added.setdefault(len(found.lines) - 1, []).extend(new)
     else:
         for name in _BLOCKS:
-            _change_block(found, changes, name, blocks.get(name, {}), removed)
+            _change_block(found, changes, name, blocks[name].values, blocks[name].removed)
     return changes.apply(found.lines)
 
 

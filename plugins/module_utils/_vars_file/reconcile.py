@@ -19,6 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     InvalidOption,
     MountNotFound,
     NotFound,
+    PermissionDenied,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
@@ -42,10 +43,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes 
     stand_ins,
     summary,
     update,
+    without_fingerprints,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
-    FLAT,
-    NESTED,
     Place,
     VarsFile,
     bound,
@@ -56,12 +56,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import (
     compare,
     fingerprints_of,
+    needs_fingerprints,
     new_fingerprints,
     stale_entries,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents, Stored
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import chosen, covers, split
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import VarsRequest
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import VarsRequest, fitted
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json
 
@@ -123,7 +123,7 @@ class VarsPlan:
     """What happens to each entry of a file.
 
     Attributes:
-        version: the key version that changed entries get.
+        version: the key version that changed entries get, 0 for the latest if that is not known.
         fingerprints: those of the given secrets, and those of stored ones that are refreshed.
     """
 
@@ -157,7 +157,14 @@ def plan_vars(client: Client, request: VarsRequest, file: VarsFile) -> VarsPlan:
     """What has to be done for a file to hold the given secrets. Nothing is written."""
     transit = _owner(client, request, file)
     request, file = fitted(request, file)
-    return _planned(transit, request, file, fingerprints_of(transit, request.fingerprint_key, request.secrets))
+    try:
+        fingerprints = fingerprints_of(transit, request.fingerprint_key, request.secrets)
+    except PermissionDenied:
+        if not request.may_lack_fingerprints or needs_fingerprints(request.secrets, file):
+            raise
+        changes = without_fingerprints(file.entries, request.secrets)
+        return VarsPlan(transit, request, file, version=0, changes=changes, fingerprints={})
+    return _planned(transit, request, file, fingerprints)
 
 
 def carry_out(plan: VarsPlan) -> Edits:
@@ -175,6 +182,7 @@ def _edits(plan: VarsPlan, ciphertexts: Mapping[str, str]) -> Edits:
         removed=[change.name for change in plan.changes if change.action == REMOVED],
         format=plan.file.format,
         origins={one.name: plan.file.entries[one.name].origin for one in plan.changes if one.action == REWRAPPED},
+        unproven=[one.name for one in plan.changes if one.action == UPDATED and not one.fingerprint],
     )
 
 
@@ -190,7 +198,7 @@ def _bound_fingerprints(plan: VarsPlan, ciphertexts: Mapping[str, str]) -> dict[
             stays = entry is not None and entry.is_json and not entry.is_misbound
             is_json = isinstance(given, Json) if given is not None else stays
             fingerprints[change.name] = bound(plan.fingerprints[change.name], ciphertext, is_json=is_json)
-        elif change.name in ciphertexts and entry is not None and entry.bound_to and not entry.is_misbound:
+        elif change.action == REWRAPPED and entry is not None and entry.bound_to and not entry.is_misbound:
             fingerprints[change.name] = bound(entry.fingerprint, ciphertexts[change.name], is_json=entry.is_json)
     return fingerprints
 
@@ -235,67 +243,6 @@ def _owner(client: Client, request: VarsRequest, file: VarsFile) -> Transit:
     transit = Transit(client, request.backend)
     check_ownership(file, transit.backend, request.key, request.fingerprint_key, file.path)
     return transit
-
-
-def fitted(request: VarsRequest, file: VarsFile) -> tuple[VarsRequest, VarsFile]:
-    """The request with the names of leaves that the file has, and the file with the format that it needs.
-
-    Raises:
-        InvalidOption: the file holds texts alone, and the secrets are nested or no texts.
-    """
-    kind = NESTED if request.nests and not file.entries else file.format
-    if kind == FLAT:
-        if request.nests:
-            raise InvalidOption(
-                f"{file.path} is of format {FLAT}, which holds texts under names of variables, but the secrets are "
-                f"nested. Turn it into format {NESTED} first: mlkeys upgrade {file.path}"
-            )
-        typed = [
-            f"the value of '{name}' must be text (quote it)"
-            for name, value in request.secrets.items()
-            if isinstance(value, Json)
-        ]
-        if typed:
-            raise InvalidOption(f"secrets: {'; '.join(typed)}.")
-        return request, file
-    request = _without_hollow(request, file)
-    request = replace(
-        request,
-        ungiven=_leaves_of(request.ungiven, file),
-        keep=_leaves_of(request.keep, file),
-        left=_leaves_of(request.left, file),
-    )
-    return replace(request, gone=_without_place(request, file)), replace(file, format=kind)
-
-
-def _without_hollow(request: VarsRequest, file: VarsFile) -> VarsRequest:
-    """The request without empty mappings and lists that would replace stored secrets, such as ``default({})``."""
-    held = frozenset(name for name in request.hollow if any(covers(name, one) and one != name for one in file.entries))
-    secrets = {name: value for name, value in request.secrets.items() if name not in held}
-    lists = {name: length for name, length in request.lists.items() if name not in held}
-    return replace(request, secrets=secrets, ungiven=request.ungiven | held, lists=lists)
-
-
-def _leaves_of(names: frozenset[str], file: VarsFile) -> frozenset[str]:
-    """The leaves that names lead to; a name as it is where the file has none."""
-    return frozenset(path for name, paths in chosen(names, file.entries).items() for path in paths or [name])
-
-
-def _without_place(request: VarsRequest, file: VarsFile) -> dict[str, str]:
-    """Entries that cannot stay beside the given secrets, and why."""
-    given = {*request.secrets, *request.ungiven}
-    gone = {}
-    for name in file.entries:
-        if name in given:
-            continue
-        if any(covers(one, name) or covers(name, one) for one in request.secrets):
-            gone[name] = "replaced"
-        for path, length in request.lists.items():
-            if covers(path, name) and path != name:
-                index = split(name[len(path) + 1 :])[0]
-                if isinstance(index, int) and index >= length:
-                    gone[name] = "not in the list"
-    return gone
 
 
 def _why_kept(change: EntryChange, request: VarsRequest) -> str:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
@@ -13,19 +13,24 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import path_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount, checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+    FLAT,
     IN_KV,
+    NESTED,
     Place,
+    VarsFile,
     leaf_problems,
     name_problems,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
     KeyNotText,
+    chosen,
     covers,
     flattened,
     is_path,
     lists_in,
+    split,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import NotEncryptable, encoded
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, NotEncryptable, encoded
 
 Secrets = Mapping[str, bytes]
 
@@ -46,6 +51,7 @@ class VarsRequest:
         nests: whether the secrets are nested, and need a file for that.
         lists: the lists among the secrets, with their lengths. What the file holds behind these goes.
         gone: why entries of the file have no place any more beside the secrets.
+        may_lack_fingerprints: whether to write secrets for which the token may not compute, or verify, a fingerprint.
     """
 
     backend: str
@@ -66,6 +72,7 @@ class VarsRequest:
     nests: bool = False
     lists: Mapping[str, int] = field(default_factory=dict)
     gone: Mapping[str, str] = field(default_factory=dict)
+    may_lack_fingerprints: bool = False
 
     def __post_init__(self) -> None:
         """
@@ -217,3 +224,64 @@ def _place(options: Mapping[str, Any]) -> Place:
     if problem:
         raise InvalidOption(f"kv_path: {problem}.")
     return Place(checked_mount(place.mount), place.path)
+
+
+def fitted(request: VarsRequest, file: VarsFile) -> tuple[VarsRequest, VarsFile]:
+    """The request with the names of leaves that the file has, and the file with the format that it needs.
+
+    Raises:
+        InvalidOption: the file holds texts alone, and the secrets are nested or no texts.
+    """
+    kind = NESTED if request.nests and not file.entries else file.format
+    if kind == FLAT:
+        if request.nests:
+            raise InvalidOption(
+                f"{file.path} is of format {FLAT}, which holds texts under names of variables, but the secrets are "
+                f"nested. Turn it into format {NESTED} first: mlkeys upgrade {file.path}"
+            )
+        typed = [
+            f"the value of '{name}' must be text (quote it)"
+            for name, value in request.secrets.items()
+            if isinstance(value, Json)
+        ]
+        if typed:
+            raise InvalidOption(f"secrets: {'; '.join(typed)}.")
+        return request, file
+    request = _without_hollow(request, file)
+    request = replace(
+        request,
+        ungiven=_leaves_of(request.ungiven, file),
+        keep=_leaves_of(request.keep, file),
+        left=_leaves_of(request.left, file),
+    )
+    return replace(request, gone=_without_place(request, file)), replace(file, format=kind)
+
+
+def _without_hollow(request: VarsRequest, file: VarsFile) -> VarsRequest:
+    """The request without empty mappings and lists that would replace stored secrets, such as ``default({})``."""
+    held = frozenset(name for name in request.hollow if any(covers(name, one) and one != name for one in file.entries))
+    secrets = {name: value for name, value in request.secrets.items() if name not in held}
+    lists = {name: length for name, length in request.lists.items() if name not in held}
+    return replace(request, secrets=secrets, ungiven=request.ungiven | held, lists=lists)
+
+
+def _leaves_of(names: frozenset[str], file: VarsFile) -> frozenset[str]:
+    """The leaves that names lead to; a name as it is where the file has none."""
+    return frozenset(path for name, paths in chosen(names, file.entries).items() for path in paths or [name])
+
+
+def _without_place(request: VarsRequest, file: VarsFile) -> dict[str, str]:
+    """Entries that cannot stay beside the given secrets, and why."""
+    given = {*request.secrets, *request.ungiven}
+    gone = {}
+    for name in file.entries:
+        if name in given:
+            continue
+        if any(covers(one, name) or covers(name, one) for one in request.secrets):
+            gone[name] = "replaced"
+        for path, length in request.lists.items():
+            if covers(path, name) and path != name:
+                index = split(name[len(path) + 1 :])[0]
+                if isinstance(index, int) and index >= length:
+                    gone[name] = "not in the list"
+    return gone

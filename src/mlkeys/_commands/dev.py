@@ -7,8 +7,9 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def _serve(server: DevServer, command: tuple[str, ...]) -> int:
         if server.persist:
             click.echo(f"For development only: {server.state} holds the data and its unseal key.", err=True)
         if command:
-            environment = without_server_settings(os.environ) | server.client_environment
+            environment = _with_scripts(without_server_settings(os.environ)) | server.client_environment
             try:
                 with child.running(command, environment) as process:
                     pass
@@ -129,6 +130,15 @@ def _serve(server: DevServer, command: tuple[str, ...]) -> int:
         click.echo("Press Ctrl-C to stop it.")
         server.wait()
     return 0
+
+
+def _with_scripts(environment: Mapping[str, str]) -> dict[str, str]:
+    """With the programs installed beside this one, such as bao, whether or not their virtual environment is active.
+
+    They come last, so that they replace none of the user's.
+    """
+    folders = environment.get("PATH", os.defpath).split(os.pathsep)
+    return {**environment, "PATH": os.pathsep.join(dict.fromkeys([*folders, sysconfig.get_path("scripts")]))}
 
 
 def _how_to_use(server: DevServer) -> str:

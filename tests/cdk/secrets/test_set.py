@@ -112,6 +112,52 @@ def test_the_same_value_again_changes_nothing(stored: Path, invoke: Invoke) -> N
     assert stored.read_bytes() == before
 
 
+def test_the_right_to_encrypt_is_enough(bao: Bao, stored: Path, invoke: Invoke, allow: Allow) -> None:
+    allow("encrypt")
+    before = content(stored)
+    # As old releases wrote it, the fingerprint does not name its ciphertext, and would prove the old value of the new.
+    unbound = before["_transit"]["hmac"]["gcp"].split()[0]
+    stored.write_text(stored.read_text().replace(before["_transit"]["hmac"]["gcp"], unbound))
+    written = invoke("set", str(stored), "gcp", "--json", stdin="other")
+    assert "gcp has no fingerprint, because the token may not use hmac of the key." in written.stderr
+    change = {"name": "gcp", "change": "updated", "version": 1, "reason": "no fingerprint"}
+    assert json.loads(written.stdout)["changes"] == [change]
+    invoke("set", str(stored), "added", stdin="new")
+    after = content(stored)
+    assert set(after["_transit"]["hmac"]) == set(SECRETS) - {"gcp"}
+    assert decrypted(bao, stored) == {**SECRETS, "gcp": "other", "added": "new"}
+    assert after["openai_api_key"] == before["openai_api_key"]
+
+    allow("encrypt", "hmac")
+    assert "no fingerprint" in invoke("set", str(stored), "gcp", stdin="other").output
+    assert "already holds" in invoke("set", str(stored), "gcp", stdin="other").output
+
+
+def test_a_value_whose_type_is_in_its_fingerprint_is_not_written_without(
+    stored: Path, invoke: Invoke, allow: Allow
+) -> None:
+    invoke("upgrade", str(stored))
+    allow("encrypt")
+    before = stored.read_bytes()
+    for refused in (["--type", "json"], []):
+        denied = invoke("set", str(stored), "port", *refused, stdin="8080", status=1).output
+        assert "do not grant the capability 'update' on" in denied
+        assert "/hmac/" in denied
+    assert stored.read_bytes() == before
+    invoke("set", str(stored), "providers.openai", stdin="sk-1")
+    allow("decrypt")
+    assert invoke("show", str(stored), "providers.openai", "--reveal", "--force").output == "sk-1"
+
+
+def test_a_fingerprint_that_the_token_may_not_verify_is_renewed(
+    bao: Bao, stored: Path, invoke: Invoke, allow: Allow, mount: str
+) -> None:
+    allow("encrypt", "hmac")
+    bao.done("POST", f"{mount}/keys/{KEY}/rotate", {})
+    assert "updated" in invoke("set", str(stored), "gcp", stdin=SECRETS["gcp"]).output
+    assert content(stored)["_transit"]["hmac"]["gcp"].startswith("vault:v2:")
+
+
 def test_a_missing_engine_and_key_are_created_on_request_only(
     bao: Bao, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

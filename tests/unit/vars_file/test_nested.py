@@ -34,8 +34,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
     nested,
     split,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import fitted
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import vars_request
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import fitted, vars_request
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import (
     TypeUnknown,
     decoded,

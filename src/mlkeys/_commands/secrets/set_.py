@@ -71,8 +71,10 @@ def command(
     In a file for nested data (format 2), NAME is a path, such as providers.openai.api_key or models.0. A new file has
     this format if NAME contains a dot, or with --type json. Use --type json for values that are not text.
 
-    The token needs the capability update on encrypt, hmac and verify of the key. It does not need to decrypt. With
-    --create-key, it also needs read on the key, and the capabilities to create what is missing.
+    The token needs the capability update on encrypt of the key. It does not need to decrypt. With update on hmac and
+    verify as well, a value that is stored already is left as it is; without them, it is encrypted again, and has no
+    fingerprint. In a file for nested data, values that are not text, or look like it, need hmac. With --create-key, it
+    also needs read on the key, and the capabilities to create what is missing.
 
     Needs Ansible on this machine: pip install 'mlkeys[ansible]'.
 
@@ -90,13 +92,23 @@ def command(
     if not flags["allow_ciphertext"]:
         refuse_ciphertext({name: value})
     planned = in_turn(aim, lambda now: _stored(now, {name: value}, create_key=flags["create_key"]))
+    _report(planned, file, name, as_json=flags["as_json"])
+
+
+def _report(planned: Planned, file: Path, name: str, *, as_json: bool) -> None:
     changes = [change for change in planned.changes if change.name == name]
-    if flags["as_json"]:
+    if as_json:
         show_as_json(changes, file)
     elif changes[0].action == "kept":
         click.echo(f"{file} already holds this value of {name}.", err=True)
     else:
         show([(change, "") for change in changes], str(file))
+    if planned.lacks_fingerprints:
+        click.echo(
+            f"{name} has no fingerprint, because the token may not use hmac of the key. The same value is encrypted "
+            "again the next time.",
+            err=True,
+        )
 
 
 def _stored(aim: Target, secrets: Mapping[str, object], *, create_key: bool) -> Planned:
@@ -106,9 +118,8 @@ def _stored(aim: Target, secrets: Mapping[str, object], *, create_key: bool) -> 
             click.echo(f"Created {' and '.join(created)}.", err=True)
         else:
             aim.check_key(client)
-        planned = aim.planned(client, secrets, purge=False)
-        aim.write(client, planned)
-    return planned
+        planned = aim.planned(client, secrets, purge=False, may_lack_fingerprints=True)
+        return aim.write(client, planned)
 
 
 def _parsed(text: str) -> object:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mlkeys._commands.errors import show_json
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import with_comments
+from mlkeys._shared.ciphertext_version import ciphertext_version
 from mlkeys._shared.kept_sealed import sealed
 from mlkeys._shared.vars_files import VARS_FILE_SUFFIXES, is_vars_file_name
 from mlkeys._system import collection as _collection
@@ -54,6 +55,11 @@ class Planned:
 
     changes: tuple[Change, ...]
     plan: VarsPlan = field(repr=False)
+
+    @property
+    def lacks_fingerprints(self) -> bool:
+        """Whether what is written gets no fingerprint."""
+        return not self.plan.fingerprints
 
 
 @dataclass(frozen=True)
@@ -129,8 +135,14 @@ class Target:
 
         return self.file.format == NESTED
 
-    def planned(self, client: Client, secrets: Mapping[str, object], *, purge: bool) -> Planned:
+    def planned(
+        self, client: Client, secrets: Mapping[str, object], *, purge: bool, may_lack_fingerprints: bool = False
+    ) -> Planned:
         """The changes that make the file hold these secrets. Nothing is written, neither here nor on the server.
+
+        Args:
+            may_lack_fingerprints: whether the right to encrypt is enough. Without fingerprints, values cannot be
+                compared, and are written.
 
         Raises:
             MlkeysError: a secret would take the place of others that nobody removes.
@@ -152,6 +164,7 @@ class Target:
             secrets=checked_leaves(secrets) if nests or self.is_nested else checked_secrets(secrets),
             purge=purge,
             nests=nests,
+            may_lack_fingerprints=may_lack_fingerprints,
         )
         plan = plan_vars(client, request, self.file).without_upkeep()
         if plan.request.gone and not purge:
@@ -167,8 +180,8 @@ class Target:
         planned: Planned,
         removed: Sequence[str] = (),
         comments: Mapping[str, Sequence[str]] | None = None,
-    ) -> None:
-        """Encrypt the new values, and replace the file or the document.
+    ) -> Planned:
+        """Encrypt the new values, replace the file or the document, and return the changes, all with their versions.
 
         Args:
             removed: entries to remove as well.
@@ -182,6 +195,9 @@ class Target:
         edits = carry_out(planned.plan)
         client.settle()
         self._replace(client, replace(edits, removed=[*edits.removed, *removed]), comments)
+        versions = {name: ciphertext_version(text) for name, text in edits.ciphertexts.items()}
+        changes = [replace(one, version=versions.get(one.name, one.version)) for one in planned.changes]
+        return replace(planned, changes=tuple(changes))
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove entries, and replace the file or the document. Only the latter needs the server.
