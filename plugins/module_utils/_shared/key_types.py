@@ -120,11 +120,17 @@ _BINDS = ("datakey", "encrypt", "sign", "verify")
 _SIGNING = ("hash_algorithm", "prehashed", "salt_length", "signature_algorithm")
 
 
+_HASH = re.compile(r"sha[0-9]*|md5")
+
+
 def unknown_type_hint(key_type: str) -> str:
     """Advice for a type that the server refused: the nearest known one, or the list."""
     if key_type in KEY_TYPES:
         return " It is a type of another version or product."
     word = _squashed(key_type)
+    # The nearest by letters would be one that signs.
+    if _HASH.fullmatch(word):
+        return " It is a hash. A key that computes HMACs has the type 'hmac'."
     family = re.match("[a-z]*", word)
     # By letters alone, ``aes-256`` is nearest to a type that cannot encrypt.
     near = (

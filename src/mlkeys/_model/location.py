@@ -8,6 +8,10 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120  pathlib would be most of the import's time
 
@@ -49,6 +53,19 @@ def raised_at(problem: BaseException) -> Location | None:
             found = Location(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
         trace = trace.tb_next
     return found
+
+
+def without_our_frames(trace: TracebackType | None) -> TracebackType | None:
+    """Return the same lines of the user's code, without those of this package."""
+    kept = []
+    while trace is not None:
+        if not is_ours(trace.tb_frame.f_code.co_filename):
+            kept.append(trace)
+        trace = trace.tb_next
+    made = None
+    for one in reversed(kept):
+        made = type(one)(made, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return made
 
 
 def is_ours(file: str) -> bool:

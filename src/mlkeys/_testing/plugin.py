@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Fixtures for pytest, which loads this in each session: it imports nothing that a session may not need."""
+"""What pytest gets, which loads this in each session: it imports nothing that a session may not need."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,19 @@ def mlkeys_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
     with DevServer(tmp_path_factory.mktemp("mlkeys-server")) as server:
         yield Server(server.address, server.token, server.client_environment, server.request)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
+    """Show an error of a program where the user's code led to it, without the frames of this package."""
+    # Where nothing of the package was imported, no error is one of its own.
+    errors = sys.modules.get("mlkeys._errors")
+    if errors is None or call.excinfo is None or not isinstance(call.excinfo.value, errors.MlkeysError):
+        return
+    from mlkeys._model.location import without_our_frames  # noqa: PLC0415
+
+    problem = call.excinfo.value
+    call.excinfo = pytest.ExceptionInfo.from_exception(problem.with_traceback(without_our_frames(call.excinfo.tb)))
 
 
 @pytest.fixture

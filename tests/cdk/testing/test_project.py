@@ -233,6 +233,9 @@ def test_pytest_gets_a_server_and_snapshots(pytester: pytest.Pytester) -> None:
     again = pytester.runpytest_subprocess()
     again.assert_outcomes(passed=2, failed=1)
     again.stdout.fnmatch_lines(["*MlkeysError: GET no/such/path: the server responds with 404*"])
+    # The user's lines alone.
+    again.stdout.fnmatch_lines([">*mlkeys_server.request*no/such/path*"])
+    again.stdout.no_fnmatch_line("*project.py*")
     pytester.makepyfile(app=PROGRAM.replace("PATH", "other"))
     pytester.runpytest_subprocess("-k", "whole").assert_outcomes(failed=1)
 

@@ -239,6 +239,7 @@ def test_a_key_that_is_elsewhere_needs_its_place(key_type: str, needed: tuple[st
         ("ed22519", " Did you mean 'ed25519'?"),
         ("aes-256", " Did you mean 'aes256-gcm96'?"),
         ("hmac-sha256", " Did you mean 'hmac'?"),
+        ("sha2-256", " It is a hash. A key that computes HMACs has the type 'hmac'."),
     ],
 )
 def test_a_mistyped_key_type_gets_the_nearest_one(word: str, sentence: str) -> None:
