@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlkeys._commands.doctor.check import Check
-from mlkeys._lint.enabled import decrypts_otherwise, has_play
+from mlkeys._lint.enabled import Uses, uses_in
 from mlkeys._lint.ignored_folders import IGNORED_FOLDERS
 from mlkeys._shared._files.reading import opened_to_read
 from mlkeys._shared.vars_files import METADATA, is_read_by_ansible
@@ -18,7 +18,6 @@ from mlkeys._system.worktree import Looked, Worktree
 
 _NAME = "vars plugin"
 _ENDINGS = (".yml", ".yaml", ".json")
-_PLAYBOOKS = (".yml", ".yaml")
 _LONGEST = 1_000_000
 
 
@@ -66,13 +65,14 @@ def would_use_ciphertext(folder: Path, configuration: str) -> bool:
     Args:
         configuration: the file that Ansible reads, empty if it reads none.
     """
-    runs = Path(configuration).resolve().parent == folder.resolve() if configuration else False
+    is_configured = bool(configuration) and Path(configuration).resolve().parent == folder.resolve()
+    uses = Uses()
     for file in Worktree([folder], ignored=IGNORED_FOLDERS).files():
         if isinstance(file, Looked):
-            if decrypts_otherwise(file.text):
+            uses |= uses_in(file.path, file.text)
+            if uses.decrypts:
                 return False
-            runs = runs or (file.path.endswith(_PLAYBOOKS) and has_play(file.text))
-    return runs
+    return uses.get_ciphertext(configured=is_configured)
 
 
 def check(
