@@ -213,8 +213,17 @@ def test_init_enables_it_in_a_project_that_exists(folder: Path) -> None:
     written("site.yml", "")
     for wrote in (["ansible.cfg", ".gitattributes"], []):
         done = CliRunner().invoke(main, ["init", "--ansible", "--json"])
-        assert (done.exit_code, json.loads(done.stdout)["files"]) == (0, wrote)
+        assert (done.exit_code, json.loads(done.stdout)) == (0, {"folder": ".", "files": wrote, "misnamed": []})
     assert Path("ansible.cfg").read_text() == RIGHT
     assert sorted(path.name for path in folder.iterdir()) == [".gitattributes", "ansible.cfg", "site.yml"]
     assert "*.transit.yml merge=mlkeys\n" in Path(".gitattributes").read_text()
     assert "already" in CliRunner().invoke(main, ["init", "--ansible"]).stdout
+
+
+def test_init_says_what_stays_ciphertext_for_its_name() -> None:
+    written("group_vars/all/keys.yml", VARS)
+    written("group_vars/all/keys.transit.yml", VARS)
+    done = CliRunner().invoke(main, ["init", "--ansible"])
+    assert (done.exit_code, Path("ansible.cfg").read_text()) == (1, RIGHT)
+    why = "not decrypted, because the name does not end with .transit.yml. Rename the file to NAME.transit.yml."
+    assert done.stderr == f"group_vars/all/keys.yml: {why}\n"

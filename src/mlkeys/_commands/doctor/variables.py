@@ -16,6 +16,8 @@ from mlkeys._shared.vars_files import METADATA, is_read_by_ansible
 from mlkeys._shared.vars_plugins import PLUGIN, SETTING, is_enabled, problem
 from mlkeys._system.worktree import Looked, Worktree
 
+MISNAMED = "not decrypted, because the name does not end with .transit.yml"
+RENAME = "Rename the file to NAME.transit.yml."
 _NAME = "vars plugin"
 _ENDINGS = (".yml", ".yaml", ".json")
 _LONGEST = 1_000_000
@@ -97,8 +99,7 @@ def check(
             yield Check(_NAME, "remark", text, "If tasks need plaintext: mlkeys init --ansible")
     elif is_enabled(enabled):
         if found.misnamed:
-            text = f"{_shown(found.misnamed)}: not decrypted, because the name does not end with .transit.yml"
-            yield Check(_NAME, "wrong", text, "Rename the file to NAME.transit.yml.")
+            yield Check(_NAME, "wrong", f"{_shown(found.misnamed)}: {MISNAMED}", RENAME)
         if found.named:
             yield Check(_NAME, "ok", f"Ansible decrypts {_shown(found.named)}")
 
