@@ -21,8 +21,8 @@ description:
   - Lookups and modules share the plugin's login for the whole run.
   - List it after P(ansible.builtin.host_group_vars#vars) in C(vars_plugins_enabled), because that plugin reads the same
     files and returns the ciphertext. The plugin warns if it is listed before. The other plugin also ends the run for
-    a file with an unresolved merge conflict, without a word of that. So this one warns of such files when it is loaded,
-    with the lines of both sides.
+    a file with an unresolved merge conflict, without a word of that, and so do C(vars_files) and C(include_vars). So
+    this one warns of such files beside inventories and playbooks when it is loaded, with the lines of both sides.
   - A file in these folders with another name, such as C(keys.yml), is not decrypted. The plugin warns of it, and its
     secrets are undefined, as O(on_error) says.
   - Without this plugin, the variables hold ciphertext. M(mlkeys.transit.vault_transit_file) and the filters

@@ -61,7 +61,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerpr
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents, Stored
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import chosen, covers, split
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import VarsRequest
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import VarsRequest, nothing_to_keep
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json
 
@@ -315,11 +315,7 @@ def _check_ungiven(request: VarsRequest, file: VarsFile) -> None:
     """
     missing = sorted(request.ungiven - frozenset(file.entries))
     if missing:
-        problems = "; ".join(f"the value of '{name}' is empty" for name in missing)
-        raise InvalidOption(
-            f"secrets: {problems}, and {file.path} holds no ciphertext to keep. Pass the value, or encrypt it with "
-            "'mlkeys set'."
-        )
+        raise InvalidOption(nothing_to_keep(missing, file.path, typed=file.format == NESTED or not file.entries))
 
 
 def _planned(

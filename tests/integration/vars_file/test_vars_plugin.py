@@ -838,10 +838,12 @@ def test_a_merge_conflict_is_explained_although_another_plugin_reads_the_file_fi
 ) -> None:
     path = tmp_path / "group_vars/all/keys.transit.yml"
     text = path.read_text(encoding="utf-8")
-    path.write_text(f"<<<<<<< HEAD\n{text}\n=======\n{text}\n>>>>>>> topic\n", encoding="utf-8")
+    for file in (path, tmp_path / "loaded.transit.yml"):
+        file.write_text(f"<<<<<<< HEAD\n{text}\n=======\n{text}\n>>>>>>> topic\n", encoding="utf-8")
     project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
     shown = " ".join(project.run("--limit", "gateway1", env=VARS_PLUGIN, status=4).stderr.split())
-    assert shown.count("has an unresolved merge conflict") == 1
+    assert shown.count("has an unresolved merge conflict") == 2
+    assert re.search(r"loaded.transit.yml:1 \(HEAD\) and", shown), "what vars_files and include_vars read"
     assert re.search(r"yml:1 \(HEAD\) and the other side is at .*yml:3 \(topic\)", shown)
 
 

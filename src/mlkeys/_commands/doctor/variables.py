@@ -13,6 +13,7 @@ from mlkeys._lint.enabled import Uses, uses_in
 from mlkeys._lint.ignored_folders import IGNORED_FOLDERS
 from mlkeys._shared._files.reading import opened_to_read
 from mlkeys._shared.vars_files import METADATA, is_read_by_ansible
+from mlkeys._shared.vars_places import beside
 from mlkeys._shared.vars_plugins import PLUGIN, SETTING, is_enabled, problem
 from mlkeys._system.worktree import Looked, Worktree
 
@@ -48,6 +49,13 @@ def encrypted_files(folder: Path) -> Found:
                 elif path.suffix in _ENDINGS and _has_metadata(path):
                     found.misnamed.append(shown)
     return found
+
+
+def loaded_files(folder: Path) -> list[str]:
+    """Encrypted vars files that a playbook in a folder may load: beside it, and those of roles and in `vars`."""
+    found = beside([str(folder)], lambda _problem: None)
+    paths = [Path(path).relative_to(folder.resolve()).as_posix() for path in found]
+    return [path for path in paths if not path.startswith(("group_vars/", "host_vars/"))]
 
 
 def _has_metadata(path: Path) -> bool:
