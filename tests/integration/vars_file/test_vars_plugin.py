@@ -761,21 +761,29 @@ def project(bao: Bao, mount: str, role: AppRole, tmp_path: Path, put: Callable[.
     return made
 
 
-def test_ten_hosts_need_one_login_and_one_request(bao: Bao, project: Project, role: AppRole) -> None:
+def test_ten_hosts_need_one_login_and_one_request(bao: Bao, mount: str, project: Project, role: AppRole) -> None:
+    term = encrypted(bao, mount, {"term": "of a term"})["term"]
     project.play(
+        f"""
+        - ansible.builtin.debug:
+            msg: "{{{{ lookup('mlkeys.transit.vault_transit', '{term}', **key) }}}}"
+          vars: {{key: {{backend: {mount}, key: ml, context: term}}}}
+        """
         """
         - ansible.builtin.debug: {msg: "{{ openai }} {{ hf }} {{ own | default('none') }}"}
         - ansible.builtin.debug: {msg: "{{ braces }}"}
         """
     )
+    # A term that is in no file has a request of its own, for all hosts.
     ledger = Ledger(bao)
     done = project.run(env=VARS_PLUGIN)
     assert sorted(messages(done.stdout)) == [
         *["a {{ b }} {% c %}"] * 10,
+        *["of a term"] * 10,
         *[f"{SECRET} hf_1 none"] * 9,
         f"{SECRET} hf_1 of one",
     ]
-    assert asked(ledger) == {"login": 1, "decrypt": 1, "revoke-self": 1}
+    assert asked(ledger) == {"login": 1, "decrypt": 2, "revoke-self": 1}
     assert live_tokens(bao, role) == 0
 
 
