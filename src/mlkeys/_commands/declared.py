@@ -70,7 +70,7 @@ def loaded(files: Iterable[Looked], encrypted: Iterable[str]) -> Iterator[Findin
     for file in files:
         if is_of_role(file.path) and os.path.normpath(file.path) in known:
             yield from _as_it_is(file, 1, "Ansible reads this file")
-        if not loads(file.text):
+        if not loads(file.text, file.path):
             continue
         found = [*(loaded_in_yaml(_nodes(file.text)) if is_yaml(file.path) else ())]
         found += loaded_by_commands(file.text, file.path)

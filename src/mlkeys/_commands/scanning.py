@@ -72,7 +72,7 @@ def scanned_text(file: Looked | Skipped, patterns: Patterns) -> Scanned:
     modes = mode_findings(
         file.path, file.mode, checked_out_as=file.checked_out_as, encrypted=encrypted, secrets=bool(secrets)
     )
-    kept = file if encrypted or "vault:v" in file.text or declares(file.text) or loads(file.text) else None
+    kept = file if encrypted or "vault:v" in file.text or declares(file.text) or loads(file.text, file.path) else None
     return Scanned((*secrets, *modes), kept, uses=uses_in(file.path, file.text))
 
 

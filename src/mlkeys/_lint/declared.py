@@ -22,7 +22,6 @@ _IN_ALL = "_vars_files"
 
 # What Ansible loads as it is.
 _LOADING = ("vars_files", "include_vars", "ansible.builtin.include_vars", "ansible.legacy.include_vars")
-_LOADING_WORDS = ("vars_files", "include_vars", "-e @", "-e@", "-e '@", '-e "@', "extra-vars")
 _OF_ROLE = re.compile(r"(?:\A|/)roles/[^/]+/(?:vars|defaults)/main(?:/.+|\.(?:ya?ml|json))")
 _EXTRA = re.compile(r"(?:\s-e|--extra-vars)[ =]?['\"]?@([^\s'\"]+)")
 _PROSE = (".md", ".rst", ".txt")
@@ -106,9 +105,9 @@ def declared_in_yaml(roots: Iterable[Any], path: str) -> Iterator[Declared]:
             yield from _of_value(name, value, Declared(path, line))
 
 
-def loads(text: str) -> bool:
-    """Whether a text may load encrypted vars files as they are."""
-    return any(word in text for word in _LOADING_WORDS)
+def loads(text: str, path: str) -> bool:
+    """Whether a file may load encrypted vars files as they are."""
+    return ".transit." in text or (is_yaml(path) and ("vars_files" in text or "include_vars" in text))
 
 
 def loaded_in_yaml(roots: Iterable[Any]) -> Iterator[tuple[int, str]]:
