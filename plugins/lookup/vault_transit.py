@@ -241,6 +241,9 @@ extends_documentation_fragment:
   - mlkeys.transit._connection
   - mlkeys.transit._connection.plugins
 notes:
+  - In a run that shares logins, by the vars plugin P(mlkeys.transit.vault_transit#vars) or the callback
+    P(mlkeys.transit.session#callback), O(operation=decrypt) asks the server once for a ciphertext, for all hosts and
+    tasks.
   - Decrypted values, data keys with O(type=plaintext) and random bytes are plaintext. C(--diff) shows them in the diff
     of a template, so set C(diff=false) and C(no_log=true) on such tasks, or deliver the ciphertext and decrypt it where
     it is used. Do not put them in facts that a fact cache stores.
@@ -357,6 +360,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.look_up imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.request import OWN_OPTIONS
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
     connection_options,
+    decrypting_items,
     errors_given,
     report,
     run,
@@ -387,4 +391,6 @@ class LookupModule(LookupBase):
         options = {name: self.get_option(name) for name in _OPTIONS}
         options["term_errors"] = options["term_errors"] or errors_given()
         given = decrypted(terms)
-        return run(connection_options(self.get_option), lambda client: look_up(client, given, options, report))
+        connection = connection_options(self.get_option)
+        decrypt = decrypting_items(connection)
+        return run(connection, lambda client: look_up(client, given, options, report, decrypt))

@@ -21,8 +21,10 @@ description:
   - Lookups and modules share the plugin's login for the whole run.
   - List it after P(ansible.builtin.host_group_vars#vars) in C(vars_plugins_enabled), because that plugin reads the same
     files and returns the ciphertext. The plugin warns if it is listed before. The other plugin also ends the run for
-    a file with an unresolved merge conflict, without a word of that. So this one warns of such files when it is loaded,
-    with the lines of both sides.
+    a file with an unresolved merge conflict, without a word of that, and so do C(vars_files) and C(include_vars). So
+    this one warns of such files beside inventories and playbooks when it is loaded, with the lines of both sides.
+  - A file in these folders with another name, such as C(keys.yml), is not decrypted. The plugin warns of it, and its
+    secrets are undefined, as O(on_error) says.
   - Without this plugin, the variables hold ciphertext. M(mlkeys.transit.vault_transit_file) and the filters
     P(mlkeys.transit.quoted#filter) and P(mlkeys.transit.shaped#filter) then refuse to write them.
 author:
@@ -175,36 +177,32 @@ from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.host import Host
 from ansible.plugins.vars import BaseVarsPlugin
 from ansible.utils.display import Display
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
-    OPTIONS,
-    misread,
-    settings_from,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, misread
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_plugins
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import VARS_FILE_SUFFIXES
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import below
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import plain_names_problem
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.conflicts import conflicts
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.decrypted_files import (
     Decrypted,
     DecryptedFiles,
+    Misnamed,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.inventory_options import (
     InventoryVariables,
     all_entities,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
+    asked,
     connected,
     connection_options,
     decrypting,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import misspelt_flags, read_option
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names, files_of_all
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
 
 display = Display()
@@ -213,6 +211,7 @@ display = Display()
 _files: dict[str, DecryptedFiles] = {}
 _names = Names()
 _below = Below()
+_misnamed = Misnamed()
 _stored = StoredVariables()
 _variables = InventoryVariables()
 # Why whole files do not decrypt. What uses a variable names its file, so one warning for all of them is enough.
@@ -248,6 +247,9 @@ class VarsModule(BaseVarsPlugin):
         run_sessions().share()
         values: dict[str, Any] = {}
         for entity in _as_list(entities):
+            # Ansible has read these as well, under names that this plugin does not decrypt.
+            for file, problem in _misnamed.of(loader, *_place_of(self._basedir, entity)):
+                values.update(self._values(file, problem))
             if wanted[id(entity)]:
                 values.update(self._decrypted(loader, path, entity, wanted[id(entity)], cache=cache))
         return values
@@ -272,7 +274,7 @@ class VarsModule(BaseVarsPlugin):
         if key not in _files:
             options = self._options_with(variables)
             keep = bool(self.get_option("cache"))
-            _files[key] = DecryptedFiles(lambda: connected(options), decrypting(options, keep=keep), _asked(options))
+            _files[key] = DecryptedFiles(lambda: connected(options), decrypting(options, keep=keep), asked(options))
         return _files[key]
 
     def _options_with(self, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -300,7 +302,7 @@ class VarsModule(BaseVarsPlugin):
     def _nearby(self, loader: Any, path: str, entity: Any, variables: Mapping[str, Any]) -> Iterable[str]:
         """Further files that are decrypted at the same server with the same login."""
         known = all_entities(entity)
-        for owner, file in _all_files(self._basedir):
+        for owner, file in files_of_all(self._basedir):
             other = known.get(owner)
             try:
                 theirs = {} if other is None else _variables.of(loader, path, other)
@@ -368,9 +370,13 @@ def _as_list(entities: Any) -> list[Any]:
     return list(entities) if isinstance(entities, (list, tuple)) else [entities]
 
 
+def _place_of(base: str, entity: Any) -> tuple[str, str]:
+    """The folder and the name of the files of a host or a group."""
+    return os.path.join(base, "host_vars" if isinstance(entity, Host) else "group_vars"), str(entity.name)
+
+
 def _files_of(base: str, entity: Any) -> list[str]:
-    folder = os.path.join(base, "host_vars" if isinstance(entity, Host) else "group_vars")
-    name = str(entity.name)
+    folder, name = _place_of(base, entity)
     # A host's name may be anything, also a path that leads out of this folder.
     if os.sep in name or name.startswith("."):
         return []
@@ -378,21 +384,3 @@ def _files_of(base: str, entity: Any) -> list[str]:
     beside = [os.path.join(folder, name + suffix) for suffix in VARS_FILE_SUFFIXES if name + suffix in names]
     inside = _below.of(os.path.join(folder, name)) if name in names else []
     return [file for file in beside if os.path.isfile(file)] + inside
-
-
-def _all_files(base: str) -> Iterable[tuple[tuple[str, str], str]]:
-    """The files of hosts and groups, each with the folder and the name of whose it is."""
-    for folder in ("group_vars", "host_vars"):
-        for file in below(os.path.join(base, folder)):
-            first = os.path.relpath(file, os.path.join(base, folder)).split(os.sep)[0]
-            suffix = next((end for end in VARS_FILE_SUFFIXES if first.endswith(end)), "")
-            yield (folder, first[: len(first) - len(suffix)]), file
-
-
-def _asked(options: Mapping[str, Any]) -> str:
-    """Which server is asked, as a sentence; nothing where the settings name none."""
-    try:
-        connection = settings_from(options, os.environ).connection
-    except InvalidOption:
-        return ""
-    return messages.asked(connection.addresses, connection.namespace)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence, Union
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, MountNotFound
@@ -37,15 +37,20 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored i
 
 # What to do with a message about terms that failed: its second argument is the option `term_errors`.
 Report = Callable[[str, str], None]
+# Decrypts items, given the engine and the key: for each its plaintext, or as text the reason why there is none.
+Decrypt = Callable[[str, str, Sequence[Item]], Sequence[Union[bytes, str]]]
 
 
-def look_up(client: Client, terms: Sequence[Any], options: Mapping[str, Any], report: Report) -> list[Any]:
+def look_up(
+    client: Client, terms: Sequence[Any], options: Mapping[str, Any], report: Report, decrypt: Decrypt
+) -> list[Any]:
     """The results for all terms, in their order, and ``None`` for those that failed where that is allowed.
 
     Args:
         terms: texts, or mappings with ``value`` and what else differs from term to term; lists are flattened. With
             ``kv_path``, names of entries.
         options: those of the lookup ``vault_transit``.
+        decrypt: decrypts items without further parameters.
 
     Raises:
         InvalidOption: a term cannot be right.
@@ -55,7 +60,7 @@ def look_up(client: Client, terms: Sequence[Any], options: Mapping[str, Any], re
     if request.operation == "kv_get":
         return _fields(client, flat(terms), request, report)
     if request.kv_path:
-        return _stored(client, flat(terms), request, report)
+        return _stored(client, flat(terms), request, report, decrypt)
     asked = _asked(terms, request)
     if request.term_errors == "strict":
         refuse_problems(asked)
@@ -66,7 +71,7 @@ def look_up(client: Client, terms: Sequence[Any], options: Mapping[str, Any], re
     if request.term_errors == "strict":
         refuse_problems(asked)
     good = [one.ask for one in asked if not one.problem]
-    answers = in_order(asked, _answers(operations, request, good))
+    answers = in_order(asked, _answers(operations, request, good, decrypt))
     place = operations.place(request.operation, request.key, *_kind(request))
     return _results(client, request, report, place, asked, answers)
 
@@ -108,7 +113,7 @@ def _checked_with_key(client: Client, request: LookupRequest, asked: list[Asked]
     return with_context_refused(asked, problems[0]) if problems else asked
 
 
-def _answers(operations: Operations, request: LookupRequest, good: list[Any]) -> list[Answer]:
+def _answers(operations: Operations, request: LookupRequest, good: list[Any], decrypt: Decrypt) -> list[Answer]:
     key, parameters = request.key, request.parameters
     if not good:
         return []
@@ -118,7 +123,11 @@ def _answers(operations: Operations, request: LookupRequest, good: list[Any]) ->
         return [operations.random(size, parameters) for size in good]
     if request.operation == "datakey":
         return [operations.data_key(key, request.kind, item, parameters) for item in good]
-    answers = operations.many(request.operation, key, good, parameters)
+    if request.operation == "decrypt" and not parameters:
+        found = decrypt(request.backend, key, good)
+        answers = [Answer(problem=one) if isinstance(one, str) else Answer(one) for one in found]
+    else:
+        answers = operations.many(request.operation, key, good, parameters)
     if request.operation == "decrypt":
         return [as_text(answer, as_base64=request.base64) for answer in answers]
     return answers
@@ -168,7 +177,9 @@ def _entries(names: Sequence[Any], known: Mapping[str, Any], place: str, request
     return entries_asked(names, known, place)
 
 
-def _stored(client: Client, names: Sequence[Any], request: LookupRequest, report: Report) -> list[Any]:
+def _stored(
+    client: Client, names: Sequence[Any], request: LookupRequest, report: Report, decrypt: Decrypt
+) -> list[Any]:
     """What an encrypted document in a KV engine holds under these names: plaintexts, or ciphertexts to read.
 
     Reading no name gives the whole document.
@@ -188,5 +199,5 @@ def _stored(client: Client, names: Sequence[Any], request: LookupRequest, report
     # In messages, an entry is named as an item is.
     items = [stored_item(entry) for entry in entries]
     labelled = [Asked(f"item {index + 1} ({one.label[1:-1]})", one.ask, one.problem) for index, one in enumerate(asked)]
-    answers = in_order(asked, _answers(operations, request, items))
+    answers = in_order(asked, _answers(operations, request, items, decrypt))
     return _results(client, request, report, operations.place("decrypt", request.key), labelled, answers)

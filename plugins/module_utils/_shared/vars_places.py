@@ -14,10 +14,13 @@ import os
 import stat
 from typing import Callable, Iterable, Iterator
 
-from .vars_files import is_read_by_ansible
+from .vars_files import is_read_by_ansible, is_vars_file_name
 
 # Where Ansible reads variables from, beside an inventory and beside a playbook.
 _FOLDERS = ("group_vars", "host_vars", "vars", "roles")
+
+# How names of files end that it reads there.
+_ENDINGS = ("", ".yml", ".yaml", ".json")
 
 # What else Ansible reads beside a playbook. Every file in these folders and beside them may have ciphertexts, whatever
 # its name: that of a host may end with .com, that of a copy with .bak.
@@ -64,6 +67,22 @@ def below(folder: str, problem: Problem | None = None, places: set[str] | None =
         places: gets the real paths of all folders that were listed.
     """
     return [path for path in _files_below(folder, problem, places) if is_read_by_ansible(os.path.basename(path))]
+
+
+def other_files(folder: str, name: str) -> list[str]:
+    """The files that Ansible reads for a host or a group, except those with the name of an encrypted vars file.
+
+    Args:
+        folder: ``group_vars`` or ``host_vars``.
+    """
+    beside = [os.path.join(folder, name + ending) for ending in _ENDINGS]
+    found = [*_files_below(os.path.join(folder, name), None), *filter(os.path.isfile, beside)]
+    return [path for path in found if _is_other(os.path.basename(path))]
+
+
+def _is_other(name: str) -> bool:
+    is_read = not name.startswith(".") and not name.endswith("~") and os.path.splitext(name)[1] in _ENDINGS
+    return is_read and not is_vars_file_name(name)
 
 
 def _files_below(

@@ -61,7 +61,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerpr
     stale_entries,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents, Stored
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import VarsRequest, fitted
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import (
+    VarsRequest,
+    fitted,
+    nothing_to_keep,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json
 
@@ -262,11 +266,7 @@ def _check_ungiven(request: VarsRequest, file: VarsFile) -> None:
     """
     missing = sorted(request.ungiven - frozenset(file.entries))
     if missing:
-        problems = "; ".join(f"the value of '{name}' is empty" for name in missing)
-        raise InvalidOption(
-            f"secrets: {problems}, and {file.path} holds no ciphertext to keep. Pass the value, or encrypt it with "
-            "'mlkeys set'."
-        )
+        raise InvalidOption(nothing_to_keep(missing, file.path, typed=file.format == NESTED or not file.entries))
 
 
 def _planned(

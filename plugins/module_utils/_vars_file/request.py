@@ -127,6 +127,21 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
     )
 
 
+def nothing_to_keep(names: Iterable[str], path: str, *, typed: bool) -> str:
+    """The message about secrets without a value that have no stored ciphertext either.
+
+    Args:
+        path: of the file.
+        typed: whether it can hold empty values.
+    """
+    problems = "; ".join(f"the value of '{name}' is empty" for name in names)
+    empty = " If it is meant to be empty, name it in store_empty, or use 'mlkeys set --type json'." if typed else ""
+    return (
+        f"secrets: {problems}, and {path} holds no ciphertext to keep. Pass the value, or encrypt it with 'mlkeys set'."
+        f"{empty}"
+    )
+
+
 def _check_not_sealed(given: Mapping[str, Any]) -> None:
     """
     Raises:
@@ -177,7 +192,11 @@ def checked_secrets(given: Mapping[str, Any], also_named: Iterable[str] = ()) ->
         InvalidOption: a name or a value is invalid. The message shows no value.
     """
     problems = name_problems([str(name) for name in dict.fromkeys([*also_named, *given])])
-    problems += [f"the value of '{name}' is empty" for name, value in given.items() if value == ""]
+    problems += [
+        f"the value of '{name}' is empty, which only a file of format 2 can hold (mlkeys upgrade)"
+        for name, value in given.items()
+        if value == ""
+    ]
     return _encoded(given, problems)
 
 

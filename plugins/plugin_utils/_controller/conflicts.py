@@ -18,17 +18,18 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import below
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import beside
 
 
 def conflicts(arguments: Mapping[str, Any]) -> Iterator[str]:
     """A message for each encrypted vars file beside inventories and playbooks that has a merge conflict.
 
+    Also for those in `vars` and `roles`, which `vars_files` and `include_vars` load.
+
     Args:
         arguments: those of Ansible's command.
     """
-    files = {os.path.realpath(file): file for base in _bases(arguments) for file in _files_at(base)}
-    for file in files.values():
+    for file in beside(_places(arguments), lambda _problem: None):
         # The code that uses the file gets the error.
         with contextlib.suppress(OSError), opened_to_read(file) as stream:
             problem = conflict_in(stream.read(MOST_BYTES), file)
@@ -36,14 +37,9 @@ def conflicts(arguments: Mapping[str, Any]) -> Iterator[str]:
                 yield one_line(problem)
 
 
-def _bases(arguments: Mapping[str, Any]) -> list[str]:
-    """The folders beside which Ansible looks for variables."""
+def _places(arguments: Mapping[str, Any]) -> list[str]:
+    """Where Ansible looks for variables."""
     playbooks = arguments.get("args") or ()
     named = [*(arguments.get("inventory") or ()), *([playbooks] if isinstance(playbooks, str) else playbooks)]
     places = [os.path.abspath(place) for place in named if isinstance(place, str) and os.path.exists(place)]
-    bases = [place if os.path.isdir(place) else os.path.dirname(place) for place in places]
-    return [*bases, os.path.abspath(arguments.get("basedir") or os.curdir)]
-
-
-def _files_at(base: str) -> list[str]:
-    return [file for folder in ("group_vars", "host_vars") for file in below(os.path.join(base, folder))]
+    return [*places, os.path.abspath(arguments.get("basedir") or os.curdir)]

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
+from ansible.errors import AnsibleError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ServerError,
     ServerUnreachable,
@@ -18,10 +19,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import MOST_BYTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import other_files
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile, assembled
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, as_no_template
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load, stored
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import (
     Decrypt,
     Sealed,
@@ -30,6 +33,8 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_f
 
 # At most this many variables are named in a message.
 _NAMED = 3
+
+_MISNAMED = "it is not decrypted, because its name does not end with .transit.yml. Rename the file to NAME.transit.yml."
 
 
 @dataclass
@@ -108,6 +113,50 @@ class _Pending:
     digest: str
     path: str
     file: VarsFile
+
+
+class Misnamed:
+    """Encrypted vars files of hosts and groups whose names are others, so that their variables would be ciphertext.
+
+    Ansible's own plugin finds and reads them once in a run.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], list[tuple[str, Decrypted]]] = {}
+
+    def of(self, loader: Any, folder: str, name: str) -> list[tuple[str, Decrypted]]:
+        """Those of a host or a group, with what is wrong.
+
+        Args:
+            loader: Ansible's, which keeps what it has read.
+            folder: `group_vars` or `host_vars`.
+        """
+        if (folder, name) not in self._known:
+            is_place = not (os.sep in name or name.startswith(".")) and os.path.isdir(folder)
+            paths = other_files(folder, name) if is_place else []
+            self._known[folder, name] = [found for path in paths if (found := self._read(loader, path)) is not None]
+        return self._known[folder, name]
+
+    @staticmethod
+    def _read(loader: Any, path: str) -> tuple[str, Decrypted] | None:
+        try:
+            # Ansible's own plugin keeps more, and marks templates.
+            content = loader.load_from_file(path, cache="vaulted", unsafe=True)
+            file = stored(content, path) if isinstance(content, Mapping) and METADATA in content else None
+        except (AnsibleError, TransitError):
+            return None
+        if file is None or not file.entries:
+            return None
+        tops = {_top(name) for name in file.entries}
+        beside = {
+            name: as_no_template(value) for name, value in {**file.open, **file.plain}.items() if _top(name) in tops
+        }
+        ciphertexts = {entry.name: entry.ciphertext for entry in file.entries.values()}
+        return path, Decrypted(ciphertexts=ciphertexts, open=beside, problems={"": f"{path}: {_MISNAMED}"}, file=file)
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
 
 
 class DecryptedFiles:

@@ -13,10 +13,17 @@ from typing import Any, Callable, Mapping, Sequence, TypeVar
 from ansible.errors import AnsibleError
 from ansible.module_utils.basic import missing_required_lib
 from ansible.utils.display import Display
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import LibraryMissing, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
+    LibraryMissing,
+    TransitError,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.operations import Operations
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import (
     Decrypt,
     Sealed,
@@ -67,6 +74,24 @@ def decrypting(options: Mapping[str, Any], *, keep: bool = True) -> Decrypt:
     return decrypt
 
 
+def decrypting_items(options: Mapping[str, Any]) -> Callable[[str, str, Sequence[Item]], Sequence[bytes | str]]:
+    """The same for items of a key, given the engine and the key. Reasons are those of single values."""
+
+    def decrypt(backend: str, key: str, items: Sequence[Item]) -> Sequence[bytes | str]:
+        settings = settings_from(options, os.environ)
+        wanted = [Sealed(backend, key, item) for item in items]
+        return run_sessions().answers(settings, display.warning, opened_each, wanted)
+
+    return decrypt
+
+
+def opened_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:
+    """What items of one key decrypt to, in one request."""
+    backend, key, _item = wanted[0]
+    answers = Operations(client, backend).many("decrypt", key, [one.item for one in wanted], {})
+    return [answer.problem or answer.value for answer in answers]
+
+
 def plainly(work: Callable[[], Result]) -> Result:
     """The result of ``work``.
 
@@ -106,3 +131,12 @@ def errors_given() -> str:
         return "strict"
     found = frame.f_locals.get("errors")
     return found if found in ("ignore", "warn") else "strict"
+
+
+def asked(options: Mapping[str, Any]) -> str:
+    """Which server is asked, as a sentence; nothing where the settings name none."""
+    try:
+        connection = settings_from(options, os.environ).connection
+    except InvalidOption:
+        return ""
+    return messages.asked(connection.addresses, connection.namespace)

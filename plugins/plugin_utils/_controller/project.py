@@ -20,6 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import is_temporary
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import VARS_FILE_SUFFIXES
 
 NotSearched = vars_places.NotSearched
 above = vars_places.above
@@ -90,6 +91,15 @@ def _marks(folders: Iterable[str]) -> dict[str, _Mark]:
 
 def _is_settled(mark: _Mark) -> bool:
     return time.time_ns() - mark[0] > _SETTLED_NS
+
+
+def files_of_all(base: str) -> Iterable[tuple[tuple[str, str], str]]:
+    """The encrypted vars files of hosts and groups, each with the folder and the name of whose it is."""
+    for folder in _OF_VARIABLES:
+        for file in vars_places.below(os.path.join(base, folder)):
+            first = os.path.relpath(file, os.path.join(base, folder)).split(os.sep)[0]
+            suffix = next((end for end in VARS_FILE_SUFFIXES if first.endswith(end)), "")
+            yield (folder, first[: len(first) - len(suffix)]), file
 
 
 def beside(sources: Iterable[str], problem: vars_places.Problem) -> list[str]:

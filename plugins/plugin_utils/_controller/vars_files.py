@@ -85,7 +85,7 @@ def loaded(content: Mapping[Any, Any], source: str, connect: Connect) -> VarsFil
     Raises:
         TransitError: it is not that of an encrypted vars file, or its values and its ``_transit`` are of two.
     """
-    file = resolved(interpret(_as_data(content), source), connect)
+    file = resolved(stored(content, source), connect)
     # Of variables without a common name, the file that Ansible loads last sets _transit for all files. The types of
     # nested data are there.
     strange = [entry.name for entry in file.entries.values() if not entry.fingerprint]
@@ -96,6 +96,15 @@ def loaded(content: Mapping[Any, Any], source: str, connect: Connect) -> VarsFil
             "each under a name of its own: include_vars with 'file' and 'name'."
         )
     return file
+
+
+def stored(content: Mapping[Any, Any], source: str) -> VarsFile:
+    """What content that Ansible has loaded holds itself, without a document that it points to.
+
+    Raises:
+        InvalidOption: it is not that of an encrypted vars file.
+    """
+    return interpret(_as_data(content), source)
 
 
 def _as_data(value: Any) -> Any:

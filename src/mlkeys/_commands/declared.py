@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,12 +19,18 @@ from mlkeys._lint.declared import (
     declared_in_ini,
     declared_in_yaml,
     declares,
+    is_of_role,
     is_yaml,
+    loaded_by_commands,
+    loaded_in_yaml,
+    loads,
+    places_of,
     resolved,
     texts_in_yaml,
 )
-from mlkeys._lint.findings import MISSING_FILE, UNRESOLVED, Finding, finding, is_allowed
+from mlkeys._lint.findings import LOADED, MISSING_FILE, UNRESOLVED, Finding, finding, is_allowed
 from mlkeys._shared._yaml.limits import yaml_problem
+from mlkeys._shared.vars_files import is_vars_file_name
 from mlkeys._system import replacing
 from mlkeys._system.worktree import Listed, Looked, Worktree
 
@@ -52,6 +58,31 @@ def followed(tree: Worktree, files: Iterable[Looked]) -> Followed:
                 if not tree.excludes(one.text):
                     _follow(resolved(one, texts.known if "{{" in one.text else {}, tree.folders), file, tree, found)
     return found
+
+
+def loaded(files: Iterable[Looked], encrypted: Iterable[str]) -> Iterator[Finding]:
+    """Where Ansible loads encrypted vars files as they are, for a project in which nothing decrypts them.
+
+    Args:
+        encrypted: the paths of the encrypted vars files that were checked.
+    """
+    known = {os.path.normpath(path) for path in encrypted}
+    for file in files:
+        if is_of_role(file.path) and os.path.normpath(file.path) in known:
+            yield from _as_it_is(file, 1, "Ansible reads this file")
+        if not loads(file.text, file.path):
+            continue
+        found = [*(loaded_in_yaml(_nodes(file.text)) if is_yaml(file.path) else ())]
+        found += loaded_by_commands(file.text, file.path)
+        for line, name in found:
+            if is_vars_file_name(name) or not known.isdisjoint(places_of(name, file.path)):
+                yield from _as_it_is(file, line, f"Ansible loads '{name}'")
+
+
+def _as_it_is(file: Looked, line: int, what: str) -> Iterator[Finding]:
+    if not is_allowed(file.text.split("\n"), line):
+        message = f"{what} as it is: its variables are ciphertext, and nothing in the project decrypts them"
+        yield finding(LOADED, file.path, message, (line, 1))
 
 
 def _follow(one: Declared, file: Looked, tree: Worktree, found: Followed) -> None:

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 import click
 
-from mlkeys._commands.declared import followed
+from mlkeys._commands.declared import followed, loaded
 from mlkeys._commands.errors import refusal, show_json
 from mlkeys._commands.scanning import Scanned, scanned, scanned_history, scanned_text
 from mlkeys._commands.vars_file.documents import Document
@@ -218,7 +218,7 @@ class _Checked:
         self.with_ciphertexts: list[Looked] = []
         self.documents: list[Document] = []
         self.managed: list[str] = []
-        self.decrypts = False
+        self.uses = enabled.Uses()
 
     def add(self, one: Scanned) -> None:
         if one.skipped is not None:
@@ -227,7 +227,7 @@ class _Checked:
             return
         self.files += 1
         self.found += one.findings
-        self.decrypts |= one.decrypts
+        self.uses |= one.uses
         if one.file is not None:
             self.with_ciphertexts.append(one.file)
 
@@ -262,9 +262,20 @@ class _Checked:
         found = configurations(self.managed)
         for one in found.unread:
             self.add(Scanned(skipped=one))
-        whole = [] if self.decrypts else [path.resolve() for path in paths or (Path(),)]
-        unused = {path for path in found.texts if Path(path).resolve().parent in whole}
+        whole = [path.resolve() for path in paths or (Path(),)]
+        has_configuration = self.uses.get_ciphertext(configured=True)
+        unused = {path for path in found.texts if has_configuration and Path(path).resolve().parent in whole}
         self.found += enabled.findings(found.texts, found.files, unused)
+        if has_configuration:
+            self.found += loaded(_in_one(whole, self.with_ciphertexts), self.managed)
+        if self.uses.get_ciphertext():
+            without = [file for file in self.with_ciphertexts if file.path in found.without]
+            self.found += enabled.findings_without((file.path, file.text) for file in _in_one(whole, without))
+
+
+def _in_one(folders: Sequence[Path], files: Iterable[Looked]) -> list[Looked]:
+    """The files in the one folder that was checked. Several may be parts of a project."""
+    return [file for file in files if len(folders) == 1 and folders[0] in Path(file.path).resolve().parents]
 
 
 def _patterns(files: Sequence[Path]) -> Patterns:

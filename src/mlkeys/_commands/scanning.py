@@ -7,13 +7,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
 
 from mlkeys._errors import MlkeysError
-from mlkeys._lint.declared import declares
-from mlkeys._lint.enabled import decrypts_otherwise
+from mlkeys._lint.declared import declares, loads
+from mlkeys._lint.enabled import Uses, uses_in
 from mlkeys._lint.findings import Finding, in_order
 from mlkeys._lint.modes import mode_findings
 from mlkeys._lint.secrets import Found, TooSlow, found_in
@@ -34,16 +34,16 @@ _COMMIT = 12
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What was found in a file, and the file itself if it has ciphertexts, or declares files that have some.
+    """What was found in a file, and the file itself if it has ciphertexts, or declares or loads files that have some.
 
     Attributes:
-        decrypts: whether it names what decrypts encrypted vars files without the vars plugin.
+        uses: what it does with encrypted vars files.
     """
 
     findings: tuple[Finding, ...] = ()
     file: Looked | None = None
     skipped: Skipped | None = None
-    decrypts: bool = False
+    uses: Uses = field(default_factory=Uses)
 
 
 def scanned(tree: Worktree, patterns: Patterns) -> Iterator[Scanned]:
@@ -72,8 +72,8 @@ def scanned_text(file: Looked | Skipped, patterns: Patterns) -> Scanned:
     modes = mode_findings(
         file.path, file.mode, checked_out_as=file.checked_out_as, encrypted=encrypted, secrets=bool(secrets)
     )
-    kept = file if encrypted or "vault:v" in file.text or declares(file.text) else None
-    return Scanned((*secrets, *modes), kept, decrypts=decrypts_otherwise(file.text))
+    kept = file if encrypted or "vault:v" in file.text or declares(file.text) or loads(file.text, file.path) else None
+    return Scanned((*secrets, *modes), kept, uses=uses_in(file.path, file.text))
 
 
 def scanned_history(tree: Worktree, patterns: Patterns) -> Iterator[Scanned]:

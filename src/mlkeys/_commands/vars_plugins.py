@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.enabled import setting_in
+from mlkeys._shared.vars_plugins import is_enabled, names_in
 from mlkeys._system import replacing
 from mlkeys._system.worktree import Skipped
 
@@ -26,10 +29,12 @@ class Configurations:
     Attributes:
         texts: their texts.
         files: the files for which each of them is the nearest.
+        without: the files for which there is none, and no other one that Ansible reads here enables the vars plugin.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
     files: dict[str, list[str]] = field(default_factory=dict)
+    without: list[str] = field(default_factory=list)
     unread: list[Skipped] = field(default_factory=list)
 
 
@@ -42,6 +47,10 @@ def configurations(files: Iterable[str]) -> Configurations:
         path = next((place for place in _places(file) if place.is_file()), None)
         if path is not None:
             found.files.setdefault(str(path), []).append(str(file))
+        else:
+            found.without.append(str(file))
+    if found.without and is_enabled(_enabled_on_this_machine()):
+        found.without.clear()
     for path in map(Path, found.files):
         try:
             text = replacing.read(path) or ""
@@ -52,6 +61,19 @@ def configurations(files: Iterable[str]) -> Configurations:
         except ValueError as problem:
             found.unread.append(Skipped(str(path), str(problem)))
     return found
+
+
+def _enabled_on_this_machine() -> list[str]:
+    """The plugins that Ansible's setting lists in the environment, or in a configuration outside of any project."""
+    if names := os.environ.get("ANSIBLE_VARS_ENABLED", ""):
+        return names_in(names)
+    own = os.environ.get("ANSIBLE_CONFIG", "")
+    for name in (own, "~/.ansible.cfg", f"/etc/ansible/{CONFIGURATION}"):
+        # Some accounts have no home folder.
+        with suppress(MlkeysError, RuntimeError, ValueError):
+            if name and (text := replacing.read(Path(name).expanduser())) is not None:
+                return list(setting_in(text).enabled)
+    return []
 
 
 def _places(file: Path) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import STORED
 from mlkeys._import.names import of_variable
-from mlkeys._import.values import NOTHING, OTHER_NUMBER, TEXT, Index, Value, named_apart
+from mlkeys._import.values import NOTHING, OTHER_NUMBER, TEXT, Index, Value, named_apart, with_text_keys
 from mlkeys._import.yaml_source import yaml_values
 from mlkeys._providers.literals import secret_form
 
@@ -56,7 +56,8 @@ def compose_values(text: str, path: str) -> list[Value]:
         MlkeysError: it is not such a file.
     """
     lines = text.split("\n")
-    written = [_as_number(one, lines) for one in yaml_values(text, path, lambda *_: None, encrypted=True)]
+    read = yaml_values(text, path, lambda *_: None, encrypted=True)
+    written = [_as_number(with_text_keys(one), lines) for one in read]
     commands = _with_passwords(written)
     found = [
         (_owner(value), one)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isinf
 
-from mlkeys._import.values import NOTHING, NUMBER, OTHER_DATE, OTHER_NUMBER, TRUTH, Index, Value
+from mlkeys._import.values import NOTHING, NUMBER, OTHER_DATE, OTHER_NUMBER, TRUTH, Index, OtherKey, Value, on_one_line
 
 
 def typed(value: Value) -> object:
@@ -32,6 +32,14 @@ def type_problem(value: Value) -> str:
     if value.kind in _TYPED and _read(value) is None:
         return "a number that cannot be read, or is too large"
     return ""
+
+
+def other_key(value: Value) -> tuple[str, str]:
+    """The path to the first key of a value that is not text, and what it is instead; both empty if all keys are."""
+    for count, part in enumerate(value.path, 1):
+        if isinstance(part, OtherKey):
+            return on_one_line(".".join(value.path[:count])), part.kind
+    return "", ""
 
 
 _TYPED = (NUMBER, OTHER_NUMBER, TRUTH)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import STORED
-from mlkeys._import.values import NOTHING, TEXT, Index, Value, named_apart
+from mlkeys._import.values import NOTHING, TEXT, Index, Value, named_apart, with_text_keys
 from mlkeys._import.yaml_source import TEMPLATE, yaml_documents
 
 REFERENCE = re.compile(f"{TEMPLATE.pattern}|{STORED}")
@@ -29,7 +29,8 @@ def kubernetes_values(text: str, path: str) -> list[Value]:
     Raises:
         MlkeysError: it is not YAML or JSON, or contains no Secret.
     """
-    documents = yaml_documents(text, path, lambda *_: None, encrypted=True)
+    read = yaml_documents(text, path, lambda *_: None, encrypted=True)
+    documents = [list(map(with_text_keys, document)) for document in read]
     objects = [one for document in documents for one in _objects(document)]
     secrets = [one for one in objects if _text(one, "kind") == "Secret"]
     if not secrets:

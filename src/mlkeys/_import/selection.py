@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlkeys._import.data import Nesting, parts_of, type_problem, typed
+from mlkeys._import.data import Nesting, other_key, parts_of, type_problem, typed
 from mlkeys._import.values import NOTHING, OTHER_NUMBER, SCALARS, TEXT, Source, Value, on_one_line, refuse
 from mlkeys._shared._yaml.words import is_reserved
 from mlkeys._shared.kept_sealed import holds_ciphertext
@@ -179,11 +179,14 @@ _ONLY_LINE = re.compile(r"line_([0-9]+) \(line \1\)")
 
 # What is fewer has a line of its own: where there is one option for all, and where each needs its own.
 _FEW, _SOME = 3, 8
-_NESTED, _SCALAR, _OTHER, _NOTHING, _EMPTY, _REFERS = "nested", "scalar", "other", "nothing", "empty", "refers"
+_NESTED, _KEYS, _SCALAR, _OTHER = "nested", "keys", "scalar", "other"
+_NOTHING, _EMPTY, _REFERS = "nothing", "empty", "refers"
 _SKIP_EACH = "or --skip NAME for each"
 _FOR_MANY = {
     _NESTED: "contain nested values: use --nested to import them as they are, --flatten to import them as "
     f"parent_child, {_SKIP_EACH}",
+    _KEYS: "end with keys that YAML reads as something else, and keys are stored as text: use --as-text to make them "
+    f"text, {_SKIP_EACH}",
     _SCALAR: f"are numbers, dates, true or false: use --as-text to import them as they are written, {_SKIP_EACH}",
     _OTHER: "are numbers that YAML reads in another form: use --as-text to import them as they are written, "
     f"{_SKIP_EACH}",
@@ -203,6 +206,10 @@ def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str, st
         flat = f"--flatten to import them as {_joined(value.path)} and so on"
         advice = f"use --nested to import them as they are, {flat}, or --skip {outer}"
         return outer, _NESTED, f"{outer} contains nested values: {advice}"
+    key, what = other_key(value) if wishes.nested and value.name not in wishes.renamed else ("", "")
+    if key and not wishes.as_text:
+        advice = f"use --as-text to make them text, or --skip {_quoted(key)}"
+        return key, _KEYS, f"{key} ends with a key that YAML reads as {what}, and keys are stored as text: {advice}"
     unread = type_problem(value) if wishes.nested else ""
     if wishes.nested and value.kind in (*SCALARS, NOTHING) and (wishes.as_text or not unread):
         return "", "", ""

@@ -111,6 +111,22 @@ class Index(str):
     __slots__ = ()
 
 
+class OtherKey(str):
+    """A key that readers of the source read as another kind of value than text, as a part of a path.
+
+    Attributes:
+        kind: one of the constants above, or a description.
+    """
+
+    __slots__ = ("kind",)
+    kind: str
+
+    def __new__(cls, text: str, kind: str) -> Self:
+        made = super().__new__(cls, text)
+        made.kind = kind
+        return made
+
+
 class Members(list[tuple[str, Any]]):
     """The members of a JSON object, duplicates included."""
 
@@ -179,6 +195,11 @@ def without_default_section(values: Sequence[Value]) -> list[Value]:
         # An empty one is not part of the file.
         if value.path != ("DEFAULT",)
     ]
+
+
+def with_text_keys(value: Value) -> Value:
+    """A value of a source whose users read every key as text."""
+    return replace(value, path=tuple(str(part) if isinstance(part, OtherKey) else part for part in value.path))
 
 
 def without_nul(values: Iterable[Value]) -> tuple[Value, ...]:

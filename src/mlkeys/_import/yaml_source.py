@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import commented_yaml
-from mlkeys._import.values import DATE, NOTHING, NUMBER, OTHER_DATE, OTHER_NUMBER, SEALED, TEXT, TRUTH, Index, Value
+from mlkeys._import.values import (
+    DATE,
+    NOTHING,
+    NUMBER,
+    OTHER_DATE,
+    OTHER_NUMBER,
+    SEALED,
+    TEXT,
+    TRUTH,
+    Index,
+    OtherKey,
+    Value,
+)
 from mlkeys._shared._yaml.limits import yaml_problem
 
 if TYPE_CHECKING:
@@ -117,15 +129,26 @@ def _members(node: MappingNode) -> list[tuple[str, Node]]:
     """Names and values: merged ones (`<<`) first, and duplicates as often as they occur."""
     from yaml.constructor import SafeConstructor
 
-    own = [(_name(key), inner) for key, inner in node.value if key.tag != _MERGE]
-    names = {name for name, _ in own}
+    own = [(_name(key), key.tag, inner) for key, inner in node.value if key.tag != _MERGE]
+    # 80 and '80' are two keys.
+    known = {(name, tag) for name, tag, _ in own}
     SafeConstructor().flatten_mapping(node)
-    merged = {_name(key): inner for key, inner in node.value[: len(node.value) - len(own)]}
-    return [*((name, inner) for name, inner in merged.items() if name not in names), *own]
+    merged = {(_name(key), key.tag): inner for key, inner in node.value[: len(node.value) - len(own)]}
+    return [
+        *((name, inner) for (name, tag), inner in merged.items() if (name, tag) not in known),
+        *((name, inner) for name, _, inner in own),
+    ]
 
 
 def _name(key: Node) -> str:
-    return key.value if isinstance(key.value, str) else "?"
+    if not isinstance(key.value, str):
+        return OtherKey("?", "a mapping or a list")
+    kind = _kind(key)
+    return key.value if kind == TEXT else OtherKey(key.value, kind)
+
+
+def _kind(node: Node) -> str:
+    return _KINDS.get(node.tag.removeprefix("tag:yaml.org,2002:"), f"something tagged {node.tag}")
 
 
 def _scalar(node: ScalarNode, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool) -> Value:
@@ -135,7 +158,7 @@ def _scalar(node: ScalarNode, path: tuple[str, ...], decrypt: Decrypt, encrypted
         return Value(path, text or "", TEXT if text is not None else SEALED, line)
     if node.tag == "!unsafe":
         return Value(path, node.value, TEXT, line, encrypted)
-    kind = _KINDS.get(node.tag.removeprefix("tag:yaml.org,2002:"), f"something tagged {node.tag}")
+    kind = _kind(node)
     if kind in _OTHERS and _is_shown_otherwise(node):
         kind = _OTHERS[kind]
     return Value(path, "" if kind == NOTHING else node.value, kind, line, encrypted)

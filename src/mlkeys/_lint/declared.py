@@ -20,6 +20,13 @@ _PATHS = ("vault_transit_host_vars_files", "vault_transit_rotate_vars_files", "v
 _NAMES = (_FILES, *_PATHS)
 _IN_ALL = "_vars_files"
 
+# What Ansible loads as it is.
+_LOADING = ("vars_files", "include_vars", "ansible.builtin.include_vars", "ansible.legacy.include_vars")
+_OF_ROLE = re.compile(r"(?:\A|/)roles/[^/]+/(?:vars|defaults)/main(?:/.+|\.(?:ya?ml|json))")
+_EXTRA = re.compile(r"(?:\s-e|--extra-vars)[ =]?['\"]?@([^\s'\"]+)")
+_PROSE = (".md", ".rst", ".txt")
+_KEY = re.compile(r"\bfile=(\S+)")
+
 _YAML = (".yml", ".yaml", ".json")
 _INI = ("", ".ini", ".cfg")
 _SETTING = re.compile(rf"(?:^|\s)({'|'.join(_NAMES)})\s*=\s*(.+)")
@@ -96,6 +103,42 @@ def declared_in_yaml(roots: Iterable[Any], path: str) -> Iterator[Declared]:
     for name, line, value in _settings(roots):
         if name in _NAMES:
             yield from _of_value(name, value, Declared(path, line))
+
+
+def loads(text: str, path: str) -> bool:
+    """Whether a file may load encrypted vars files as they are."""
+    return ".transit." in text or (is_yaml(path) and ("vars_files" in text or "include_vars" in text))
+
+
+def loaded_in_yaml(roots: Iterable[Any]) -> Iterator[tuple[int, str]]:
+    """The paths that `vars_files` and `include_vars` name as texts, each with a line, by the nodes of documents."""
+    for name, line, value in _settings(roots):
+        if name in _LOADING:
+            for one in value if isinstance(value, list) else [value]:
+                path = one.get("file") if isinstance(one, dict) else one
+                if isinstance(path, str) and not _is_templated(path):
+                    found = _KEY.search(path)
+                    yield line, found[1] if found else path
+
+
+def loaded_by_commands(text: str, path: str) -> Iterator[tuple[int, str]]:
+    """The files of `-e @FILE` in a text that is not prose, each with its line."""
+    if path.endswith(_PROSE):
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.lstrip().startswith("#"):
+            yield from ((number, found[1]) for found in _EXTRA.finditer(line))
+
+
+def is_of_role(path: str) -> bool:
+    """Whether Ansible reads the variables of a role from a file."""
+    return _OF_ROLE.search(path) is not None
+
+
+def places_of(name: str, loader: str) -> list[str]:
+    """The paths at which Ansible looks for a file that another one loads."""
+    folder = posixpath.dirname(loader)
+    return [posixpath.normpath(posixpath.join(folder, beside, name)) for beside in ("", "vars", "../vars")]
 
 
 def texts_in_yaml(roots: Iterable[Any]) -> Iterator[tuple[str, str]]:

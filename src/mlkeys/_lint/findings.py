@@ -127,6 +127,13 @@ VARS_PLUGIN_OFF = Rule(
     "An ansible.cfg that does not enable the vars plugin, so that variables of encrypted vars files are ciphertext.",
     "Nothing to do if hosts, a lookup or a filter decrypt. Otherwise enable the plugin (mlkeys init --ansible).",
 )
+LOADED = Rule(
+    "MLK211",
+    "loaded-ciphertext",
+    WARNING,
+    "An encrypted vars file that Ansible loads as it is, in a project in which nothing decrypts its variables.",
+    "Load it with the module mlkeys.transit.load_vars.",
+)
 UNKNOWN_KEY = Rule(
     "MLK301",
     "unknown-key",
@@ -185,6 +192,7 @@ RULES = (
     UNRESOLVED,
     VARS_PLUGIN,
     VARS_PLUGIN_OFF,
+    LOADED,
     UNKNOWN_KEY,
     BELOW_FLOOR,
     BEHIND,

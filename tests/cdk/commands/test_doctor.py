@@ -623,6 +623,16 @@ def test_a_merge_conflict_is_explained(tmp_path: Path) -> None:
     )
 
 
+def test_a_merge_conflict_beside_a_playbook_is_found(tmp_path: Path, doctor: Doctor, bao: Bao) -> None:
+    for name in ("keys.transit.yml", "roles/r/vars/keys.transit.yml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"<<<<<<< HEAD\n{VARS_FILE}=======\n{VARS_FILE}>>>>>>> new-key\n")
+    found = doctor(status=1, BAO_ADDR=bao.addr, BAO_TOKEN=bao.token)
+    said = shown(found, "merge conflict", "wrong")
+    assert "keys.transit.yml:1 (HEAD)" in said
+    assert "roles/r/vars/keys.transit.yml:1 (HEAD)" in said
+
+
 def test_a_file_that_is_to_come_is_merged_too(tmp_path: Path, doctor: Doctor, bao: Bao) -> None:
     git(tmp_path, "init", "--quiet")
     (tmp_path / ".gitattributes").write_text("*.transit.* merge=mlkeys\n")

@@ -81,6 +81,75 @@ def test_a_project_that_would_use_ciphertext_is_found(other: str, found: str) ->
     lint(status=0 if found == "MLK210" else 1)
 
 
+PLAY = "- hosts: all\n  tasks: [{ansible.builtin.debug: {msg: '{{ a }}'}}]\n"
+
+
+@pytest.mark.parametrize("name", ["keys.transit.yml", "keys.yml"])
+def test_a_project_without_a_configuration_is_held_against_its_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As `mlkeys doctor` does."""
+    path = f"inventories/prod/group_vars/all/{name}"
+    written(path, VARS)
+    written("roles/a/tasks/main.yml", "- ansible.builtin.debug: {msg: '{{ a }}'}\n")
+    assert listed() == [], "nothing runs"
+    written("playbooks/site.yml", PLAY)
+    assert listed() == listed(".") == [f"MLK209 {path}:1"]
+    assert "no ansible.cfg lists" in lint(status=1).stdout
+    assert listed("inventories/prod/group_vars", "playbooks") == [], "of a part it is not known"
+    # What this machine adds counts, as for Ansible.
+    written("elsewhere.cfg", RIGHT)
+    monkeypatch.setenv("ANSIBLE_CONFIG", "elsewhere.cfg")
+    assert listed() == []
+    monkeypatch.setenv("ANSIBLE_VARS_ENABLED", "host_group_vars")
+    assert listed() == [f"MLK209 {path}:1"]
+    monkeypatch.setenv("ANSIBLE_VARS_ENABLED", f"host_group_vars,{PLUGIN}")
+    assert listed() == []
+    monkeypatch.delenv("ANSIBLE_VARS_ENABLED")
+    monkeypatch.delenv("ANSIBLE_CONFIG")
+    written("run.sh", f"export ANSIBLE_VARS_ENABLED=host_group_vars,{PLUGIN}\n")
+    assert listed() == []
+    Path("run.sh").unlink()
+    written(path, f"# mlkeys: allow\n{VARS}")
+    assert listed() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "line"),
+    [
+        ("site.yml", "- hosts: all\n  vars_files: [v.transit.yml]\n", 2),
+        ("site.yml", "- hosts: all\n  vars_files:\n    - plain.yml\n    - keys/v.yml\n", 2),
+        ("site.yml", "- hosts: all\n  tasks:\n    - include_vars: v.transit.yml\n", 3),
+        ("tasks/a.yml", "- ansible.builtin.include_vars:\n    file: x/v.transit.json\n    name: v\n", 1),
+        ("roles/r/tasks/main.yml", "- include_vars: file=main.yml\n", 1),
+        ("Makefile", "deploy:\n\tansible-playbook -e @v.transit.yml site.yml\n", 2),
+        ("ci.yml", "script: ansible-playbook --extra-vars '@v.transit.yml' site.yml\n", 1),
+        # What these load is another file, or only Ansible knows it.
+        ("site.yml", "- hosts: all\n  vars_files: [plain.yml, '{{ x }}.transit.yml']\n", 0),
+        ("README.md", "Do not use ansible-playbook -e @v.transit.yml.\n", 0),
+        ("run.sh", "# ansible-playbook -e @v.transit.yml\n", 0),
+        ("site.yml", "- hosts: all\n  vars_files: [v.transit.yml] # mlkeys: allow\n", 0),
+    ],
+)
+def test_files_that_are_loaded_as_they_are(path: str, text: str, line: int) -> None:
+    """The vars plugin decrypts what Ansible reads for hosts and groups, and nothing else."""
+    written("ansible.cfg", RIGHT)
+    written("keys/v.yml", VARS)
+    written("roles/r/vars/main.yml", f"# mlkeys: allow\n{VARS}")
+    written("plain.yml", "a: b\n")
+    written(path, text)
+    assert listed() == ([f"MLK211 {path}:{line}"] if line else [])
+    written("other.yml", "- ansible.builtin.debug: {msg: '{{ v | mlkeys.transit.decrypt_vars }}'}\n")
+    assert listed() == []
+
+
+def test_variables_of_a_role_are_loaded_as_they_are() -> None:
+    written("ansible.cfg", RIGHT)
+    for path in ("roles/r/defaults/main/keys.yml", "roles/r/vars/main.yml", "roles/r/files/main.yml"):
+        written(path, VARS)
+    assert listed() == ["MLK211 roles/r/defaults/main/keys.yml:1", "MLK211 roles/r/vars/main.yml:1"]
+
+
 def test_a_configuration_outside_of_the_work_tree_does_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written("ansible.cfg", cfg(f"{PLUGIN},host_group_vars"))
     written("project/group_vars/all/keys.transit.yml", VARS)
@@ -144,8 +213,17 @@ def test_init_enables_it_in_a_project_that_exists(folder: Path) -> None:
     written("site.yml", "")
     for wrote in (["ansible.cfg", ".gitattributes"], []):
         done = CliRunner().invoke(main, ["init", "--ansible", "--json"])
-        assert (done.exit_code, json.loads(done.stdout)["files"]) == (0, wrote)
+        assert (done.exit_code, json.loads(done.stdout)) == (0, {"folder": ".", "files": wrote, "misnamed": []})
     assert Path("ansible.cfg").read_text() == RIGHT
     assert sorted(path.name for path in folder.iterdir()) == [".gitattributes", "ansible.cfg", "site.yml"]
     assert "*.transit.yml merge=mlkeys\n" in Path(".gitattributes").read_text()
     assert "already" in CliRunner().invoke(main, ["init", "--ansible"]).stdout
+
+
+def test_init_says_what_stays_ciphertext_for_its_name() -> None:
+    written("group_vars/all/keys.yml", VARS)
+    written("group_vars/all/keys.transit.yml", VARS)
+    done = CliRunner().invoke(main, ["init", "--ansible"])
+    assert (done.exit_code, Path("ansible.cfg").read_text()) == (1, RIGHT)
+    why = "not decrypted, because the name does not end with .transit.yml. Rename the file to NAME.transit.yml."
+    assert done.stderr == f"group_vars/all/keys.yml: {why}\n"

@@ -57,6 +57,7 @@ def test_secrets_move_and_references_stay(bao: Bao, login: str) -> None:
     written("config.yaml", litellm)
     written("compose.yaml", compose)
     written("roles/app/templates/app.j2", f"key = {ANTHROPIC}\r\n")
+    written("ansible.cfg", "[defaults]\nvars_plugins_enabled = host_group_vars,mlkeys.transit.vault_transit\n")
     done = lint(*new(login))
     assert decrypted(bao, TARGET) == {
         "openai_api_key": OPENAI,

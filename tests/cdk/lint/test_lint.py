@@ -489,6 +489,7 @@ def test_rules_are_listed_and_their_ids_are_their_own() -> None:
         "MLK208": "unresolved-vars-file",
         "MLK209": "vars-plugin",
         "MLK210": "vars-plugin-off",
+        "MLK211": "loaded-ciphertext",
         "MLK301": "unknown-key",
         "MLK302": "below-floor",
         "MLK303": "behind",

@@ -226,6 +226,11 @@ def test_a_flat_file_is_nested_from_its_upgrade_on(stored: Path, invoke: Invoke)
 
 def test_a_new_file_becomes_what_its_first_secret_needs(allow: Callable[..., None], invoke: Invoke, mount: str) -> None:
     allow("encrypt", "hmac", "verify")
+    file = Path("empty.transit.yml")
+    new = (str(file), "a", "--key", KEY, "--backend", mount)
+    assert 'pass the two characters "" with --type json' in invoke("set", *new, stdin="", status=1).output
+    invoke("set", *new, "--type", "json", stdin='""')
+    assert content(file)["_transit"]["format"] == 2
     for name, kind, number in (("flat", "text", 1), ("typed", "json", 2), ("a.b", "text", 2)):
         file = Path(f"{name}.transit.yml")
         invoke("set", str(file), name, "--type", kind, "--key", KEY, "--backend", mount, stdin="1")

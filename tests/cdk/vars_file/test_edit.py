@@ -100,7 +100,9 @@ def test_nested_data_are_edited_as_such(edit: Edit, bao: Bao, stored: Path) -> N
     same = FILE.read_bytes()
     edit("text = text.replace('t: 1', 't: 1.5')")
     assert FILE.read_bytes() != same
-    said = edit("text += 'providers: {b: 1}\\nopen-ai: x\\n'", status=1).output
+    said = edit("text += 'providers: {b: 1}\\nopen-ai: x\\nports: {8080: x, on: y}\\n'", status=1).output
+    assert "ports.8080 ends with a key that is not text (quote it)" in said
+    assert "ports.on ends with a key that is not text (quote it)" in said
     assert "'open-ai' is not a path" in said
     assert "providers.b" not in said
 

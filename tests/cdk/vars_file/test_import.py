@@ -16,6 +16,7 @@ from textwrap import indent
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import flattened
 from click.testing import CliRunner, Result
 
 from mlkeys._cli import main
@@ -514,6 +515,32 @@ def test_a_date_that_becomes_text_is_named(importing: Importing, password: list[
     Path("vault.yml").write_text(vaulted("app: {expires: 2024-01-02, shown: '2024-01-02', port: 80}\n"))
     stderr = importing("ansible-vault", "vault.yml", *password, "--nested").stderr
     assert "Stored as text: app.expires, which YAML reads as a date." in " ".join(stderr.split())
+
+
+def test_keys_that_are_not_text_need_a_decision(bao: Bao, importing: Importing, password: list[str]) -> None:
+    """Templates that use `ports[8080]` or `flags[true]` do not find them under a text. sops refuses such keys."""
+    text = "ports: {8080: one, '80': two}\nflags:\n  on: three\n  null: four\n  2026-01-02: {x: five, y: six}\n"
+    Path("vault.yml").write_text(vaulted(text))
+    source = ("ansible-vault", "vault.yml", *password, "--nested")
+    stderr = importing(*source, "--skip", "flags", status=1).stderr
+    reason = "ports.8080 ends with a key that YAML reads as a number, and keys are stored as text: use --as-text to "
+    assert f"{reason}make them text, or --skip ports.8080" in stderr
+    assert "ports.80 " not in stderr
+    stderr = importing(*source, status=1).stderr
+    listed = "ports.8080, flags.on, flags.null, flags.2026-01-02 (4 values) end with keys that YAML reads as something"
+    assert listed in stderr
+    assert not TARGET.exists()
+    importing(*source, "--as-text", "--rename", "flags.on=flag")
+    leaves = {name: value for name, value in content(TARGET).items() if name != "_transit"}
+    assert list(flattened(leaves)) == [
+        *("ports.%38080", "ports.%380", "flag", "flags.null", "flags.2026-01-02.x", "flags.2026-01-02.y"),
+    ]
+
+
+def test_a_key_that_is_merged_is_another_than_its_text(bao: Bao, importing: Importing, password: list[str]) -> None:
+    Path("vault.yml").write_text(vaulted("base: &base {80: one}\nmore:\n  <<: *base\n  '80': two\n"))
+    stderr = importing("ansible-vault", "vault.yml", *password, "--nested", "--as-text", status=1).stderr
+    assert "all of them would become more.%380" in stderr
 
 
 def test_anchors_and_merges_mean_what_they_mean_to_ansible(bao: Bao, importing: Importing, password: list[str]) -> None:

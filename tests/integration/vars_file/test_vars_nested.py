@@ -120,7 +120,9 @@ def test_what_is_not_given_stays_and_a_given_list_is_the_whole(nested_file: Vars
 def test_null_and_empty_text_are_values_where_that_is_said(nested_file: VarsFile) -> None:
     file = nested_file
     secrets = {"openai": {"api_key": "sk-first-secret", "proxy": None, "note": ""}}
-    assert "the value of 'openai.note' is empty" in file.refused(secrets, key=KEY, store_empty=["openai.proxy"])
+    said = file.refused(secrets, key=KEY, store_empty=["openai.proxy"])
+    assert "the value of 'openai.note' is empty" in said
+    assert said.endswith("If it is meant to be empty, name it in store_empty, or use 'mlkeys set --type json'.")
     assert "not among secrets: openai.x" in file.refused(secrets, key=KEY, store_empty=["openai", "openai.x"])
     done = file.converge(secrets, key=KEY, store_empty=["openai.proxy", "openai.note"])
     assert set(actions(done).values()) == {("added", "new")}

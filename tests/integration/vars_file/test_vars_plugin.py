@@ -126,7 +126,6 @@ def test_a_file_is_found(get_vars: GetVars, put: Callable[..., Path], path: str,
 @pytest.mark.parametrize(
     ("path", "entity"),
     [
-        ("group_vars/gateways/keys.yml", Group("gateways")),
         ("group_vars/gateways/.keys.transit.yml", Group("gateways")),
         ("group_vars/gateways/.git/keys.transit.yml", Group("gateways")),
         ("group_vars/gateways/keys.transit.yml~", Group("gateways")),
@@ -147,6 +146,53 @@ def test_other_files_are_not_found(
     ledger = Ledger(bao)
     assert get_vars(entity) == {}
     assert ledger.requests == []
+
+
+@pytest.mark.parametrize(
+    ("path", "entity"),
+    [
+        ("group_vars/gateways/keys.yml", Group("gateways")),
+        ("group_vars/gateways/deep/keys", Group("gateways")),
+        ("group_vars/gateways.json", Group("gateways")),
+        ("host_vars/gw1.yaml", Host("gw1")),
+    ],
+)
+def test_what_ansible_reads_under_another_name_is_undefined_and_says_why(
+    bao: Bao,
+    get_vars: GetVars,
+    put: Callable[..., Path],
+    path: str,
+    entity: Host | Group,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Otherwise its ciphertext would be written as a key."""
+    file = put(path, token=SECRET)
+    add(file, "plain", "{{ 1 + 1 }}")
+    ledger = Ledger(bao)
+    found = get_vars(entity)
+    assert list(found) == ["token"], "Ansible has the others"
+    problem = (
+        "it is not decrypted, because its name does not end with .transit.yml. Rename the file to NAME.transit.yml."
+    )
+    assert f"{file}: token: {problem}" in used(found, "{{ token }}")
+    get_vars(entity)
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.replace(" ", "").count(f"{file}:{problem}".replace(" ", "")) == 1
+    assert ledger.requests == []
+
+
+def test_of_nested_data_under_another_name_a_leaf_is_undefined(
+    bao: Bao, mount: str, get_vars: GetVars, tmp_path: Path
+) -> None:
+    ciphertext = encrypted(bao, mount, {"providers.openai.api_key": SECRET})["providers.openai.api_key"]
+    metadata = {"format": 2, "backend": mount, "key": "ml", "unencrypted": ["providers.openai.url"]}
+    content = {"providers": {"openai": {"api_key": ciphertext, "url": "u"}, "n": [1]}, "_transit": metadata}
+    path = tmp_path / "group_vars/gateways/keys.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(content))
+    found = get_vars(Group("gateways"))
+    assert (found["providers"]["openai"]["url"], found["providers"]["n"]) == ("u", [1])
+    assert "NAME.transit.yml" in used(found, "{{ providers.openai.api_key }}")
 
 
 def test_links_are_followed_but_not_in_circles(
@@ -715,21 +761,29 @@ def project(bao: Bao, mount: str, role: AppRole, tmp_path: Path, put: Callable[.
     return made
 
 
-def test_ten_hosts_need_one_login_and_one_request(bao: Bao, project: Project, role: AppRole) -> None:
+def test_ten_hosts_need_one_login_and_one_request(bao: Bao, mount: str, project: Project, role: AppRole) -> None:
+    term = encrypted(bao, mount, {"term": "of a term"})["term"]
     project.play(
+        f"""
+        - ansible.builtin.debug:
+            msg: "{{{{ lookup('mlkeys.transit.vault_transit', '{term}', **key) }}}}"
+          vars: {{key: {{backend: {mount}, key: ml, context: term}}}}
+        """
         """
         - ansible.builtin.debug: {msg: "{{ openai }} {{ hf }} {{ own | default('none') }}"}
         - ansible.builtin.debug: {msg: "{{ braces }}"}
         """
     )
+    # A term that is in no file has a request of its own, for all hosts.
     ledger = Ledger(bao)
     done = project.run(env=VARS_PLUGIN)
     assert sorted(messages(done.stdout)) == [
         *["a {{ b }} {% c %}"] * 10,
+        *["of a term"] * 10,
         *[f"{SECRET} hf_1 none"] * 9,
         f"{SECRET} hf_1 of one",
     ]
-    assert asked(ledger) == {"login": 1, "decrypt": 1, "revoke-self": 1}
+    assert asked(ledger) == {"login": 1, "decrypt": 2, "revoke-self": 1}
     assert live_tokens(bao, role) == 0
 
 
@@ -792,10 +846,12 @@ def test_a_merge_conflict_is_explained_although_another_plugin_reads_the_file_fi
 ) -> None:
     path = tmp_path / "group_vars/all/keys.transit.yml"
     text = path.read_text(encoding="utf-8")
-    path.write_text(f"<<<<<<< HEAD\n{text}\n=======\n{text}\n>>>>>>> topic\n", encoding="utf-8")
+    for file in (path, tmp_path / "loaded.transit.yml"):
+        file.write_text(f"<<<<<<< HEAD\n{text}\n=======\n{text}\n>>>>>>> topic\n", encoding="utf-8")
     project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
     shown = " ".join(project.run("--limit", "gateway1", env=VARS_PLUGIN, status=4).stderr.split())
-    assert shown.count("has an unresolved merge conflict") == 1
+    assert shown.count("has an unresolved merge conflict") == 2
+    assert re.search(r"loaded.transit.yml:1 \(HEAD\) and", shown), "what vars_files and include_vars read"
     assert re.search(r"yml:1 \(HEAD\) and the other side is at .*yml:3 \(topic\)", shown)
 
 

@@ -97,7 +97,7 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
         yield machine.collection()
     yield from machine.programs(oldest_terraform)
     files = variables.encrypted_files(Path())
-    yield from merges.conflicts(Path(), [*files.named, *files.misnamed])
+    yield from merges.conflicts(Path(), [*files.named, *files.misnamed, *variables.loaded_files(Path())])
     yield from merges.check(Path(), files.named)
     if broken is not None:
         yield broken

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlkeys._commands.doctor.check import Check
-from mlkeys._lint.enabled import decrypts_otherwise, has_play
+from mlkeys._lint.enabled import Uses, uses_in
 from mlkeys._lint.ignored_folders import IGNORED_FOLDERS
 from mlkeys._shared._files.reading import opened_to_read
 from mlkeys._shared.vars_files import METADATA, is_read_by_ansible
+from mlkeys._shared.vars_places import beside
 from mlkeys._shared.vars_plugins import PLUGIN, SETTING, is_enabled, problem
 from mlkeys._system.worktree import Looked, Worktree
 
+MISNAMED = "not decrypted, because the name does not end with .transit.yml"
+RENAME = "Rename the file to NAME.transit.yml."
 _NAME = "vars plugin"
 _ENDINGS = (".yml", ".yaml", ".json")
-_PLAYBOOKS = (".yml", ".yaml")
 _LONGEST = 1_000_000
 
 
@@ -49,6 +51,13 @@ def encrypted_files(folder: Path) -> Found:
     return found
 
 
+def loaded_files(folder: Path) -> list[str]:
+    """Encrypted vars files that a playbook in a folder may load: beside it, and those of roles and in `vars`."""
+    found = beside([str(folder)], lambda _problem: None)
+    paths = [Path(path).relative_to(folder.resolve()).as_posix() for path in found]
+    return [path for path in paths if not path.startswith(("group_vars/", "host_vars/"))]
+
+
 def _has_metadata(path: Path) -> bool:
     try:
         with opened_to_read(str(path)) as file:
@@ -66,13 +75,14 @@ def would_use_ciphertext(folder: Path, configuration: str) -> bool:
     Args:
         configuration: the file that Ansible reads, empty if it reads none.
     """
-    runs = Path(configuration).resolve().parent == folder.resolve() if configuration else False
+    is_configured = bool(configuration) and Path(configuration).resolve().parent == folder.resolve()
+    uses = Uses()
     for file in Worktree([folder], ignored=IGNORED_FOLDERS).files():
         if isinstance(file, Looked):
-            if decrypts_otherwise(file.text):
+            uses |= uses_in(file.path, file.text)
+            if uses.decrypts:
                 return False
-            runs = runs or (file.path.endswith(_PLAYBOOKS) and has_play(file.text))
-    return runs
+    return uses.get_ciphertext(configured=is_configured)
 
 
 def check(
@@ -97,8 +107,7 @@ def check(
             yield Check(_NAME, "remark", text, "If tasks need plaintext: mlkeys init --ansible")
     elif is_enabled(enabled):
         if found.misnamed:
-            text = f"{_shown(found.misnamed)}: not decrypted, because the name does not end with .transit.yml"
-            yield Check(_NAME, "wrong", text, "Rename the file to NAME.transit.yml.")
+            yield Check(_NAME, "wrong", f"{_shown(found.misnamed)}: {MISNAMED}", RENAME)
         if found.named:
             yield Check(_NAME, "ok", f"Ansible decrypts {_shown(found.named)}")
 

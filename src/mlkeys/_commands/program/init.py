@@ -4,16 +4,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from mlkeys._commands.doctor.variables import MISNAMED, RENAME, encrypted_files
 from mlkeys._commands.errors import cannot_write, failing_plainly, show_json
 from mlkeys._commands.merge_driver import ATTRIBUTES, DEFINE, MERGED
 from mlkeys._commands.project import json_option
 from mlkeys._commands.vars_plugins import CONFIGURATION
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.enabled import with_plugin
+from mlkeys._shared.printable import printable
 from mlkeys._system import replacing
 
 _TEMPLATES = Path(__file__).parents[2] / "_templates"
@@ -41,7 +45,8 @@ def command(folder: Path, template: str, *, ansible: bool, as_json: bool) -> Non
 
     With --ansible, FOLDER is an Ansible project that exists: its ansible.cfg gets the line that lets Ansible decrypt
     encrypted vars files (vars_plugins_enabled), and its .gitattributes the one that lets Git merge them entry by entry
-    ('mlkeys merge --help'). Nothing else changes. Missing files are created.
+    ('mlkeys merge --help'). Nothing else changes. Missing files are created. Exits with 1 if Ansible still does not
+    decrypt a file, because of its name.
 
     \b
     seed          an engine, a key, and one API key that is encrypted with it
@@ -87,15 +92,25 @@ def _enable(folder: Path, *, as_json: bool) -> None:
     if not any(line.split()[1:] == ["merge=mlkeys"] for line in (known or "").splitlines()):
         _write(attributes, known, _appended(known or "", MERGED))
         written.append(ATTRIBUTES)
+    misnamed = encrypted_files(folder).misnamed
     if as_json:
-        show_json({"folder": str(folder), "files": written})
-        return
+        show_json({"folder": str(folder), "files": written, "misnamed": misnamed})
+    else:
+        _say_enabled(folder, written, misnamed)
+    if misnamed:
+        sys.exit(1)
+
+
+def _say_enabled(folder: Path, written: Sequence[str], misnamed: Sequence[str]) -> None:
+    path = folder / CONFIGURATION
     if CONFIGURATION in written:
         click.echo(f"Wrote {path}. Ansible reads it in this folder only, or where ANSIBLE_CONFIG names it.")
     else:
         click.echo(f"{path} enables the vars plugin already.")
     if ATTRIBUTES in written:
-        click.echo(f"Wrote {attributes}. In each clone: {DEFINE}")
+        click.echo(f"Wrote {folder / ATTRIBUTES}. In each clone: {DEFINE}")
+    for name in misnamed:
+        click.echo(f"{printable(name)}: {MISNAMED}. {RENAME}", err=True)
 
 
 def _write(path: Path, before: str | None, text: str) -> bool:

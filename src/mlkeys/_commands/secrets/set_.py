@@ -48,7 +48,7 @@ class _Flags(TypedDict):
     "kind",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="json: the value is a number, true, false, null, {} or [], in a file for nested data. Default: text.",
+    help='json: the value is a number, true, false, null, "", {} or [], in a file for nested data. Default: text.',
 )
 @click.option("--allow-ciphertext", is_flag=True, help="Encrypt the value although it is a ciphertext.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
@@ -173,5 +173,5 @@ def _value(file: Path, name: str, variable: str | None) -> str:
             raise MlkeysError("Standard input is not UTF-8 text.") from None
         value = value.removesuffix("\r\n" if value.endswith("\r\n") else "\n")
     if not value:
-        raise MlkeysError(f"No value: {source}.")
+        raise MlkeysError(f'No value: {source}. To store an empty text, pass the two characters "" with --type json.')
     return value

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from mlkeys._errors import MlkeysError
-from mlkeys._import.data import parts_of, type_problem, typed
+from mlkeys._import.data import other_key, parts_of, type_problem, typed
 from mlkeys._import.values import NOTHING, OTHER_DATE, SCALARS, TEXT, Value
 from mlkeys._import.yaml_source import yaml_values
 from mlkeys._shared.printable import one_line
@@ -115,6 +115,8 @@ def parsed_leaves(text: str, name_problems: NameProblems) -> dict[str, object]:
             wrong = [f"{path} is already defined in line {found[path].line}"]
         if not wrong and value.kind not in (TEXT, NOTHING, *SCALARS):
             wrong = [f"{path} must be text (quote it)"]
+        if not wrong and (key := other_key(value)[0]):
+            wrong = [f"{key} ends with a key that is not text (quote it)"]
         # A date is text as the editor shows it.
         if not wrong and value.kind != OTHER_DATE and (unread := type_problem(value)):
             wrong = [f"{path} is {unread} (quote it)"]

@@ -154,7 +154,8 @@ class Target:
             checked_secrets,
         )
 
-        is_typed = any(not isinstance(value, str) for value in secrets.values())
+        # An empty text is nothing in a file of texts.
+        is_typed = any(not isinstance(value, str) or not value for value in secrets.values())
         # A new file becomes what its first secrets need.
         nests = any("." in name for name in secrets) or (is_typed and not self.file.entries)
         request = VarsRequest(
