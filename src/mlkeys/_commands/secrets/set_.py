@@ -27,7 +27,7 @@ from mlkeys._commands.vars_file.writes import (
 )
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
-from mlkeys._system.terminal import ask_unseen
+from mlkeys._system.terminal import ask_unseen, notice
 
 
 class _Flags(TypedDict):
@@ -94,7 +94,7 @@ def command(
     if flags["as_json"]:
         show_as_json(changes, file)
     elif changes[0].action == "kept":
-        click.echo(f"{file} already holds this value of {name}.", err=True)
+        notice(f"{file} already holds this value of {name}.")
     else:
         show([(change, "") for change in changes], str(file))
 
