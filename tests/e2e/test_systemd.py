@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import jinja2
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import rendered
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import systemd_word
@@ -35,7 +36,23 @@ ExecStartPre=/bin/sh /tmp/fetch
 TimeoutStartSec=1
 ExecStart=/bin/sleep 3600
 """
-FETCH = Path(__file__).parents[2] / "roles" / "vault_transit_host" / "templates" / "fetch.j2"
+TEMPLATES = Path(__file__).parents[2] / "roles" / "vault_transit_host" / "templates"
+FETCH = TEMPLATES / "fetch.j2"
+# Decrypts, and notes the environments that systemd has for its calls.
+DECRYPTS = """#!/bin/sh
+case $1 in
+    "" | once) printf 'KEY="its own"\\nPATH="/nowhere"\\n' > /run/mlkeys/hostile/environment ;;
+    clear) rm -f /run/mlkeys/hostile/environment ;;
+esac
+env > "/srv/seen/${1:-once}"
+"""
+# Leads root elsewhere, to a file that only root may read.
+HOSTILE = """
+/usr/bin/env > /srv/seen/program
+/bin/test -e /run/mlkeys/hostile/environment && echo left >> /srv/seen/program
+/bin/ln -sf /root/others.env /run/mlkeys/hostile/environment
+exec /bin/sleep 3600
+"""
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +74,33 @@ def test_the_time_of_a_start_is_for_the_program_and_not_for_what_decrypts(host: 
     shown = host.run("systemctl", "show", "--property=Result,ExecMainStatus", "slow.service").stdout.split()
     assert sorted(shown) == ["ExecMainStatus=15", "Result=timeout"]
     assert "decrypted" in host.run("journalctl", "--no-pager", "--unit=slow").stdout
+
+
+@pytest.mark.parametrize("mode", ["agent", "credential"])
+def test_a_service_does_not_make_root_read_files_of_others(host: Host, mode: str) -> None:
+    folder, runtime, unit = "/etc/mlkeys/hostile", "/run/mlkeys/hostile", "run/systemd/system/hostile.service"
+    described = {
+        "name": "hostile", "folder": folder, "runtime": runtime, "user": "nobody", "group": "nogroup",
+        "mode": mode, "agent": "x", "restart": "no", "environment_file": f"{runtime}/environment",
+        "words": " ".join(map(systemd_word, ["/bin/sh", "-c", HOSTILE])),
+    }  # fmt: skip
+    environment = jinja2.Environment(autoescape=False, trim_blocks=True)  # noqa: S701  it is a unit
+    environment.filters["union"] = lambda some, more: [*some, *more]
+    text = environment.from_string((TEMPLATES / "unit.j2").read_text(encoding="utf-8")).render(
+        vault_transit_host_service={**described, "after": [], "wants": [], "write_paths": ["/srv/seen"]}
+    )
+    (host.files / unit).write_text(text, encoding="utf-8")
+    host.run("sh", "-c", "umask 077; echo THEIRS=stolen > /root/others.env")
+    host.run("sh", "-c", f"rm -rf /srv/seen; mkdir -m 777 /srv/seen; mkdir -p -m 755 {folder}")
+    host.run("sh", "-c", 'printf %s "$1" > "$0"; chmod 755 "$0"', f"{folder}/fetch", DECRYPTS)
+    host.run("systemctl", "daemon-reload")
+    host.run("systemctl", "start", "hostile")
+    host.run("timeout", "10", "sh", "-c", f"until test -L {runtime}/environment; do sleep 0.05; done")
+    host.run("systemctl", "stop", "hostile")
+    program, asked = (host.run("cat", f"/srv/seen/{name}").stdout.splitlines() for name in ("program", "asked"))
+    assert "KEY=its own" in program
+    assert ("left" in program) is (mode == "credential")
+    assert not {line for line in asked if "stolen" in line or "its own" in line}
 
 
 def test_a_service_gets_its_environment_and_its_words_unchanged(host: Host) -> None:

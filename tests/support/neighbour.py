@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,18 @@ ANOTHER = 12345
 # Anyone who is another user from the start cannot read this checkout.
 AS_ANOTHER = f"os.setgroups([]); os.setgid({ANOTHER}); os.setuid({ANOTHER})"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
+
+
+def give_rights(path: Path, kind: str) -> None:
+    """Let that user read a file or folder (access), or all that is made in a folder later (default)."""
+    read, write, nobody = 4, 6, 0xFFFFFFFF
+    entries = [(0x01, write, nobody), (0x02, read, ANOTHER), (0x04, 0, nobody), (0x10, read, nobody), (0x20, 0, nobody)]
+    rights = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(path, f"system.posix_acl_{kind}", rights)
+    except OSError:
+        pytest.skip("this file system has no access control lists")
+
 
 RACE = f"""
 import os

@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.host import Host
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import MODES, described
 
@@ -174,3 +177,29 @@ _LONGEST = 50
 def test_task_names_are_short_imperatives(path: Path) -> None:
     names = re.findall(r"^\s*- name: (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     assert [name for name in names if not VERB.match(name) or len(name) > _LONGEST] == []
+
+
+@pytest.mark.parametrize(("tasks", "said"), [("not_up", "health"), ("supervisord", "supervisord")])
+def test_what_a_host_says_moves_no_cursor(tasks: str, said: str) -> None:
+    """A program of a service, and a server that its agent asks, choose these texts."""
+    folder = ROOT / "roles" / "vault_transit_host" / "tasks"
+    whole = yaml.safe_load((folder / "main.yml").read_text(encoding="utf-8"))[0]["vars"]
+    last = yaml.safe_load((folder / f"{tasks}.yml").read_text(encoding="utf-8"))[-1]
+    texts = {
+        **{name: whole[name] for name in ("vault_transit_host_unprintable",)},
+        **last.get("vars", {}),
+        "vault_transit_host_shows_log": "tail",
+        "inventory_hostname": "one",
+    }
+    variables = {name: marked(text, template=True) for name, text in texts.items()}
+    hostile = "up\x1b[31m \x9b31m \u202e\x07\nand\tdown é"
+    facts: dict[str, Any] = {
+        f"vault_transit_host_{said}": {"stdout": hostile, "stderr": "\x1b"},
+        "vault_transit_host_service": {"name": "gw"},
+        "vault_transit_host_keeps": False,
+    }
+    shown = Templar(DataLoader(), variables={**variables, **facts}).template(
+        marked(last["ansible.builtin.fail"]["msg"], template=True)
+    )
+    assert "up?[31m ?31m ??\nand" in shown
+    assert not re.search(r"[^\n\x20-\x7eé]", shown.replace("\t", ""))

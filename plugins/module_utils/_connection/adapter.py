@@ -246,7 +246,7 @@ def unanswered(connection: Connection, address: str, error: Any) -> Unanswered:
     """Why a request that was sent with requests has no response."""
     import requests
 
-    failed = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
+    failed = (*_lost(), requests.exceptions.Timeout)
     final = (requests.exceptions.SSLError, requests.exceptions.ProxyError)
     return Unanswered(
         _problem(connection, address, error),
@@ -276,6 +276,13 @@ def tls_problem(connection: Connection, error: Exception) -> str:
     )
 
 
+def _lost() -> tuple[type[Exception], ...]:
+    """What requests raises where there is no connection, and where one ends amid a response."""
+    import requests
+
+    return requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError
+
+
 def _problem(connection: Connection, address: str, error: Any) -> str:
     import requests
 
@@ -285,6 +292,6 @@ def _problem(connection: Connection, address: str, error: Any) -> str:
         return messages.proxy_problem(connection.proxies, address)
     if isinstance(error, requests.exceptions.Timeout):
         return messages.no_response(connection.timeout)
-    if isinstance(error, requests.exceptions.ConnectionError):
+    if isinstance(error, _lost()):
         return messages.connection_lost(str(error))
     return messages.invalid_url(type(error).__name__)

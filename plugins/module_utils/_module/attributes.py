@@ -19,7 +19,8 @@ from typing import Any, Callable, Mapping, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import Attributes, File, Folder
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.attributes import Attributes
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import File, Folder
 
 
 @dataclass(frozen=True)

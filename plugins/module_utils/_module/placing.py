@@ -22,6 +22,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes 
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import ending, succeed
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import open_file, put, write_error
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.attributes import (
+    belong_to_caller,
+    give,
+    label_of,
+)
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # To reach what is in it, which needs no right to read it.
@@ -107,7 +112,10 @@ def _one_directory(module: AnsibleModule, item: Item, changed: bool) -> Placed:
             attributes = attribute_change(module, found, given, changed=changed, new=_NEW_FOLDER)
             found.check_change(attributes)
             if not module.check_mode:
-                replacing.give(found.descriptor, attributes.wanted)
+                owner = os.geteuid() if attributes.asked.uid is None else attributes.asked.uid
+                if found.status is None and found.folder.opens_to_others(owner):
+                    belong_to_caller(found.descriptor)
+                give(found.descriptor, attributes.wanted)
     except OSError as error:
         raise write_error(path, error, changed=changed) from None
     if found.status is None:
@@ -171,7 +179,7 @@ class _Directory:
         self._above.close()
 
     def label(self) -> str | None:
-        return replacing.label_of(self.descriptor)
+        return label_of(self.descriptor)
 
 
 def _link(module: AnsibleModule, item: Item, changed: bool) -> Placed:

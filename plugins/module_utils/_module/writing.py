@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import ending, succeed
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders, locks, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.attributes import Attributes
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import File
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import lines_with_ciphertext, refusal
 
@@ -218,7 +219,7 @@ def _written(file: File, content: bytes | None, attributes: AttributeChange, *, 
         file.set(attributes.wanted)
 
 
-def _may_be_given(file: File, wanted: replacing.Attributes) -> bool:
+def _may_be_given(file: File, wanted: Attributes) -> bool:
     """Whether the file itself may get another owner: nobody else has renamed one of root to its name."""
     if file.status is None or (wanted.uid is None and wanted.gid is None):
         return True

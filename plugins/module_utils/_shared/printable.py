@@ -46,8 +46,18 @@ def all_printable(value: Any) -> Any:
     return [all_printable(inner) for inner in value] if isinstance(value, list) else value
 
 
+# What may be the name of a host, as people write it. A token has longer parts.
+_PLACE = re.compile(r"(?:[A-Za-z0-9_-]{0,19}[.:/\[\]])*[A-Za-z0-9_-]{0,19}")
+
+
 def without_login(url: str) -> str:
-    """The URL without a user and password that it may have: an error must not repeat them."""
+    """The URL without a user, a password and a query that it may have: an error must not repeat them.
+
+    Another text than a URL, which may be a secret in a wrong place, is left out.
+    """
     scheme, slashes, rest = url.partition("//")
-    place = rest if slashes else url
-    return f"{scheme if slashes else ''}{slashes}{re.split('@|%40', place)[-1]}"
+    # What is before an "@" may be a password with any character, and what is after it a part of a query.
+    place = re.split("[?#&]", re.split("@|%40", rest if slashes else url)[-1])[0]
+    if slashes:
+        return f"{scheme}//{place}"
+    return place if _PLACE.fullmatch(place) else "***"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
 import resource
 import signal
 import sys
@@ -100,6 +101,25 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  until the end
 
 
+# What people may give as an argument, which others on this machine can read, and logs of CI keep.
+_UNSEEN = {
+    "set": "A value comes from a prompt, standard input or --from-env.",
+    "login": "A token or a password comes from a prompt or standard input.",
+}
+_EXTRA = re.compile(r"Got unexpected extra argument(s?) \(.*\)", re.DOTALL)
+
+
+def _without_arguments(problem: click.UsageError) -> click.UsageError:
+    """The same error; one about arguments that a command does not have, without what they say."""
+    found = _EXTRA.fullmatch(problem.message)
+    if not found:
+        return problem
+    name = problem.ctx.command.name if problem.ctx else ""
+    shown = "They may be secret, and are not shown." if found[1] else "It may be secret, and is not shown."
+    said = filter(None, [f"Got unexpected extra argument{found[1]}. {shown}", _UNSEEN.get(name or "", "")])
+    return click.UsageError(" ".join(said), problem.ctx)
+
+
 class Commands(click.Group):
     """A group that imports a command when it is used."""
 
@@ -159,10 +179,11 @@ class Commands(click.Group):
             try:
                 return super().invoke(ctx)
             except click.UsageError as problem:
-                if ctx.meta.get(_AS_JSON):
-                    from mlkeys._commands.errors import refusal, show_json
+                refused = _without_arguments(problem)
+            if ctx.meta.get(_AS_JSON):
+                from mlkeys._commands.errors import refusal, show_json
 
-                    show_json(refusal(MlkeysError(problem.format_message())))
-                raise
+                show_json(refusal(MlkeysError(refused.format_message())))
+            raise refused
         # click would report it as an error and exit with 1.
         raise Exit(128 + signal.SIGINT)

@@ -28,6 +28,7 @@ from mlkeys._providers.key_patterns import Form, Patterns, built_in
 from mlkeys._shared.printable import printable
 from mlkeys._shared.vars_files import METADATA, is_vars_file_name
 from mlkeys._system import replacing
+from mlkeys._system.terminal import notice
 from mlkeys._system.worktree import Looked, Worktree
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
@@ -322,7 +323,7 @@ def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Find
         if before is None:
             baseline.chmod(0o644)
         count = "1 known finding" if len(found) == 1 else f"{len(found)} known findings"
-        click.echo(f"Wrote {count} to {baseline}.", err=True)
+        notice(f"Wrote {count} to {baseline}.")
         return []
     known = _known(baseline)
     return [one for one in found if one not in known]

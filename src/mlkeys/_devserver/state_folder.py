@@ -26,8 +26,8 @@ from pathlib import Path
 
 from mlkeys._errors import DevServerError
 from mlkeys._shared._files import folders
+from mlkeys._shared._files.attributes import Attributes
 from mlkeys._shared._files.reading import opened_to_read
-from mlkeys._shared._files.replacing import Attributes
 from mlkeys._system import replacing
 
 _LONGEST_LINE = 4096

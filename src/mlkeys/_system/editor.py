@@ -23,6 +23,11 @@ from mlkeys._system.terminal import has_terminal, in_foreground
 
 # The characters for which git runs an editor through a shell, less those that only separate words.
 _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?\[#~=%\n]")
+# Those of them that change the words.
+_OF_A_SHELL = re.compile(r"[|&;<>()$`*?\[#~%\n]")
+_VARIABLE = re.compile(r"\w+=")
+# Options that change the environment of what it starts.
+_OF_ENV = re.compile(r"-|-i|--ignore-environment|--unset=.*")
 # Vim then reads another file, or none, in place of the one in its environment. Its arguments still reach it.
 _IGNORES_SETTINGS = re.compile(r"-[uU]|--clean|--cmd|-[eE]s?$|-s$")
 _HARMLESS_VARIABLE = re.compile(r"(?!VIMINIT=|MLKEYS_)\w+=")
@@ -72,18 +77,36 @@ def chosen_editor(environ: Mapping[str, str]) -> str:
 def is_known(editor: str) -> bool:
     """Whether it is Vim or Neovim, and gets the settings to keep nothing.
 
-    These reach it as arguments where it is started directly. Behind `env` and variables, it has only its environment:
-    no option may ignore that, and nothing may take it away, as `env -i` and sudo do.
+    These reach it as arguments where the words of the command line say what it starts. Otherwise it has only its
+    environment: no option may ignore that, and nothing may take it away, as sudo does.
     """
+    if _is_vim(_started(editor)):
+        return True
     try:
         words = shlex.split(editor)
     except ValueError:
         return False
-    if words and _is_vim(words[0]) and not _FOR_A_SHELL.search(editor):
-        return True
     started = words[1:] if words and Path(words[0]).name == "env" else words
     started = list(dropwhile(_HARMLESS_VARIABLE.match, started))
     return bool(started) and _is_vim(started[0]) and not any(map(_IGNORES_SETTINGS.match, words))
+
+
+def _started(editor: str) -> str:
+    """The program that a command line starts, behind variables or by `env` as well; empty where only a shell knows."""
+    try:
+        words = [] if _OF_A_SHELL.search(editor) else shlex.split(editor)
+    except ValueError:
+        return ""
+    rest = dropwhile(_VARIABLE.match, words)
+    started = next(rest, "")
+    if Path(started).name != "env":
+        return started
+    for word in rest:
+        if word in ("-u", "--unset"):
+            next(rest, "")
+        elif not (_VARIABLE.match(word) or _OF_ENV.fullmatch(word)):
+            return "" if word.startswith("-") else word
+    return ""
 
 
 class Guard:
@@ -186,9 +209,8 @@ def guarding() -> Iterator[Guard]:
 
 def _argv(editor: str, file: Path) -> list[str]:
     if _FOR_A_SHELL.search(editor):
-        return ["sh", "-c", f'{editor} "$@"', editor, *_private_options(editor.split(maxsplit=1)[0]), str(file)]
-    words = shlex.split(editor)
-    return [*words, *_private_options(words[0] if words else ""), str(file)]
+        return ["sh", "-c", f'{editor} "$@"', editor, *_private_options(editor), str(file)]
+    return [*shlex.split(editor), *_private_options(editor), str(file)]
 
 
 def _check_waits(editor: str) -> None:
@@ -216,8 +238,9 @@ def _check_waits(editor: str) -> None:
             raise MlkeysError(f"'{editor}' returns before the file is closed. Set EDITOR to an editor that waits.")
 
 
-def _private_options(program: str) -> tuple[str, ...]:
-    return vim.ARGUMENTS if _is_vim(program) else ()
+def _private_options(editor: str) -> tuple[str, ...]:
+    first, *_others = editor.split(maxsplit=1) or [""]
+    return vim.ARGUMENTS if _is_vim(_started(editor) or first) else ()
 
 
 def _is_vim(program: str) -> bool:

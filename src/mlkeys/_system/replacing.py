@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from mlkeys._errors import MlkeysError
 from mlkeys._shared._files import folders, replacing
+from mlkeys._shared._files.attributes import Attributes
 from mlkeys._shared._files.reading import opened_to_read
 
 # What the caller has open. It is written to as it is.
@@ -77,7 +78,7 @@ def replace(path: Path, text: str, before: str | None, mode: int | None = None) 
         with opened(path) as file:
             if file.read() != (None if before is None else before.encode()):
                 raise _changed(path)
-            file.replace(text.encode(), replacing.Attributes(mode=mode))
+            file.replace(text.encode(), Attributes(mode=mode))
     except replacing.ChangedMeanwhile:
         raise _changed(path) from None
     except (folders.UnsafeLink, folders.UnsafeFile, replacing.UnsafeFile) as error:
@@ -102,7 +103,7 @@ def write(path: Path, text: str) -> None:
         return
     with opened(path) as file:
         mode = _mode_of_new(0o666) if file.status is None else None
-        file.replace(text.encode(), replacing.Attributes(mode=mode))
+        file.replace(text.encode(), Attributes(mode=mode))
 
 
 def make_folder(path: Path, mode: int = 0o777) -> None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.printable import printable
 
 _PASTE_BEGINS, _PASTE_ENDS = b"\x1b[200~", b"\x1b[201~"
 _PASTE_MARK = re.compile(rb"(\x1b\[20[01]~)")
@@ -244,7 +245,7 @@ def notice(text: str, colour: str | None = None) -> None:
     import click  # noqa: PLC0415  programs with secrets may do without it
 
     try:
-        click.secho(text, fg=colour, err=True)
+        click.secho(printable(text), fg=colour, err=True)
     except OSError:
         # Its buffer keeps the line, which would fail again with the next one, and at the end. This one has no buffer.
         raw = io.FileIO(2, "w", closefd=False)

@@ -60,6 +60,30 @@ def test_no_name_and_no_value_in_a_table_controls_the_terminal(stored: Path, inv
     assert "not encrypted: \\x1b[2J\\nError: fatal." in invoke("show", str(stored), status=1).output
 
 
+def test_no_name_of_a_file_controls_the_terminal(stored: Path, invoke: Invoke) -> None:
+    hostile = stored.rename(stored.with_name("a\x1b[2J\x9b31m\u202e[x].transit.yml"))
+    # The token may not decrypt.
+    for command, others, status in (("check", (), 1), ("unset", ("gcp",), 0), ("upgrade", (), 0)):
+        shown = invoke(command, str(hostile), *others, status=status).output
+        assert "a\\x1b[2J\\x9b31m\\u202e[x].transit.yml" in shown, command
+        assert not re.search("[\x1b\x9b\u202e]", shown), command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["set", "{}", "gcp", "SECRET"], "A value comes from a prompt, standard input or --from-env."),
+        (["login", "token=SECRET"], "A token or a password comes from a prompt or standard input."),
+        (["edit", "{}", "SECRET", "SECRET"], "They may be secret, and are not shown."),
+    ],
+)
+def test_an_argument_too_many_is_not_repeated(stored: Path, invoke: Invoke, arguments: list[str], said: str) -> None:
+    shown = invoke(*(argument.format(stored) for argument in arguments), status=2).output
+    assert said in shown
+    assert "Got unexpected extra argument" in shown
+    assert "SECRET" not in shown
+
+
 def test_commands_that_write_a_file_at_once_take_turns(stored: Path) -> None:
     aim, texts = target(stored, None, None), []
     second = threading.Thread(target=in_turn, args=(aim, lambda now: texts.append(now.before)))

@@ -664,6 +664,7 @@ EDITORS = {
     "sh": ('sh -c \'read line; echo "$line" >> "$1"\' sh', "$", f"{_LINE}\n"),
     "vim": ("vim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
     "env": ("env vim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
+    "bare": ("env -i HOME={home} TERM=xterm vim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
     "wrapper": ("./wrapper", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
     "nvim": ("nvim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
     "env-nvim": ("env nvim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
@@ -671,8 +672,8 @@ EDITORS = {
     "vi": ("vi", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
     "nano": ("nano -t", "secrets.yml", f"\x1b/{_LINE}\n\x18"),
 }
-# The first word is not the editor: only the environment reaches it.
-_PROGRAMS = {"env": "vim", "wrapper": "vim", "env-nvim": "nvim", "wrapped-nvim": "nvim"}
+# The first word is not the editor.
+_PROGRAMS = {"env": "vim", "bare": "vim", "wrapper": "vim", "env-nvim": "nvim", "wrapped-nvim": "nvim"}
 _KEEPING = "backup writebackup undofile backupdir=~ undodir=~ directory=~ backupskip="
 
 
@@ -681,6 +682,7 @@ def test_a_real_editor_on_a_terminal(bao: Bao, mount: str, tmp_path: Path, runti
     command, shown, typed = EDITORS[name]
     home = tmp_path / "home"
     home.mkdir()
+    command = command.replace("{home}", str(home))
     # Settings that would keep copies of everything edited.
     (home / ".vimrc").write_text(f"set {_KEEPING} viminfo='100,<1000\n")
     (home / ".config/nvim").mkdir(parents=True)
@@ -786,18 +788,22 @@ def test_a_place_that_is_not_in_memory_is_refused(
         ("env vim", True),
         ("env LANG=C vim", True),
         ("LANG=C vim", True),
-        ("/usr/bin/env -i PATH=/usr/bin TERM=xterm vim", False),
-        ("env - vim", False),
-        ("env --ignore-environment vim", False),
-        ("env -u VIMINIT vim", False),
-        ("env --unset=VIMINIT vim", False),
-        ("env VIMINIT= vim", False),
-        ("VIMINIT= vim", False),
+        ("/usr/bin/env -i PATH=/usr/bin TERM=xterm vim", True),
+        ("env - vim", True),
+        ("env --ignore-environment vim", True),
+        ("env -u VIMINIT vim", True),
+        ("env --unset=VIMINIT vim", True),
+        ("env VIMINIT= vim", True),
+        ("VIMINIT= vim", True),
         ("sudo vim", False),
         ("sh -c vim", False),
         ("env", False),
-        ("env vim -u mine.vim", False),
-        ("env vim --clean", False),
+        ("env -u vim", False),
+        ("env -S 'vim -u mine.vim'", False),
+        ("env -i sudo vim", False),
+        ("env -i $VIM vim -u mine.vim", False),
+        ("env vim -u mine.vim", True),
+        ("env vim --clean", True),
         ("sh -c 'vim -umine'", False),
         ("nano", False),
     ],

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.modules import ModuleResult, run_module
+from tests.support.neighbour import as_root, give_rights
 
 pytestmark = pytest.mark.usefixtures("both_ways")
 
@@ -188,6 +189,25 @@ def test_a_folder_of_root_that_another_user_may_have_renamed_keeps_its_owner_and
     os.chown(theirs / "root", 1234, 1235)
     assert place({"path": f"{theirs}/root", "state": "directory", "owner": "1236", "mode": "0750"}).changed
     assert ((theirs / "root").stat().st_uid, mode(theirs / "root")) == (1236, 0o750)
+
+
+@as_root
+@pytest.mark.parametrize("is_there", [False, True])
+def test_the_owner_of_a_folder_opens_nothing_that_root_puts_below_it(theirs: Path, is_there: bool) -> None:
+    give_rights(theirs, "default")
+    theirs.chmod(0o2755)
+    if is_there:
+        (theirs / "app").mkdir()
+        os.chown(theirs / "app", 1234, 1235)
+        assert os.listxattr(theirs / "app")
+    place(
+        {"path": f"{theirs}/app", "state": "directory", "owner": "root", "group": "root", "mode": "0750"},
+        {"path": f"{theirs}/app/m.env", "content": "KEY=1", "mode": "0640"},
+        {"path": f"{theirs}/m.env", "content": "KEY=1", "mode": "0640"},
+    )
+    for made in ("app", "app/m.env", "m.env"):
+        assert os.listxattr(theirs / made) == []
+        assert (theirs / made).stat().st_gid == os.getegid()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

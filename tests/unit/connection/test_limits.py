@@ -96,6 +96,25 @@ def test_a_server_that_drips_is_ended_by_timeout(behave: Callable[[Send], None])
     assert time.monotonic() - start < 10
 
 
+@pytest.mark.parametrize("chunks", [b"5\r\n{", b"zz\r\n{}"], ids=["cut", "damaged"])
+def test_a_response_that_ends_before_its_end_is_a_lost_connection(chunks: bytes) -> None:
+    answer = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks
+    sent: list[bytes] = []
+
+    def behave(send: Send) -> None:
+        # The second time it is whole.
+        sent.append(GOOD if sent else answer)
+        send(sent[-1])
+
+    with server(behave) as url:
+        with pytest.raises(ServerUnreachable, match="the connection was lost"):
+            Client(Connection(url=url, timeout=5), print).request("GET", "a")
+        sent.clear()
+        tries = {"total": 1, "backoff_factor": 0}
+        reply = Client(Connection(url=url, timeout=5, retries=tries, warn_on_retry=False), print).request("GET", "a")
+    assert (len(sent), reply.number("a")) == (2, 1)
+
+
 @pytest.mark.parametrize("behave", [DRIPPING["body"], DRIPPING["headers"]], ids=["body", "headers"])
 def test_a_server_is_ended_by_timeout_where_no_thread_starts(
     behave: Callable[[Send], None], monkeypatch: pytest.MonkeyPatch
@@ -271,6 +290,15 @@ def test_a_connection_that_was_not_made_yet_is_not_ended() -> None:
         ("user:password@host", "host"),
         ("https://user:password%40host", "https://host"),
         ("https://host:8200", "https://host:8200"),
+        ("https://host:8200/?token=SECRET", "https://host:8200/"),
+        ("https://u:SEC?RET@host#SECRET", "https://host"),
+        ("https://host?mail=me@host&token=SECRET", "https://host"),
+        # What is not an address is not shown where it may be a secret.
+        ("bao.example.com:8200", "bao.example.com:8200"),
+        ("[::1]:8200", "[::1]:8200"),
+        ("https:/host", "https:/host"),
+        ("hvs.CAESIJzQ7xZ9vB3nM5kL1pW", "***"),
+        ("not a place", "***"),
     ],
 )
 def test_a_url_without_login(url: str, shown: str) -> None:

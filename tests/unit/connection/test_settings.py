@@ -212,6 +212,14 @@ def test_the_path_of_a_request_does_not_belong_to_an_address(url: str, base: str
     assert error.value.message == f"url '{url.rstrip('/')}' has the path of a request: set it to {base}."
 
 
+@pytest.mark.parametrize("url", ["https://me:hunter2@bao:8200/?token=SECRET", "https://bao:8200#SECRET"])
+def test_a_query_does_not_belong_to_an_address(url: str) -> None:
+    with pytest.raises(
+        InvalidOption, match=r"url 'https://bao:8200/?' has a query after it: set it to https://bao:8200\."
+    ):
+        settings({"url": url})
+
+
 @pytest.mark.parametrize("url", ["https://gate/bao", "https://bao:8200/v1", "https://gate/ui-team/bao", "https://v1/"])
 def test_the_path_of_a_gateway_belongs_to_an_address(url: str) -> None:
     assert settings({"url": url}).connection.url == url.rstrip("/").removesuffix("/v1" if url.endswith("0/v1") else "")

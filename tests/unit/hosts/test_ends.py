@@ -35,7 +35,8 @@ class Service:
 
     def __init__(self, folder: Path, command: str) -> None:
         self.folder, self.script = folder, folder / "service"
-        environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
+        loader = jinja2.FileSystemLoader(TEMPLATE.parent)
+        environment = jinja2.Environment(autoescape=False, loader=loader)  # noqa: S701  it is a shell script
         environment.filters["quote"] = shlex.quote
         service = {"name": "gw", "user": "nobody", "group": "nogroup", "folder": str(folder), "mode": "plaintext"}
         text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(

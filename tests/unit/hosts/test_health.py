@@ -5,17 +5,22 @@
 from __future__ import annotations
 
 import http.server
+import itertools
 import os
 import shlex
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pytest
+
+from tests.support.neighbour import as_root
 
 TEMPLATE = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templates" / "health.sh.j2"
 FILES = TEMPLATE.parents[1] / "files"
@@ -40,10 +45,18 @@ class Service:
         path.chmod(0o755)
 
     def check(
-        self, *, timeout: int = 1, grace: float = 0.1, systemd: bool = False, hides: bool = False, **ready: Any
+        self,
+        *,
+        timeout: int = 1,
+        grace: float = 0.1,
+        systemd: bool = False,
+        hides: bool = False,
+        user: str = "root",
+        **ready: Any,
     ) -> str:
         """What the check prints, empty for a service that is up."""
-        environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
+        loader = jinja2.FileSystemLoader(TEMPLATE.parent)
+        environment = jinja2.Environment(autoescape=False, loader=loader)  # noqa: S701  it is a shell script
         environment.filters["bool"] = bool
         environment.globals["lookup"] = lambda _plugin, name: (FILES / name).read_text(encoding="utf-8")
         environment.filters["quote"] = lambda value: shlex.quote(str(value))
@@ -52,6 +65,8 @@ class Service:
                 "name": "gw",
                 "folder": str(self.folder),
                 "runtime": str(self.folder),
+                "user": user,
+                "group": "nogroup",
                 "agent": hides,
                 "startup_grace": grace,
                 "ready": ready,
@@ -164,6 +179,20 @@ def test_a_url_answers_with_the_wanted_status(service: Service, url: str) -> Non
     assert service.check(url="http://127.0.0.1:1/").startswith(f"{late} http://127.0.0.1:1/: Connection refused.\n")
 
 
+def test_an_answer_without_an_end_is_not_waited_for(service: Service) -> None:
+    def drip(listening: socket.socket) -> None:
+        with listening, suppress(OSError), listening.accept()[0] as connection:
+            for byte in itertools.chain(b"HTTP/1.1 204 ", itertools.repeat(ord("x"))):
+                connection.sendall(bytes((byte,)))
+                time.sleep(0.05)
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    place = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    threading.Thread(target=drip, args=(listening,)).start()
+    said = service.check(url=place, status=204)
+    assert said.startswith(f"It is not ready after 1 seconds: {place}: no whole answer within 1 seconds.\n")
+
+
 def test_a_port_accepts_connections(service: Service) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
@@ -173,6 +202,24 @@ def test_a_port_accepts_connections(service: Service) -> None:
     )
 
 
+@as_root
+def test_a_command_has_the_rights_of_the_user(service: Service) -> None:
+    service.folder.chmod(0o777)
+    facts = "id -un; pwd; grep -E '^(NoNewPrivs|CapEff)' /proc/self/status; echo $CANARY"
+    command = ["/bin/sh", "-c", f"( {facts} ) > {service.folder}/facts"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CANARY", "of root")
+        folder = service.folder
+        while folder != Path("/tmp"):  # noqa: S108  the folders of tests are below it
+            folder.chmod(folder.stat().st_mode | 0o111)
+            folder = folder.parent
+        assert service.check(timeout=30, user="nobody", command=command) == ""
+    assert (service.folder / "facts").read_text(encoding="ascii").split() == [
+        *("nobody", "/", "CapEff:", "0000000000000000", "NoNewPrivs:", "1")
+    ]
+
+
+@as_root
 def test_a_command_ends_well(service: Service) -> None:
     assert service.check(timeout=30, command=["/bin/sh", "-c", "exit 0"]) == ""
     # An attempt that the end of the time cuts says less than one before it.
@@ -180,6 +227,7 @@ def test_a_command_ends_well(service: Service) -> None:
     assert said.startswith("It is not ready after 5 seconds: /bin/sh ended with status 7.\n")
 
 
+@as_root
 def test_a_command_ends_with_the_time_and_with_the_program(service: Service) -> None:
     # No other run of this test has these seconds.
     seconds = f"47.{os.getpid()}"

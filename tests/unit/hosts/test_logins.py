@@ -90,6 +90,12 @@ def test_a_refused_login_is_repeated_with_another_secret_id_alone(service: Servi
     assert not (service.runtime / "refused").exists()
 
 
+def test_no_core_file_holds_the_memory_of_an_agent(service: Service) -> None:
+    service.agent(f"#!/bin/sh\n{{ ulimit -c; cat /proc/self/coredump_filter; }} > {service.root}/calls\n")
+    assert service.once()[0] == 0
+    assert service.calls == ["0", "00000000"]
+
+
 def test_refusals_are_further_apart_than_what_locks_an_approle(service: Service) -> None:
     """Five within 15 minutes do."""
     service.fails(REFUSED)

@@ -37,7 +37,8 @@ def runtime() -> Iterator[Path]:
 
 def make_folder(runtime: Path) -> None:
     """Run that function of the script as root."""
-    environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
+    loader = jinja2.FileSystemLoader(TEMPLATE.parent)
+    environment = jinja2.Environment(autoescape=False, loader=loader)  # noqa: S701  it is a shell script
     environment.filters["quote"] = shlex.quote
     service = {"name": "gw", "user": "nobody", "group": "nogroup", "folder": str(runtime.parent), "command": ["true"]}
     text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
@@ -77,7 +78,8 @@ def test_the_number_of_attempts_stays(runtime: Path) -> None:
 @pytest.mark.parametrize("proved", [False, True])
 def test_a_folder_that_is_closed_to_the_user_does_not_keep_its_files(runtime: Path, proved: bool) -> None:
     """A service is started from wherever somebody is, such as the home folder of the user of Ansible."""
-    environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
+    loader = jinja2.FileSystemLoader(TEMPLATE.parent)
+    environment = jinja2.Environment(autoescape=False, loader=loader)  # noqa: S701  it is a shell script
     environment.filters["quote"] = shlex.quote
     environment.filters["bool"] = bool
     service = {"name": "gw", "folder": str(runtime.parent), "runtime": str(runtime), "watch": True}

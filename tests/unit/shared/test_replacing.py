@@ -8,7 +8,6 @@ import errno
 import fcntl
 import os
 import stat
-import struct
 import subprocess
 import sys
 import threading
@@ -19,9 +18,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files import folders, replacing
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import Attributes, File, NewFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.attributes import KEEP, Attributes
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import File, NewFile
 
-from tests.support.neighbour import ANOTHER, AS_ANOTHER, as_root, racing
+from tests.support.neighbour import ANOTHER, AS_ANOTHER, as_root, give_rights, racing
 
 ROUNDS = 200
 
@@ -32,7 +32,7 @@ def opened(path: Path) -> Iterator[File]:
         yield file
 
 
-def replace(path: Path, content: bytes = b"new", attributes: Attributes = replacing.KEEP) -> None:
+def replace(path: Path, content: bytes = b"new", attributes: Attributes = KEEP) -> None:
     with opened(path) as file:
         file.replace(content, attributes)
 
@@ -135,18 +135,46 @@ def test_a_label_is_kept_or_given(path: Path) -> None:
 @pytest.mark.parametrize("owner", [0, ANOTHER])
 def test_rights_that_others_gave_to_their_file_do_not_open_the_new_one(path: Path, owner: int) -> None:
     path.write_text("old")
-    read, nobody = 4, 0xFFFFFFFF
-    entries = [(0x01, 6, nobody), (0x02, read, ANOTHER), (0x04, 0, nobody), (0x10, read, nobody), (0x20, 0, nobody)]
-    access = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
     os.setxattr(path, "user.note", b"harmless")
-    try:
-        os.setxattr(path, "system.posix_acl_access", access)
-    except OSError:
-        pytest.skip("this file system has no access control lists")
+    give_rights(path, "access")
     os.chown(path, owner, owner)
     replace(path)
     kept = {"user.note", "system.posix_acl_access"} if owner == 0 else {"user.note"}
     assert set(os.listxattr(path)) == kept
+
+
+@as_root
+@pytest.mark.parametrize("owner", [0, ANOTHER])
+def test_what_root_makes_has_neither_rights_nor_group_from_a_folder_of_another_user(path: Path, owner: int) -> None:
+    give_rights(path.parent, "default")
+    os.chown(path.parent, owner, ANOTHER)
+    path.parent.chmod(0o2755)
+    for content in (b"first", b"second"):
+        replace(path, content, Attributes(mode=0o640))
+        assert path.stat().st_gid == (ANOTHER if owner == 0 else os.getegid())
+        assert set(os.listxattr(path)) == ({"system.posix_acl_access"} if owner == 0 else set())
+
+
+@as_root
+def test_what_belongs_to_the_owner_of_a_folder_has_the_rights_and_the_group_of_the_folder(path: Path) -> None:
+    give_rights(path.parent, "default")
+    os.chown(path.parent, ANOTHER, ANOTHER)
+    path.parent.chmod(0o2755)
+    for attributes in (Attributes(uid=ANOTHER, mode=0o640), Attributes(mode=0o640)):
+        replace(path, str(attributes).encode(), attributes)
+        assert (path.stat().st_uid, path.stat().st_gid) == (ANOTHER, ANOTHER)
+        assert os.listxattr(path) == ["system.posix_acl_access"]
+
+
+@as_root
+def test_rights_that_an_owner_gave_end_with_the_ownership(path: Path) -> None:
+    path.write_text("old")
+    give_rights(path, "access")
+    os.chown(path, ANOTHER, ANOTHER)
+    set_attributes(path, Attributes(mode=0o640))
+    assert os.listxattr(path)
+    set_attributes(path, Attributes(uid=0))
+    assert not os.listxattr(path)
 
 
 @as_root

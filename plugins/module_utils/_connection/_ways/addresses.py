@@ -28,12 +28,15 @@ def _address(text: Any) -> str:
 def problems_of(addresses: Sequence[str]) -> list[str]:
     """What is missing or invalid, in words."""
     problems = [] if addresses else ["url is not set: set url, BAO_ADDR or VAULT_ADDR"]
-    problems += [
-        f"url '{without_login(address)}' must start with https://, http:// or unix://"
-        for address in addresses
-        if not address.startswith(("http://", "https://", "unix:///"))
-    ]
-    return [*problems, *filter(None, map(_form_problem, addresses)), *filter(None, map(_path_problem, addresses))]
+    whole = [address for address in addresses if not _scheme_problem(address)]
+    found = (*map(_scheme_problem, addresses), *map(_form_problem, whole), *map(_path_problem, whole))
+    return [*problems, *filter(None, found)]
+
+
+def _scheme_problem(address: str) -> str:
+    if address.startswith(("http://", "https://", "unix:///")):
+        return ""
+    return f"url '{without_login(address)}' must start with https://, http:// or unix://"
 
 
 def _form_problem(address: str) -> str:
@@ -47,12 +50,17 @@ def _form_problem(address: str) -> str:
 
 
 def _path_problem(address: str) -> str:
-    found = _OF_REQUEST.search(address)
-    if not found or address.startswith("unix:"):
+    if address.startswith("unix:"):
         return ""
-    base = without_login(address[: found.start()])
-    return f"url '{without_login(address)}' has the path of a request: set it to {base}"
+    shown = without_login(address)
+    base = _OF_REQUEST.sub("", shown)
+    if base != shown:
+        return f"url '{shown}' has the path of a request: set it to {base}"
+    if _QUERY.search(address):
+        return f"url '{shown}' has a query after it: set it to {base.rstrip('/')}"
+    return ""
 
 
 # What people copy from a browser, or from the documentation of the API. A path before it may be that of a gateway.
 _OF_REQUEST = re.compile(r"(?<=[^:/])/(?:v1/.+|ui(?:/.*)?)$")
+_QUERY = re.compile("[?#]")

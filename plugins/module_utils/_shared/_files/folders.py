@@ -101,6 +101,15 @@ class Folder:
         others = 0o022 if os.geteuid() == 0 else 0o002
         return _is_trusted(status.st_uid) and not status.st_mode & others
 
+    def opens_to_others(self, owner: int) -> bool:
+        """Whether somebody else decides who gets rights to what root makes in it, by its group and its default ACL.
+
+        Args:
+            owner: of what root makes, who may give rights to it as well.
+        """
+        uid = os.fstat(self.descriptor).st_uid
+        return os.geteuid() == 0 and not _is_trusted(uid) and uid != owner
+
     def check_moved(self, status: os.stat_result) -> None:
         """Check that a file or folder is in it by the will of its owner, or of root or the caller.
 

@@ -19,18 +19,15 @@ import os
 import re
 import stat
 import time
-from dataclasses import dataclass
 from typing import BinaryIO, ContextManager, Iterator, Protocol
+
+from .attributes import KEEP, Attributes, belong_to_caller, copy_attributes, give, keep_owner, label_of
 
 _NEW_MODE = 0o600
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _TEMPORARY = re.compile(r"\.mlkeys-[0-9a-f]{16}")
-
-_LABEL = "security.selinux"
-# These describe the content, which is new.
-_NOT_COPIED = ("security.capability", "security.evm", "security.ima", _LABEL)
 
 # Anyone who may read a file may lock it. After so long a run goes on: it replaces nothing that has changed.
 _PATIENCE_SECONDS = 30.0
@@ -59,28 +56,13 @@ class Folder(Protocol):
     @property
     def is_ours(self) -> bool: ...
 
+    def opens_to_others(self, owner: int) -> bool: ...
+
     def locked(self) -> ContextManager[int | None]: ...
 
     def check_moved(self, status: os.stat_result) -> None: ...
 
     def keeps_owner(self, status: os.stat_result, asked: int | None) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """What a file is given. ``None`` keeps what it has; a new file is its creator's alone.
-
-    Attributes:
-        label: the SELinux context.
-    """
-
-    uid: int | None = None
-    gid: int | None = None
-    mode: int | None = None
-    label: str | None = None
-
-
-KEEP = Attributes()
 
 
 def is_temporary(name: str) -> bool:
@@ -212,11 +194,17 @@ class File:
     def give_to(self, new: int, attributes: Attributes) -> None:
         """Give a new file, by its descriptor, what this one has, unless it is to have something else."""
         mode, label = _NEW_MODE, None
-        if self.status is not None and self.folder.keeps_owner(self.status, attributes.uid):
+        keeps = self.status is not None and self.folder.keeps_owner(self.status, attributes.uid)
+        owner = self.status.st_uid if self.status is not None and keeps else os.geteuid()
+        opens_to_others = self.folder.opens_to_others(owner if attributes.uid is None else attributes.uid)
+        if opens_to_others:
+            belong_to_caller(new)
+        if self.status is not None and keeps:
             mode, label = stat.S_IMODE(self.status.st_mode), label_of(self._descriptor)
-            # Rights that others gave to their file might let them read the new one.
-            _copy_attributes(self._descriptor, new, "" if self.status.st_uid in (0, os.geteuid()) else "user.")
-            kept = _keep_owner(self.status, new)
+            # Rights that others gave to their file, or to all files of their folder, might let them read the new one.
+            is_ours = self.status.st_uid in (0, os.geteuid()) and not opens_to_others
+            copy_attributes(self._descriptor, new, "" if is_ours else "user.")
+            kept = keep_owner(self.status, new)
             if not kept or attributes.uid not in (None, self.status.st_uid):
                 # What runs as its owner does so for that one alone.
                 mode &= 0o777
@@ -345,49 +333,6 @@ def _not_a_file(status: os.stat_result) -> OSError:
     if stat.S_ISDIR(status.st_mode):
         return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     return UnsafeFile(errno.EINVAL, "it is not a regular file")
-
-
-def _keep_owner(status: os.stat_result, new: int) -> bool:
-    """Give a new file the owner and the group of the old one, as far as the caller may."""
-    own = os.fstat(new)
-    if (own.st_uid, own.st_gid) == (status.st_uid, status.st_gid):
-        return True
-    with contextlib.suppress(PermissionError):
-        os.fchown(new, status.st_uid, status.st_gid)
-        return True
-    with contextlib.suppress(PermissionError):
-        os.fchown(new, -1, status.st_gid)
-    return False
-
-
-def give(descriptor: int, attributes: Attributes) -> None:
-    """Give attributes to what is open."""
-    if attributes.label is not None:
-        # Not all file systems that have labels let them be set.
-        with contextlib.suppress(OSError):
-            os.setxattr(descriptor, _LABEL, attributes.label.encode("utf-8") + b"\0")
-    uid, gid = (-1 if one is None else one for one in (attributes.uid, attributes.gid))
-    if (uid, gid) != (-1, -1):
-        os.fchown(descriptor, uid, gid)
-    if attributes.mode is not None:
-        # After the owner, whose change takes bits away.
-        os.fchmod(descriptor, attributes.mode)
-
-
-def label_of(descriptor: int) -> str | None:
-    """The SELinux context of what is open, ``None`` where there is none."""
-    with contextlib.suppress(AttributeError, OSError):
-        return os.getxattr(descriptor, _LABEL).rstrip(b"\0").decode("utf-8")
-    return None
-
-
-def _copy_attributes(old: int, new: int, prefix: str) -> None:
-    """Copy attributes whose names begin with a prefix, such as access control lists, as far as the caller may."""
-    with contextlib.suppress(AttributeError, OSError):
-        for name in os.listxattr(old):
-            if name.startswith(prefix) and name not in _NOT_COPIED:
-                with contextlib.suppress(OSError):
-                    os.setxattr(new, name, os.getxattr(old, name))
 
 
 def flush_folder(descriptor: int) -> None:

@@ -28,6 +28,7 @@ from mlkeys._commands.project import (
 from mlkeys._commands.sources import missing_sources
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
+from mlkeys._shared.printable import printable
 from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import differences, synthesize_for
 from mlkeys._system import collection
@@ -74,9 +75,10 @@ def _show(check: Check) -> None:
     mark, colour = _MARKS[check.level]
     click.secho(f"{mark:7}", fg=colour, nl=False)
     about = f"{check.name} of {check.stack}" if check.stack else check.name
-    click.echo(f"{about}: {check.found}")
+    # A server or a file may say what is found.
+    click.echo(printable(f"{about}: {check.found}"))
     if check.advice:
-        click.echo(f"{'':7}{check.advice}")
+        click.echo(printable(f"{'':7}{check.advice}"))
 
 
 def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Check]:

@@ -91,14 +91,14 @@ def _row_of_file(one: FileProblem) -> dict[str, Any]:
 def _show(secrets: list[Secret], problems: list[str], unread: list[FileProblem]) -> None:
     for one, problem in zip(secrets, problems, strict=True):
         if not problem and (warning := _warning(one)):
-            click.secho(f"{one.path}: {one.name}: {warning}", fg="yellow")
+            click.secho(printable(f"{one.path}: {one.name}: {warning}"), fg="yellow")
     # A key that is gone, and a missing right, are the same problem for each of its secrets.
     groups: dict[tuple[Path, str], list[str]] = {}
     for one, problem in zip(secrets, problems, strict=True):
         if problem:
             groups.setdefault((one.path, problem), []).append(one.name)
     for (path, problem), names in groups.items():
-        click.secho(f"{path}: {', '.join(names)}: {problem}", fg="red")
+        click.secho(printable(f"{path}: {', '.join(names)}: {problem}"), fg="red")
     for file in unread:
         named = file.problem if str(file.path) in file.problem else f"{file.path}: {file.problem}"
         click.secho(printable(named), fg="red")

@@ -27,7 +27,7 @@ from mlkeys._commands.vars_file.writes import (
 )
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
-from mlkeys._system.terminal import ask_unseen
+from mlkeys._system.terminal import ask_unseen, notice
 
 
 class _Flags(TypedDict):
@@ -100,7 +100,7 @@ def _report(planned: Planned, file: Path, name: str, *, as_json: bool) -> None:
     if as_json:
         show_as_json(changes, file)
     elif changes[0].action == "kept":
-        click.echo(f"{file} already holds this value of {name}.", err=True)
+        notice(f"{file} already holds this value of {name}.")
     else:
         show([(change, "") for change in changes], str(file))
     if planned.lacks_fingerprints:

@@ -31,6 +31,7 @@ from mlkeys._system import collection
 from mlkeys._system.editor import Guard, Stopped, chosen_editor, guarding, is_known
 from mlkeys._system.private_folder import folder_in_memory, private_folder
 from mlkeys._system.replacing import ChangedMeanwhile, check_unchanged
+from mlkeys._system.terminal import notice
 
 # Removing one entry of two is an edit like any other.
 _FEW = 2
@@ -93,14 +94,14 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     except Stopped as signal:
         stopped = signal.number
     if stopped:
-        click.echo(f"Stopped. {file} is unchanged.", err=True)
+        notice(f"Stopped. {file} is unchanged.")
         sys.exit(128 + stopped)
     if any(change.action != "kept" for change in changes):
         # The collection's plan speaks of the secrets that it is given: here, those in the text.
         said = [replace(one, reason="deleted in the text") if one.action == "removed" else one for one in changes]
         show([(change, "") for change in said], str(file))
     else:
-        click.echo(f"No changes. {file} is unchanged.", err=True)
+        notice(f"No changes. {file} is unchanged.")
 
 
 def _decrypted(aim: Target) -> dict[str, str]:
@@ -283,7 +284,7 @@ def _merged_and_written(
             if aim.is_nested != was_nested:
                 raise MlkeysError(f"{aim.path} has another format since somebody else changed it. Edit it again.")
             secrets = merged(before, after, _decrypted(aim))
-        click.echo(f"{aim.path} was changed in the meantime: the changes are merged.", err=True)
+        notice(f"{aim.path} was changed in the meantime: the changes are merged.")
     raise failure
 
 

@@ -28,6 +28,7 @@ from mlkeys._providers.literals import secret_form
 from mlkeys._system import collection
 from mlkeys._system.decoding import decoded
 from mlkeys._system.replacing import bytes_of, whole
+from mlkeys._system.terminal import notice
 
 _REFUSED = "refused"
 Read = Callable[[Wishes], Source]
@@ -271,7 +272,7 @@ def _report(source: Source, selection: Selection, changes: Sequence[Change], tit
     if rows:
         show(rows, title)
     if not changes:
-        click.echo(f"Nothing was imported from {source.path}.", err=True)
+        notice(f"Nothing was imported from {source.path}.")
 
 
 def _about_comments(source: Source, selection: Selection, changes: Sequence[Change]) -> str:

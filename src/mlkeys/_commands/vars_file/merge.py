@@ -15,6 +15,7 @@ from mlkeys._commands.errors import failing_plainly
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection, replacing
 from mlkeys._system.git import run_git
+from mlkeys._system.terminal import notice
 
 # Metadata that merge with the entries, or that both sides have in common.
 _MERGED = ("format", "backend", "key", "fingerprint_key", "hmac", "before")
@@ -52,9 +53,9 @@ def command(base: Path, ours: Path, theirs: Path, name: str) -> None:
         text = _merged(texts, name)
     except Contradiction as problem:
         contradicting = texts
-        click.echo(f"{name}: {problem}", err=True)
+        notice(f"{name}: {problem}")
     except MlkeysError as problem:
-        click.echo(f"{name} is merged as text: {problem}", err=True)
+        notice(f"{name} is merged as text: {problem}")
     else:
         if text is not None:
             replacing.replace(ours, text, texts[1])

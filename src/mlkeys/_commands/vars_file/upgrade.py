@@ -10,6 +10,7 @@ import click
 
 from mlkeys._commands.errors import failing_plainly, show_json
 from mlkeys._commands.vars_file.writes import Target, in_turn, target
+from mlkeys._system.terminal import notice
 
 
 @click.command("upgrade")
@@ -33,7 +34,7 @@ def command(file: Path, *, as_json: bool) -> None:
     if as_json:
         show_json({"file": str(file), "format": 2, "changed": not is_done})
     else:
-        click.echo(f"{file} has format 2 already." if is_done else f"{file} now has format 2.", err=True)
+        notice(f"{file} has format 2 already." if is_done else f"{file} now has format 2.")
 
 
 def _upgraded(aim: Target) -> bool:

@@ -20,6 +20,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import with_comments
 from mlkeys._shared.ciphertext_version import ciphertext_version
 from mlkeys._shared.kept_sealed import sealed
+from mlkeys._shared.printable import one_line
 from mlkeys._shared.vars_files import VARS_FILE_SUFFIXES, is_vars_file_name
 from mlkeys._system import collection as _collection
 from mlkeys._system import replacing
@@ -366,7 +367,7 @@ def show(rows: Sequence[tuple[Change, str]], title: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE)
+    table = Table(title=Text(one_line(title)), title_justify="left", box=box.SIMPLE)
     sources = any(source for _, source in rows)
     for heading in ("variable", *(("from",) if sources else ()), "change", "version", "reason"):
         table.add_column(heading, overflow="fold")
@@ -374,7 +375,7 @@ def show(rows: Sequence[tuple[Change, str]], title: str) -> None:
         version = "" if change.version is None else f"v{change.version}"
         cells = [change.name, *((source,) if sources else ()), change.action, version, change.reason]
         # A name is not markup.
-        table.add_row(*(Text(cell, style=_style(cell, change)) for cell in cells))
+        table.add_row(*(Text(one_line(cell), style=_style(cell, change)) for cell in cells))
     # A pipe has no width.
     Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
 
