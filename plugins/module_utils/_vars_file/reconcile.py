@@ -46,6 +46,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes 
     without_fingerprints,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+    NESTED,
     Place,
     VarsFile,
     bound,
