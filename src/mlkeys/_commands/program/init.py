@@ -7,10 +7,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from mlkeys._commands.errors import cannot_write, failing_plainly, show_json
-from mlkeys._commands.merge_driver import ATTRIBUTES, DEFINE, MERGED
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.project import json_option
+from mlkeys._commands.vars_file.merge_driver import ATTRIBUTES, DEFINE, MERGED
 from mlkeys._commands.vars_plugins import CONFIGURATION
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.enabled import with_plugin
@@ -31,7 +33,7 @@ _OUTPUT = frozenset({"mlkeys.out", "mlkeys.out/", "/mlkeys.out", "/mlkeys.out/"}
 
 
 @click.command("init")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
+@click.argument("folder", type=PathType(file_okay=False), default=Path())
 @click.option("--template", type=click.Choice(_NAMES), default="seed", show_default=True, help="The template to copy.")
 @click.option("--ansible", is_flag=True, help="Only enable the vars plugin in FOLDER's ansible.cfg.")
 @json_option
@@ -57,6 +59,8 @@ def command(folder: Path, template: str, *, ansible: bool, as_json: bool) -> Non
       mlkeys deploy                     to the server at BAO_ADDR, with the token in BAO_TOKEN
     """
     if ansible:
+        if click.get_current_context().get_parameter_source("template") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--template cannot be used with --ansible: your project is there already.")
         _enable(folder, as_json=as_json)
         return
     if folder.is_dir() and any(path.name not in _OF_GIT for path in folder.iterdir()):
