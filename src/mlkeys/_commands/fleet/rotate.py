@@ -231,7 +231,8 @@ def _runner(
     def run(name: str, show: TextIO | None) -> Run:
         rotation = rotations[name]
         proved = proofs.setdefault(rotation.group, {})
-        wanted[name] = replace(_wanted(options), follow=follows(rotation, proved))
+        rotates = rotation.is_first or options["dry_run"]
+        wanted[name] = replace(_wanted(options), follow=follows(rotation, proved), rotates=rotates)
         ran = _run(rotation, options, environment, show, brief=True, dry_run=options["dry_run"], proofs=proved)
         account = account_in(ran.stats)
         proved[rotation.fleet.name] = proof_of(account)
