@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Take the addresses from galaxy.yml, also for the links of the README, and add man pages and completion to the wheel."""
+"""Take addresses from galaxy.yml, for links of the README as well, and add man pages and completion to the wheel."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_the_collection_and_the_package_name_the_same_addresses() -> None:
 
 
 def test_the_page_of_the_package_is_the_readme_with_links_to_the_repository() -> None:
-    repository, page = read_yaml("galaxy.yml")["repository"], str(metadata("mlkeys").get_payload())
+    repository, page = read_yaml("galaxy.yml")["repository"], metadata("mlkeys")["Description"]
     links = re.findall(r"\]\((.+?)\)", page)
     assert f"{repository}/raw/main/docs/_static/start.svg" in links
     assert f"{repository}/blob/main/docs/compare.md" in links
