@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from mlkeys._analysis.view import View
+from mlkeys._commands.errors import show_warning
 from mlkeys._commands.paths import PathType
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
@@ -31,7 +32,7 @@ out_option = click.option(
 def show_warnings(made: Synthesis) -> None:
     """Show a program's warnings."""
     for warning in made.warnings:
-        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+        show_warning(f"Warning: {warning}")
 
 
 def out_folder(program: Path, out: Path | None) -> Path:

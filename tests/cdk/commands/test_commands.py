@@ -21,6 +21,7 @@ from click.testing import CliRunner
 
 from mlkeys._cli import main
 from mlkeys._commands import COMMANDS, SECTIONS, playbook
+from mlkeys._commands.errors import show_warning
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.stacks import report
 from mlkeys._errors import MlkeysError
@@ -404,6 +405,19 @@ def test_a_template_that_cannot_be_read_is_named(seed: Path) -> None:
         "HostConfig('c', hosts=web, template='none.j2', dest='/etc/c')\n"
     )
     assert "none.j2 cannot be read: No such file or directory." in mlkeys("graph", cwd=seed, status=1).stderr
+
+
+def test_a_warning_is_broken_between_words_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "Warning: the-long-name-of-a-construct/and-another-one is used, and\nnothing else is."
+    show_warning(text)
+    assert capsys.readouterr().err == f"{text}\n"
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    show_warning(text)
+    shown = plain(capsys.readouterr().err).splitlines()
+    assert shown == ["Warning:", "the-long-name-of-a-construct/and-another-one", "is used, and", "nothing else is."]
 
 
 def _leaves(command: click.Command) -> list[click.Command]:
