@@ -275,6 +275,20 @@ def test_hosts_that_declare_nothing_have_their_own_advice_and_no_limit_is_repeat
         assert again(words, ()) == ["mlkeys", "--now"]
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "its variable vault_transit_host_paths has an error, or uses a variable that is not defined",
+        "nothing reads its variable vault_transit_paths. Did you mean 'vault_transit_host_paths'?",
+    ],
+)
+def test_a_host_with_a_wrong_variable_is_not_to_be_made_reachable(reason: str) -> None:
+    hosts = [{"host": "localhost", "reason": reason}]
+    text = shown(account(hosts=hosts, blocking=["x"], clean=False, floor={"before": 1, "after": 1}))
+    assert "Correct these variables, and run it again. Those of the group all are for the controller" in text
+    assert "Make the hosts reachable" not in text
+
+
 def test_of_many_keys_that_were_tried_some_are_shown() -> None:
     text = shown(Account({**BLOCKED, "unknown": [{**UNKNOWN, "tried": [f"transit/k{number}" for number in range(9)]}]}))
     assert "transit/k2 and 6 more" in text

@@ -213,8 +213,12 @@ def _line(row: Row) -> str:
 
 
 # What the reasons begin with for hosts that can be reached.
-_UNDECLARED, _MISSPELT = "it declares nothing", "nothing reads its variable"
+_UNDECLARED, _MISSPELT, _WRONG = "it declares nothing", "nothing reads its variable", "its variable"
 _DECLARE = "Set vault_transit_host_paths for the hosts that declare nothing, to [] where there are no ciphertexts."
+_CORRECT = (
+    "Correct these variables, and run it again. Those of the group all are for the controller (localhost) as well, "
+    "also if the inventory does not list it: set them for a group of your hosts."
+)
 
 _UNNAMED = (
     "Replace by hand the ciphertexts that may hold an old value. Or name their lines like the secret, so that this "
@@ -228,7 +232,9 @@ def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]
     reasons = [str(row.get("reason", "")) for row in account.rows("hosts")]
     if any(reason.startswith(_UNDECLARED) for reason in reasons):
         steps.append((f"{_DECLARE} Or accept such a host.", ("--accept-unread", "HOST:*")))
-    if not all(reason.startswith((_UNDECLARED, _MISSPELT)) for reason in reasons):
+    if any(reason.startswith((_MISSPELT, _WRONG)) for reason in reasons):
+        steps.append((_CORRECT, ()))
+    if not all(reason.startswith((_UNDECLARED, _MISSPELT, _WRONG)) for reason in reasons):
         steps.append(("Make the hosts reachable, or take them out of the inventory, and run it for all of them.", ()))
     if account.recoverable:
         steps.append(("Bring back the ciphertexts below the floor, while their versions still exist.", ("--recover",)))
