@@ -41,7 +41,8 @@ def rotation_row(rotation: Mapping[str, Any]) -> dict[str, Any]:
         "done": bool(rotation["done"]),
         "asked": bool(rotation["asked"]),
         "age_seconds": int(age) if age else None,
-        "due_seconds": parse_duration(rotation["due"]),
+        # The module that rotates has read it. Without it, nobody has.
+        "due_seconds": parse_duration(rotation["due"]) if rotation["asked"] else None,
     }
 
 

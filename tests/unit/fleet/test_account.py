@@ -68,6 +68,7 @@ def test_a_key_that_is_not_due_is_said_to_be_young() -> None:
     for other in ({**young, "done": True}, {**young, "asked": False}, {}):
         assert "Not rotated" not in "".join(made(rotation=other)["summary"])
     assert made(rotation={**young, "age": ""})["rotation"]["age_seconds"] is None
+    assert made(rotation={**young, "asked": False, "due": "soon"})["rotation"]["due_seconds"] is None
 
 
 def test_all_that_is_at_the_target_is_clean() -> None:
