@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Take the addresses of the project from galaxy.yml, and add man pages and completion scripts to the wheel."""
+"""Take addresses from galaxy.yml, for links of the README as well, and add man pages and completion to the wheel."""
 
 from __future__ import annotations
 
@@ -25,14 +25,25 @@ _COMPLETIONS = {
 
 
 _ADDRESS = re.compile(r"^(documentation|homepage|issues|repository): (\S+)", re.MULTILINE)
+# Of a picture, and of anything else. A link may be absolute already, or lead within the page.
+_PICTURE = re.compile(r"!\[(.*?)\]\((?!https?:)(.+?)\)")
+_LINK = re.compile(r"(?<!!)\[(.*?)\]\((?!https?:|#)(.+?)\)")
 
 
 class Addresses(MetadataHookInterface):
-    """The addresses are those of the collection: a release sets them in one place."""
+    """The addresses are those of the collection: a release sets them in one place.
+
+    Package indexes show the README without the files beside it, so its links lead to the repository.
+    """
 
     def update(self, metadata: dict[str, Any]) -> None:
         described = Path(self.root, "galaxy.yml").read_text(encoding="utf-8")
-        metadata["urls"] = {name.capitalize(): address for name, address in _ADDRESS.findall(described)}
+        addresses = dict(_ADDRESS.findall(described))
+        metadata["urls"] = {name.capitalize(): address for name, address in addresses.items()}
+        page = Path(self.root, "README.md").read_text(encoding="utf-8")
+        text = _PICTURE.sub(rf"![\1]({addresses['repository']}/raw/main/\2)", page)
+        text = _LINK.sub(rf"[\1]({addresses['repository']}/blob/main/\2)", text)
+        metadata["readme"] = {"content-type": "text/markdown", "text": text}
 
 
 class SharedFiles(BuildHookInterface[Any]):

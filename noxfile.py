@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -361,16 +362,16 @@ def make_artefacts(session: nox.Session, output: Path) -> None:
     ):
         shutil.rmtree(folder, ignore_errors=True)
         copy_checkout(source)
-        link_absolutely(source / "README.md")
         if folder is again:
             make_unlike(source)
         settings = environment | {"SOURCE_DATE_EPOCH": moment, "TZ": zone}
-        session.run("ansible-galaxy", "collection", "build", str(source), "--output-path", str(folder), env=settings)
-        (archive,) = folder.glob("mlkeys-transit-*.tar.gz")
-        session.run("python", "-m", "tests.support.artefacts", "normalise", str(archive), moment)
         # Without --wheel or --sdist, uv builds the wheel from the source archive, so this tests both.
         session.run("uv", "build", "--quiet", "--out-dir", str(folder), str(source), env=settings)
         (folder / ".gitignore").unlink()
+        (source / "README.md").write_text(readme_of(folder), encoding="utf-8")
+        session.run("ansible-galaxy", "collection", "build", str(source), "--output-path", str(folder), env=settings)
+        (archive,) = folder.glob("mlkeys-transit-*.tar.gz")
+        session.run("python", "-m", "tests.support.artefacts", "normalise", str(archive), moment)
     session.run("python", "-m", "tests.support.artefacts", "compare", str(output), str(again))
     check_contents(session, archive)
     with session.chdir(session.create_tmp()):
@@ -379,14 +380,13 @@ def make_artefacts(session: nox.Session, output: Path) -> None:
         session.run("python", "-m", "galaxy_importer.main", str(archive), env=settings)
 
 
-def link_absolutely(page: Path) -> None:
-    """Point the links of a page to the repository: package indexes show the page without the files beside it."""
-    text = page.read_text(encoding="utf-8")
-    pictures = re.sub(r"!\[(.*?)\]\((?!https?:)(.+?)\)", rf"![\1]({repository()}/raw/main/\2)", text)
-    page.write_text(
-        re.sub(r"(?<!!)\[(.*?)\]\((?!https?:|#)(.+?)\)", rf"[\1]({repository()}/blob/main/\2)", pictures),
-        encoding="utf-8",
-    )
+def readme_of(folder: Path) -> str:
+    """Return the page of the wheel in a folder, whose links lead to the repository. Galaxy shows it like PyPI."""
+    (wheel,) = folder.glob("mlkeys-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        described = archive.read(name).decode()
+    return described.partition("\n\n")[2]
 
 
 def make_unlike(folder: Path) -> None:

@@ -24,6 +24,8 @@ from rich.console import Console
 from rich.text import Text
 
 COLUMNS = 92
+#: More lines than these scroll, as in a terminal.
+ROWS = 16
 TITLE = "mlkeys"
 
 #: What is shown as typed, and what the shell runs instead where a person would answer a question.
@@ -41,6 +43,9 @@ INVENTORY = "all:\n  hosts:\n    localhost:\n      ansible_connection: local\n  
 
 # The seconds between the end of the output of one command and the next command, and until the output of a command.
 READING, RUNNING = 2.2, 1.2
+
+# The height of a line, in pixels of the drawing.
+_LINE = 24.4
 
 _RANDOM = re.compile(r"(vault:v\d+:)[\w+/=]+|(sha256:)[0-9a-f]+")
 _STAND_IN = "bWxrZXlzIGtlZXBzIEFQSSBrZXlzIGVuY3J5cHRlZA+/"
@@ -96,7 +101,8 @@ def _without_chance(output: str) -> str:
 def _drawing(session: list[tuple[str, str]]) -> str:
     """The session as an SVG whose lines appear one step after the other, all of it within about 20 seconds.
 
-    The first command is there from the start: a picture that begins empty looks broken.
+    The first command is there from the start: a picture that begins empty looks broken. Without motion, it shows the
+    last lines.
     """
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, highlight=False)
     delays: list[float] = []
@@ -113,7 +119,7 @@ def _drawing(session: list[tuple[str, str]]) -> str:
         delays.append(clock)
     # The fonts of the reader: a picture must not load any from elsewhere.
     layout = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-    drawn = console.export_svg(title=TITLE, code_format=layout, unique_id=TITLE)
+    drawn = _scrolled(console.export_svg(title=TITLE, code_format=layout, unique_id=TITLE), delays)
     line = f'.{TITLE}-matrix text[clip-path="url(#{TITLE}-line-'
     rules = "".join(
         f'{line}{number})"] {{ animation: appear 0.2s {delay:.1f}s both }}\n'
@@ -130,6 +136,38 @@ def _drawing(session: list[tuple[str, str]]) -> str:
     drawn = drawn.replace("</style>", f"{motion}</style>", 1)
     lines = (line.rstrip() for line in drawn.replace(">\n", f">\n{licence}", 1).splitlines())
     return "\n".join(lines) + "\n"
+
+
+def _shift(lines: int) -> float:
+    """How far this many lines have moved up, in pixels, with the lowest ones of the letters above the first line."""
+    return -((lines - ROWS) * _LINE + 2) if lines > ROWS else 0
+
+
+def _scrolled(drawn: str, delays: list[float]) -> str:
+    """The drawing as high as the terminal, whose lines move up when new ones appear below.
+
+    Args:
+        delays: when each line appears, in seconds; the last one is the end.
+    """
+    lines, end = len(delays) - 1, delays[-1]
+    over = max(0, lines - ROWS)
+    (height,) = re.findall(r'viewBox="0 0 [\d.]+ ([\d.]+)"', drawn)
+    # Those of the window and of its content; a line is lower.
+    tall = re.compile(r'height="(\d{3,}[\d.]*)"')
+    drawn = tall.sub(lambda found: f'height="{float(found[1]) - over * _LINE:.1f}"', drawn)
+    drawn = drawn.replace(f' {height}"', f' {float(height) - over * _LINE:.1f}"', 1)
+    shown = {delay: number for number, delay in enumerate(delays[:-1], 1)}
+    steps = "".join(
+        f"{100 * delay / end:.2f}% {{ transform: translateY({_shift(number):.1f}px) }} "
+        for delay, number in shown.items()
+    )
+    rules = (
+        f".{TITLE}-matrix {{ transform: translateY({_shift(lines):.1f}px) }}\n"
+        f"@keyframes scroll {{ {steps}}}\n"
+        f"@media (prefers-reduced-motion: no-preference) {{\n"
+        f".{TITLE}-matrix {{ animation: scroll {end:.1f}s step-end both }}\n}}\n"
+    )
+    return drawn.replace("</style>", f"{rules}</style>", 1)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,8 @@ _value:
   description:
     - The account, with the numbers of C(files) and C(ciphertexts), what is C(unknown), C(unread) or C(behind), the
       C(hosts) that were not searched, where each of the C(replaced) secrets was (C(everywhere) or C(incomplete)), the
-      C(unnamed) ciphertexts of which nothing shows the secret, what is C(blocking), and whether it is C(clean).
+      C(unnamed) ciphertexts of which nothing shows the secret, the C(rotation) (whether a version was created, the age
+      of the one before, and at which it is due), what is C(blocking), and whether it is C(clean).
   type: dict
   sample:
     key: transit/ml-api-key

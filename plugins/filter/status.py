@@ -73,9 +73,9 @@ _value:
   description:
     - The C(keys) with their versions and the number of ciphertexts of each, all C(ciphertexts) with their places, the
       C(services) of hosts with the versions that they started with and the end of their secret IDs, the
-      C(hosts) that were C(seen) and those that are C(missing), the C(problems) with their C(severity) (V(error),
-      V(warning) or V(note)), whether all is C(healthy) (notes do not change that), and a C(summary) in words. The floor
-      of a key is its C(min_decryption_version).
+      C(hosts) that were C(seen), the C(controller), both in words (C(looked_at)), and the hosts that are C(missing),
+      the C(problems) with their C(severity) (V(error), V(warning) or V(note)), whether all is C(healthy) (notes do not
+      change that), and a C(summary) in words. The floor of a key is its C(min_decryption_version).
   type: dict
   sample:
     keys:
@@ -106,7 +106,9 @@ _value:
         runs: true
         login_expires: "2026-12-01T09:00:00Z"
     hosts:
-      seen: [localhost, gateway-a]
+      seen: [gateway-a]
+      controller: localhost
+      looked_at: 1 host and the controller
       missing: {}
     problems:
       - severity: warning

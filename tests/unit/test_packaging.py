@@ -55,6 +55,18 @@ def test_the_collection_and_the_package_name_the_same_addresses() -> None:
     assert all(url.startswith(described["repository"]) for url in named.values())
 
 
+def test_the_page_of_the_package_is_the_readme_with_links_to_the_repository() -> None:
+    repository, page = read_yaml("galaxy.yml")["repository"], metadata("mlkeys")["Description"]
+    links = re.findall(r"\]\((.+?)\)", page)
+    assert f"{repository}/raw/main/docs/_static/start.svg" in links
+    assert f"{repository}/blob/main/docs/compare.md" in links
+    assert all(link.startswith(("https://", "#")) for link in links)
+    within = [link.removeprefix(f"{repository}/").split("/", 2)[2] for link in links if link.startswith(repository)]
+    assert [path for path in within if not (ROOT / path.partition("#")[0]).exists()] == []
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.sub(r"\]\(.+?\)", "]()", page).strip() == re.sub(r"\]\(.+?\)", "]()", readme).strip()
+
+
 def test_the_controller_needs_the_same_libraries_everywhere() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     lines = (ROOT / "meta" / "ee-requirements.txt").read_text(encoding="utf-8").splitlines()

@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account_word
     listed,
     names_in,
     place_of,
+    rotation_row,
     row_of,
     some,
     summary,
@@ -280,6 +281,7 @@ def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
         "lost": [row_of(row) for row in findings.lost],
         "floor": {"before": scope.floor, "after": scope.floor},
         "raised": scope.raised,
+        "rotation": rotation_row(scope.rotation),
         "trimmed": False,
     }
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.durations import age_text, parse_duration
+
 # At most this many places are named in a message. The account has all.
 _LISTED = 10
 
@@ -28,6 +30,20 @@ def names_in(rows: Iterable[Mapping[str, Any]], files: Sequence[str]) -> dict[st
 def unknown_row(row: Mapping[str, Any]) -> dict[str, Any]:
     names = ("host", "path", "line", "version", "name", "reason", "tried")
     return {name: row[name] for name in names}
+
+
+def rotation_row(rotation: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether a version was created, or why not; empty before that is decided."""
+    if not rotation:
+        return {}
+    age = str(rotation["age"])
+    return {
+        "done": bool(rotation["done"]),
+        "asked": bool(rotation["asked"]),
+        "age_seconds": int(age) if age else None,
+        # The module that rotates has read it. Without it, nobody has.
+        "due_seconds": parse_duration(rotation["due"]) if rotation["asked"] else None,
+    }
 
 
 def place_of(row: Mapping[str, Any]) -> str:
@@ -78,6 +94,10 @@ def summary(found: Mapping[str, Any]) -> list[str]:
         for one in found["ciphertexts"]
     ]
     lines = [f"{found['key']}: {found['files']} files searched; ciphertexts: {', '.join(counts) or 'none'}."]
+    rotation = found["rotation"]
+    if rotation and rotation["asked"] and not rotation["done"]:
+        age, due = age_text(rotation["age_seconds"]), age_text(rotation["due_seconds"])
+        lines.append(f"Not rotated: {age or 'of unknown age'}, due at {due} (vault_transit_rotate_older_than).")
     for title, rows in (
         ("Nobody knows whose these are", found["unknown"]),
         ("Not searched", [*found["unread"], *found["not_searched"]]),

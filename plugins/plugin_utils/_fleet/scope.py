@@ -36,6 +36,9 @@ class Scope:
         read, undeclared: the same of earlier runs in other places, and what they found that nothing declares.
         used: the patterns that matched something there, by kind.
         follow: whether another run, which gets all this from this one, raises the floor.
+        rotation: whether a version was created (``done``), and asked for (``asked``), which an unfinished rotation
+            prevents; the ``age`` of the version before, in seconds or empty if it is not known, and the duration
+            after which it is ``due``. Empty before that is decided.
     """
 
     backend: str
@@ -64,6 +67,7 @@ class Scope:
     undeclared: Sequence[Mapping[str, Any]] = ()
     used: Mapping[str, Sequence[str]] = field(default_factory=dict)
     follow: bool = False
+    rotation: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

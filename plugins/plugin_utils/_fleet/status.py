@@ -27,6 +27,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services imp
     services_of,
     undeclared,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.status_words import ciphertexts_are, counted, line
 
 # Results of the playbook status.yml for a host, and for the encrypted vars files of the controller.
 SEEN, SEEN_HERE = "vault_transit_seen", "vault_transit_seen_here"
@@ -60,6 +61,7 @@ class _Key:
     """One key as the server shows it, and its ciphertexts."""
 
     info: Mapping[str, Any]
+    controller: str = ""
     counts: Counter[int] = field(default_factory=Counter)
     places: dict[int, list[str]] = field(default_factory=dict)
     hosts: dict[int, set[str]] = field(default_factory=dict)
@@ -105,10 +107,12 @@ class _Key:
         if not versions:
             return ""
         places = self.between(self.floor, self.latest)
-        hosts = len({host for number in versions for host in self.hosts[number]})
-        use = "1 ciphertext" if len(places) == 1 else f"{len(places)} ciphertexts"
-        where = f"on {hosts} host{'' if hosts == 1 else 's'} still use{'s' if len(places) == 1 else ''}"
-        return f"{use} {where} {' and '.join(f'v{number}' for number in versions)}: {listed(places, most=_EXAMPLES)}."
+        hosts = {host for number in versions for host in self.hosts[number]}
+        where = counted(hosts, self.controller)
+        used = " and ".join(f"v{number}" for number in versions)
+        one = len(places) == 1
+        use = f"1 ciphertext on {where} still uses" if one else f"{len(places)} ciphertexts on {where} still use"
+        return f"{use} {used}: {listed(places, most=_EXAMPLES)}."
 
 
 @dataclass(frozen=True)
@@ -144,10 +148,10 @@ def status(
         pattern: the names of the hosts to look at, whether or not a run is limited to some of them.
         rotate: the command that rotates keys of these hosts, without the option ``--key``.
     """
-    known = {(key["backend"], key["name"]): _Key(key) for key in keys}
     found = _Found(pattern=frozenset(pattern))
     for variables in sorted(hosts, key=lambda one: str(one["inventory_hostname"])):
         found.add(variables)
+    known = {(key["backend"], key["name"]): _Key(key, found.controller) for key in keys}
     unknown = _unknown(found.rows, known)
     for row in found.rows:
         if row not in unknown:
@@ -169,10 +173,10 @@ def status(
         "services": [{**one.row(), "runs": one.runs, "login_expires": one.expires} for one in found.services],
         "unread": found.unread,
         "not_searched": [*found.not_searched, *(row for rows in elsewhere.values() for row in rows)],
-        "hosts": {"seen": found.seen, "missing": found.missing},
+        "hosts": found.hosts(),
         "problems": problems,
         "healthy": all(problem["severity"] == NOTE for problem in problems),
-        "summary": [*map(_line, described), *(f"{one['severity']}: {one['text']}" for one in problems)],
+        "summary": [*map(line, described), *(f"{one['severity']}: {one['text']}" for one in problems)],
     }
 
 
@@ -188,10 +192,17 @@ class _Found:
     missing: dict[str, str] = field(default_factory=dict)
     services: list[Service] = field(default_factory=list)
     elsewhere: list[dict[str, Any]] = field(default_factory=list)
+    controller: str = ""
+
+    def hosts(self) -> dict[str, Any]:
+        looked_at = counted({*self.seen, self.controller} - {""}, self.controller)
+        return {"seen": self.seen, "controller": self.controller, "looked_at": looked_at, "missing": self.missing}
 
     def add(self, variables: Mapping[str, Any]) -> None:
         host = str(variables["inventory_hostname"])
         answers = [variables.get(name) or {} for name in (SEEN_HERE, SEEN)]
+        if answers[0]:
+            self.controller = host
         named = {"ciphertexts": self.rows, "unread": self.unread, "not_searched": self.not_searched}
         for answer in answers:
             for name, rows in named.items():
@@ -213,7 +224,7 @@ class _Found:
             return
         if answers[0] and is_silent_controller(variables, self.pattern):
             self.not_searched.append(not_asked(host))
-        if any("ciphertexts" in answer for answer in answers):
+        if "ciphertexts" in answers[1] and host != self.controller:
             self.seen.append(host)
 
     def problems(self, logins: Logins) -> Iterator[dict[str, str]]:
@@ -252,10 +263,10 @@ def _unplaced_problems(unknown: Iterable[Mapping[str, Any]]) -> Iterator[dict[st
     nobodys = [place_of(row) for row in rows if _is_nobodys(row)]
     foreign = [place_of(row) for row in rows if not _is_nobodys(row)]
     if nobodys:
-        text = f"{_count(nobodys)} of no key that is known, or bound to an unknown context: {_some(nobodys)}."
+        text = f"{ciphertexts_are(nobodys)} of no key that is known, or bound to an unknown context: {_some(nobodys)}."
         yield {"severity": WARNING, "text": text}
     if foreign:
-        yield {"severity": NOTE, "text": f"{_count(foreign)} of keys that are not listed: {_some(foreign)}."}
+        yield {"severity": NOTE, "text": f"{ciphertexts_are(foreign)} of keys that are not listed: {_some(foreign)}."}
 
 
 def _owner(row: Mapping[str, Any], known: Mapping[tuple[str, str], _Key]) -> str:
@@ -355,7 +366,10 @@ def _problems(
     lost = key.between(0, key.floor)
     if lost:
         since = f" (v{key.floor} was created at {key.created[key.floor]})" if key.created.get(key.floor) else ""
-        add(ERROR, f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt{since}: {_some(lost)}.")
+        add(
+            ERROR,
+            f"{ciphertexts_are(lost)} below the floor v{key.floor}, which nobody can decrypt{since}: {_some(lost)}.",
+        )
     behind = key.behind()
     if behind:
         add(WARNING, f"{behind} The latest is v{key.latest}. Run: {rotate}")
@@ -377,18 +391,3 @@ def _problems(
         if key.info.get(attribute):
             add(NOTE, f"{risk} ({attribute}).")
     return found
-
-
-def _line(key: Mapping[str, Any]) -> str:
-    used = [f"{one['ciphertexts']} at v{one['version']}" for one in key["versions"] if one["ciphertexts"]]
-    age = f", {age_text(key['age_seconds'])} old" if key["age_seconds"] is not None else ""
-    turns = f", rotated every {age_text(key['auto_rotate_period'])}" if key["auto_rotate_period"] else ""
-    floor = f", floor v{key['min_decryption_version']}"
-    return (
-        f"{key['backend']}/{key['name']}: v{key['latest_version']}{age}{floor}{turns}; "
-        f"ciphertexts: {', '.join(used) or 'none'}"
-    )
-
-
-def _count(places: Sequence[str]) -> str:
-    return "1 ciphertext is" if len(places) == 1 else f"{len(places)} ciphertexts are"

@@ -17,8 +17,11 @@ from mlkeys._model.element import Element
 from mlkeys._model.tree import Construct
 
 #: In pixels.
-_GAP, _MARGIN, _HEAD = 64, 16, 34
-_CHARACTER, _LONGEST = 7.9, 32
+_GAP, _MARGIN, _HEAD = 48, 16, 34
+#: The width of a character of a name, and of a detail below it.
+_CHARACTER, _SMALL = 7.9, 6.7
+#: A picture is at most as wide as a small screen, as long as each text has this many characters. Few are longer.
+_WIDEST, _SHORTEST, _LONGEST = 1280, 18, 32
 
 #: The top of the first box.
 FIRST = _MARGIN + _HEAD
@@ -100,12 +103,14 @@ class _Layout:
         widths: of the boxes of columns.
         tops: top edges of boxes.
         bends: for a line that crosses columns, the column and height of each crossing.
+        longest: how many characters of a text are shown. The whole text is its title.
     """
 
     left: Mapping[str, float]
     widths: Mapping[str, float]
     tops: Mapping[str, float]
     bends: Mapping[tuple[str, str], Sequence[tuple[str, float]]]
+    longest: int
 
     @property
     def width(self) -> float:
@@ -151,7 +156,7 @@ def _box(layout: _Layout, one: str, box: Box) -> str:
     left, top, width = layout.left[box.kind], layout.tops[one], layout.widths[box.kind]
     rows = [("", box.name, 17), ("detail", box.detail, 33)] if box.detail else [("", box.name, 25)]
     texts = "".join(
-        f'<text class="{kind}" x="{left + 10:.0f}" y="{top + down:.0f}">{escape(_short(text))}</text>'
+        f'<text class="{kind}" x="{left + 10:.0f}" y="{top + down:.0f}">{escape(_short(text, layout.longest))}</text>'
         for kind, text, down in rows
     )
     title = " · ".join(text for text in (box.name, box.detail, box.path, ", ".join(box.names.values())) if text)
@@ -180,26 +185,34 @@ def _line(drawn: Picture, layout: _Layout, ends: tuple[str, str]) -> str:
     )
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _laid_out(drawn: Picture, igraph: ModuleType) -> _Layout:
     kinds = [kind for kind in COLUMNS if any(box.kind == kind for box in drawn.boxes.values())]
-    widths = {
-        kind: max(
-            len(_short(text)) for box in drawn.boxes.values() if box.kind == kind for text in (box.name, box.detail)
-        )
-        * _CHARACTER
-        + 20
-        for kind in kinds
-    }
-    left, edge = {}, float(_MARGIN)
-    for kind in kinds:
-        left[kind] = edge
-        edge += max(widths[kind], _heading_width(kind)) + _GAP
     tops, bends = heights(drawn, kinds, FIRST, igraph)
-    return _Layout(left, widths, tops, bends)
+    for longest in range(_LONGEST, _SHORTEST - 1, -1):
+        widths = {kind: _width(drawn, kind, longest) for kind in kinds}
+        left, edge = {}, float(_MARGIN)
+        for kind in kinds:
+            left[kind] = edge
+            edge += max(widths[kind], _heading_width(kind)) + _GAP
+        layout = _Layout(left, widths, tops, bends, longest)
+        if layout.width <= _WIDEST:
+            break
+    return layout
+
+
+def _width(drawn: Picture, kind: str, longest: int) -> float:
+    """The width of the boxes of a column."""
+    texts = [
+        len(_short(text, longest)) * character
+        for box in drawn.boxes.values()
+        if box.kind == kind
+        for text, character in ((box.name, _CHARACTER), (box.detail, _SMALL))
+    ]
+    return max(texts) + 20
 
 
 def _heading_width(kind: str) -> float:

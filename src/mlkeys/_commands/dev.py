@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.secrets.programs import check_command, exit_as_shell
 from mlkeys._devserver.server import DevServer, without_server_settings
 from mlkeys._devserver.state_folder import stop_detached
@@ -26,13 +27,13 @@ from mlkeys._system.processes import ChildProcess, exit_status
 @click.option(
     "--persist",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathType(file_okay=False),
     help="Keep the data in DIR, and use it again next time.",
 )
 @click.option(
     "--state",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathType(file_okay=False),
     help="Folder for the token and the address of an in-memory server.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Port on 127.0.0.1. Default: a free port.")

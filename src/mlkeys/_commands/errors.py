@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""How commands report errors."""
+"""How commands report errors and warnings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import errno
 import functools
 import json
 import os
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -84,6 +87,15 @@ def refusal(problem: MlkeysError) -> dict[str, object]:
             {"path": one.path, "at": one.at, "message": printable(one.message)} for one in problem.problems
         ]
     return shown
+
+
+def show_warning(text: str) -> None:
+    """Show a warning on standard error. On a terminal, its lines are broken between words."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+        text = "\n".join(wrapper.fill(line) for line in text.splitlines())
+    click.secho(text, fg="yellow", err=True)
 
 
 def write_file(path: Path, text: str) -> None:

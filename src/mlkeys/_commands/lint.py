@@ -15,6 +15,7 @@ import click
 
 from mlkeys._commands.declared import followed, loaded
 from mlkeys._commands.errors import refusal, show_json
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.scanning import Scanned, scanned, scanned_history, scanned_text
 from mlkeys._commands.vars_file.documents import Document
 from mlkeys._commands.vars_plugins import configurations
@@ -67,26 +68,24 @@ def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> No
 
 
 @click.command("lint")
-@click.argument("paths", nargs=-1, type=click.Path(readable=False, path_type=Path))
+@click.argument("paths", nargs=-1, type=PathType(readable=False))
 @click.option("--format", "output", type=click.Choice(["text", "json", "sarif"]), default="text", help="Output format.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--server", is_flag=True, help="Also compare ciphertext versions with the keys on the server.")
 @click.option("--staged", is_flag=True, help="Check what git would commit instead of the files.")
 @click.option("--history", is_flag=True, help="Check every version of the files in git, not the files themselves.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Skip paths such as 'tests/*'; repeatable.")
-@click.option(
-    "--baseline", type=click.Path(dir_okay=False, path_type=Path), help="Hide the findings that this file lists."
-)
+@click.option("--baseline", type=PathType(dir_okay=False), help="Hide the findings that this file lists.")
 @click.option("--update-baseline", is_flag=True, help="Write the current findings to the --baseline file.")
 @click.option(
     "--patterns",
     multiple=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PathType(dir_okay=False),
     metavar="FILE",
     help="Also search for the rules in this TOML file, in the format of gitleaks (for contents only); repeatable.",
 )
 @click.option("--fix", is_flag=True, help="Move secrets into the file of --to, and replace them with references.")
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="File for --fix.")
+@click.option("--to", type=PathType(dir_okay=False), metavar="FILE", help="File for --fix.")
 @click.option("--key", metavar="[ENGINE/]NAME", help="The key to encrypt with for --fix. Default: the key of the file.")
 @click.option("--backend", metavar="PATH", help="Path of the Transit engine for --fix. Default: that of the file.")
 @click.option("--notes", is_flag=True, help="Also show notes.")
@@ -150,6 +149,8 @@ def _check_usage(options: Options) -> None:
         raise click.UsageError("--history checks secrets in commits: use it without --staged and --server.")
     if options["fix"] and options["to"] is None:
         raise click.UsageError("--fix needs --to FILE, the encrypted vars file for the secrets.")
+    if not options["fix"] and (options["to"] or options["key"] or options["backend"]):
+        raise click.UsageError("--to, --key and --backend are for --fix, which moves secrets.")
     if options["fix"] and (options["staged"] or options["history"] or options["update_baseline"]):
         raise click.UsageError("--fix changes files: use it without --staged, --history and --update-baseline.")
 

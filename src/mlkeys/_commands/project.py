@@ -10,21 +10,21 @@ from pathlib import Path
 import click
 
 from mlkeys._analysis.view import View
+from mlkeys._commands.errors import show_warning
+from mlkeys._commands.paths import PathType
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import write_app
 from mlkeys._synthesis.synth import Synthesis
 
-program_argument = click.argument(
-    "program", type=click.Path(dir_okay=False, path_type=Path), default=Path("app.py"), required=False
-)
+program_argument = click.argument("program", type=PathType(dir_okay=False), default=Path("app.py"), required=False)
 stack_option = click.option("--stack", "stacks", multiple=True, metavar="NAME", help="Only this stack; repeatable.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Also show Ansible's output, with differences.")
 out_option = click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathType(file_okay=False),
     help="Folder for the generated files. Default: mlkeys.out beside the program.",
 )
 
@@ -32,7 +32,7 @@ out_option = click.option(
 def show_warnings(made: Synthesis) -> None:
     """Show a program's warnings."""
     for warning in made.warnings:
-        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+        show_warning(f"Warning: {warning}")
 
 
 def out_folder(program: Path, out: Path | None) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from mlkeys._commands.fleet.account import Account, Wanted, account_in, advice, again, finished, losses
+from mlkeys._commands.fleet.account import Account, Wanted, account_in, advice, again, finished, losses, rotating
 from mlkeys._commands.fleet.account_text import LISTED, show_account, show_losses
 from mlkeys._commands.fleet.rotate import what_helps
 from mlkeys._commands.playbook import Run
@@ -103,6 +103,43 @@ def test_a_clean_account_shows_what_was_read_and_the_new_floor() -> None:
     assert "hf_token was not replaced everywhere." in text
     assert "was raised from v1 to v2." in text
     assert "mlkeys rotate" not in text
+
+
+_DUE = "v2 is 3 d old, and due at 90 d (--older-than)."
+_NOW = "mlkeys rotate -i inventory.yml --key transit/ml --now"
+YOUNG = {"done": False, "asked": True, "age_seconds": 259200, "due_seconds": 7776000}
+
+
+@pytest.mark.parametrize(
+    ("changed", "wanted", "expected"),
+    [
+        (
+            {},
+            Wanted(),
+            f"transit/ml was not rotated: {_DUE} To rotate it now:\n  {_NOW}\n",
+        ),
+        ({}, Wanted(dry_run=True), "transit/ml would not be rotated: v2 is 3 d old"),
+        ({"age_seconds": None}, Wanted(), "v2 is of unknown age"),
+        ({"asked": False}, Wanted(), "transit/ml was not rotated: first, v2 has to be everywhere.\n"),
+        ({"due_seconds": 0}, Wanted(), "transit/ml was not rotated: another run has rotated it meanwhile.\n"),
+        ({"done": True}, Wanted(), "transit/ml was rotated to v2.\n"),
+        ({"done": True}, Wanted(dry_run=True), "transit/ml would be rotated to v2.\n"),
+    ],
+)
+def test_whether_the_key_was_rotated_is_said_and_why_not(
+    changed: dict[str, Any], wanted: Wanted, expected: str
+) -> None:
+    assert expected in shown(account(rotation={**YOUNG, **changed}), wanted)
+
+
+def test_of_a_key_that_another_run_rotates_nothing_is_said() -> None:
+    assert " rotated" not in shown(account(rotation=YOUNG), Wanted(rotates=False))
+    assert " rotated" not in shown(account())
+
+
+def test_the_command_that_rotates_a_key_now_is_about_it_alone() -> None:
+    words = ["mlkeys", "rotate", "app.py", "--key", "a/b", "--key=transit/ml", "--older-than", "30", "--dry-run"]
+    assert rotating(words, "transit/ml") == ["mlkeys", "rotate", "app.py", "--key", "transit/ml", "--now"]
 
 
 def test_what_is_accepted_is_not_to_be_accepted_again() -> None:
@@ -236,6 +273,20 @@ def test_hosts_that_declare_nothing_have_their_own_advice_and_no_limit_is_repeat
     assert "Make the hosts reachable" not in text
     for words in (["mlkeys", "--limit", "b", "--now"], ["mlkeys", "--limit=b", "--now"]):
         assert again(words, ()) == ["mlkeys", "--now"]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "its variable vault_transit_host_paths has an error, or uses a variable that is not defined",
+        "nothing reads its variable vault_transit_paths. Did you mean 'vault_transit_host_paths'?",
+    ],
+)
+def test_a_host_with_a_wrong_variable_is_not_to_be_made_reachable(reason: str) -> None:
+    hosts = [{"host": "localhost", "reason": reason}]
+    text = shown(account(hosts=hosts, blocking=["x"], clean=False, floor={"before": 1, "after": 1}))
+    assert "Correct these variables, and run it again. Those of the group all are for the controller" in text
+    assert "Make the hosts reachable" not in text
 
 
 def test_of_many_keys_that_were_tried_some_are_shown() -> None:

@@ -15,11 +15,13 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from mlkeys._cli import main
 from mlkeys._commands import COMMANDS, SECTIONS, playbook
+from mlkeys._commands.errors import show_warning
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.stacks import report
 from mlkeys._errors import MlkeysError
@@ -386,6 +388,8 @@ def test_graph_draws_the_tree(seed: Path) -> None:
     misspelt = mlkeys("graph", "--focus", "ml-api-keys", cwd=seed, status=1).stderr
     assert "The picture has no ml-api-keys. Did you mean 'ml-api-key'?" in misspelt
     assert "Choose one of" in mlkeys("graph", "--svg", "--json", cwd=seed, status=2).stderr
+    misplaced = mlkeys("graph", "--svg", "x.svg", cwd=seed, status=2).stderr
+    assert "Error: x.svg is not a program. To write to it, run: mlkeys graph --svg --out x.svg" in misplaced
 
 
 def test_a_picture_without_its_library_says_what_to_install(seed: Path) -> None:
@@ -401,6 +405,63 @@ def test_a_template_that_cannot_be_read_is_named(seed: Path) -> None:
         "HostConfig('c', hosts=web, template='none.j2', dest='/etc/c')\n"
     )
     assert "none.j2 cannot be read: No such file or directory." in mlkeys("graph", cwd=seed, status=1).stderr
+
+
+def test_a_warning_is_broken_between_words_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "Warning: the-long-name-of-a-construct/and-another-one is used, and\nnothing else is."
+    show_warning(text)
+    assert capsys.readouterr().err == f"{text}\n"
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    show_warning(text)
+    shown = plain(capsys.readouterr().err).splitlines()
+    assert shown == ["Warning:", "the-long-name-of-a-construct/and-another-one", "is used, and", "nothing else is."]
+
+
+def _leaves(command: click.Command) -> list[click.Command]:
+    """The command, or those that it is a group of."""
+    return [*command.commands.values()] if isinstance(command, click.Group) else [command]
+
+
+def test_an_option_refuses_a_path_that_is_another_option() -> None:
+    taking = [
+        (leaf, option)
+        for command in COMMANDS
+        for leaf in _leaves(main.get_command(click.Context(main), command))
+        for option in leaf.params
+        if isinstance(option, click.Option) and isinstance(option.type, click.Path)
+    ]
+    named = {f"{leaf.name} {option.opts[0]}" for leaf, option in taking}
+    assert named >= {"status --html", "graph --out", "rotate --inventory", "run -f", "dev --state", "lint --baseline"}
+    for _, option in taking:
+        with pytest.raises(click.BadParameter, match=r"a path is missing before --out\. .* \./--out$"):
+            option.type.convert("--out", option, None)
+        with pytest.raises(click.BadParameter, match="the path is empty"):
+            option.type.convert("", option, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("status -i hosts.yml --html --out s.html", "'--html': a path is missing before --out"),
+        ("status -i hosts.yml s.html", "s.html cannot be used with --inventory"),
+        ("rotate -i hosts.yml --out s --key transit/a", "--out cannot be used with --inventory"),
+        ("init --ansible --template seed", "--template cannot be used with --ansible"),
+        ("lint --to keys.transit.yml", "--to, --key and --backend are for --fix"),
+        ("list app.py more", "unexpected extra argument (more)"),
+    ],
+)
+def test_what_would_be_left_unused_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hosts.yml").write_text("all: {}\n")
+    done = CliRunner().invoke(main, words.split())
+    assert done.exit_code == 2
+    assert says in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["hosts.yml"]
 
 
 def test_each_command_stands_in_one_section_of_the_help() -> None:

@@ -139,8 +139,10 @@ def test_the_state_is_shown_before_and_after_a_rotation(place: Place, tmp_path: 
     assert place.key() == (1, 1)
     assert set(place.versions().values()) == {1}
 
-    # Not old enough.
-    place.rotate()
+    young = place.rotate("--key", f"{place.mount}/providers")
+    assert re.search(r"/providers was not rotated: v1 is \d+ min old, and due at 90 d \(--older-than\)\.", young)
+    assert f"\n  mlkeys rotate --key {place.mount}/providers --now\n" in young
+    assert f"{place.mount}/providers would be rotated to v2.\n" in dry
     assert place.key() == (1, 1)
     done = mlkeys("rotate", "--now", "--json", cwd=place.folder, env=place.env)
     assert {
@@ -160,7 +162,7 @@ def test_the_state_is_shown_before_and_after_a_rotation(place: Place, tmp_path: 
     assert history.read_text().count("\n") == 1
     assert "0 of 3" in page.read_text()
     assert "With --fail, this command exits with 2" in shown.stdout.splitlines()[-1]
-    assert_self_contained(page.read_text(), "3 ciphertexts on 3 hosts still use v2")
+    assert_self_contained(page.read_text(), "3 ciphertexts on 2 hosts and the controller still use v2")
 
 
 def assert_self_contained(html: str, text: str) -> None:

@@ -82,7 +82,7 @@ def test_graph_init_and_lint_speak_json(folder: Path) -> None:
     mlkeys("graph", "--json", "--out", "graph.json", cwd=folder)
     assert json.loads((folder / "graph.json").read_text()) == graph
     made = json.loads(mlkeys("init", "new", "--json", cwd=folder).stdout)
-    assert made == {"folder": "new", "files": ["app.py"]}
+    assert made == {"folder": "new", "files": ["app.py", ".gitignore"]}
     full = json.loads(mlkeys("init", "new", "--json", cwd=folder, status=1).stdout)
     assert full == {"error": "new is not empty."}
     for arguments in (["diff", "--json", "--nope"], ["init", "--json", "--template", "x"]):

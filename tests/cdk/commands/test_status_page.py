@@ -55,7 +55,7 @@ def report(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "overdue": False,
         "versions": versions,
     }
-    hosts = {"seen": ["a", "b"], "missing": {}}
+    hosts = {"seen": ["a", "b"], "controller": "localhost", "looked_at": "2 hosts and the controller", "missing": {}}
     return {"keys": [key], "ciphertexts": rows, "problems": [], "hosts": hosts, "healthy": False}
 
 
@@ -117,7 +117,7 @@ def test_places_of_the_controller_are_named_from_the_project_and_folders_from_th
         (str(PROJECT), str(PROJECT)),
     ]
     assert "<summary>a: 3 ciphertexts in /srv/app</summary>" in html
-    assert "<summary>localhost: 2 ciphertexts</summary>" in html
+    assert "<summary>localhost (the controller): 2 ciphertexts</summary>" in html
     assert "</span> group_vars/b.yml: broken" in html
     assert '<td class="path">hidden.yml</td>' in html
 

@@ -40,7 +40,7 @@ def fleet(**changed: Any) -> FleetStatus:
         {"host": "a", "path": "/x", "line": 1, "backend": "transit", "key": "ml", "version": version, "state": state}
         for version, state in ((1, "too old"), (2, "too old"), (2, "too old"), (4, "current"))
     ]
-    hosts = {"seen": ["a"], "missing": {}}
+    hosts = {"seen": ["a"], "controller": "localhost", "looked_at": "1 host and the controller", "missing": {}}
     report = {"keys": [KEY], "ciphertexts": rows, "problems": [], "hosts": hosts, "healthy": True, **changed}
     return FleetStatus("app", report)
 
@@ -87,11 +87,11 @@ def test_what_was_not_read_or_not_identified_is_a_problem(name: str) -> None:
 def test_the_last_line_claims_no_more_than_was_looked_at() -> None:
     packed = {"host": "a", "path": "/x.gz", "kind": "compressed"}
     pipe = {"host": "a", "path": "/pipe", "kind": "special"}
-    hosts = {"seen": ["a"], "missing": {}}
-    assert fleet(hosts=hosts, not_searched=[pipe]).verdict == "Nothing is overdue on 1 host."
+    hosts = {"seen": ["a"], "controller": "localhost", "looked_at": "1 host and the controller", "missing": {}}
+    assert fleet(hosts=hosts, not_searched=[pipe]).verdict == "Nothing is overdue on 1 host and the controller."
     one = fleet(hosts=hosts, not_searched=[packed, pipe])
     assert one.healthy
-    assert one.verdict == "Nothing is overdue on 1 host, but 1 place was not searched."
+    assert one.verdict == "Nothing is overdue on 1 host and the controller, but 1 place was not searched."
     assert fleet(hosts=hosts, not_searched=[packed] * 2).verdict.endswith("but 2 places were not searched.")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mlkeys._commands.merge_driver import attributed, is_defined
+from mlkeys._commands.vars_file.merge_driver import attributed, is_defined
 from tests.cdk import keys
 from tests.cdk.lint.linting import git, lint, written
 from tests.cdk.secrets.conftest import command_line

@@ -224,6 +224,22 @@ def test_boxes_do_not_overlap_and_stand_in_their_columns_with_200_secrets() -> N
     assert svg(Picture(), igraph).startswith("<svg ")
 
 
+@pytest.mark.parametrize("more", [0, 6, 40])
+def test_a_picture_of_long_names_fits_on_a_small_screen_and_keeps_them_in_titles(more: int) -> None:
+    s, long = stack(), "x" * more
+    key = vault.TransitSecretBackendKey(s, "k", backend=f"transit{long}", name=f"keys{long}", derived=True)
+    web = Inventory(s, "i").group(f"web{long}", ["gateway-a.example.com", "gateway-b.example.com"])
+    entries = EncryptedVars(s, "v", key=key, hosts=web, secrets={f"openai_{long}": Secret.env("OPENAI")})
+    key.grant_decrypt(vault.AppRole(s, f"role{long}"), secrets=[f"openai_{long}"])
+    HostConfig(s, f"settings{long}", hosts=web, json=[entries[f"openai_{long}"]], dest="/etc/application/settings.json")
+    image = ET.fromstring(svg(drawn(s), igraph))  # noqa: S314  our own
+    assert float(image.get("width", "")) <= 1280
+    titles = [title.text or "" for title in image.iter("{http://www.w3.org/2000/svg}title")]
+    assert any(f"openai_{long}" in title for title in titles)
+    shown = [text.text or "" for text in image.iter("{http://www.w3.org/2000/svg}text")]
+    assert (f"openai_{long}" in shown) is (more < 40)
+
+
 def test_control_characters_in_names_are_shown_as_escapes() -> None:
     s = stack()
     key = vault.TransitSecretBackendKey(s, "k", backend="transit", name="keys", derived=True)

@@ -60,6 +60,17 @@ def test_names_of_files_do_not_reach_a_terminal_as_they_are() -> None:
     assert result["unread"][0]["path"] == name
 
 
+def test_a_key_that_is_not_due_is_said_to_be_young() -> None:
+    young = {"done": False, "asked": True, "age": "259200", "due": "90d"}
+    result = made(rotation=young)
+    assert result["rotation"] == {"done": False, "asked": True, "age_seconds": 259200, "due_seconds": 7776000}
+    assert "Not rotated: 3 d, due at 90 d (vault_transit_rotate_older_than)." in result["summary"]
+    for other in ({**young, "done": True}, {**young, "asked": False}, {}):
+        assert "Not rotated" not in "".join(made(rotation=other)["summary"])
+    assert made(rotation={**young, "age": ""})["rotation"]["age_seconds"] is None
+    assert made(rotation={**young, "asked": False, "due": "soon"})["rotation"]["due_seconds"] is None
+
+
 def test_all_that_is_at_the_target_is_clean() -> None:
     result = made(host(result=found()))
     assert (result["clean"], result["blocking"], result["files"]) == (True, [], 2)

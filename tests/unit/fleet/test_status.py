@@ -89,7 +89,7 @@ def test_a_listed_controller_that_declares_nothing_is_named(
     assert len(texts) == named
     assert all(text.startswith("note: Not searched: localhost (it is in the inventory and") for text in texts)
     assert report["healthy"]
-    assert report["hosts"]["seen"] == ["localhost"]
+    assert report["hosts"]["controller"] == "localhost"
 
 
 def controller(*, files: tuple[str, ...] = (), rows: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
@@ -224,10 +224,25 @@ def test_the_controller_has_its_vars_files_and_may_hold_more() -> None:
         "vault_transit_seen_here": {"ciphertexts": rows[0]},
     }
     report = status([key()], [controller], LIMIT)
-    assert report["hosts"] == {"seen": [], "missing": {"localhost": "left out of this run"}}
+    assert report["hosts"]["missing"] == {"localhost": "left out of this run"}
     report = status([key()], [{**controller, "vault_transit_seen": {"ciphertexts": rows[1]}}], LIMIT)
     assert [row["path"] for row in report["ciphertexts"]] == ["/vars", "/outputs"]
-    assert report["hosts"] == {"seen": ["localhost"], "missing": {}}
+    assert report["hosts"]["missing"] == {}
+
+
+@pytest.mark.parametrize("more", [{}, {"vault_transit_host_paths": ["/x"], **host()}], ids=["files", "paths"])
+def test_the_controller_is_named_apart_from_hosts(more: dict[str, Any]) -> None:
+    rows = host(1)["vault_transit_seen"]
+    here = {**more, "inventory_hostname": "localhost", "vault_transit_seen_here": rows}
+    alone = status([key(2)], [here], LIMIT)
+    named = {"controller": "localhost", "missing": {}}
+    assert alone["hosts"] == {**named, "seen": [], "looked_at": "the controller"}
+    assert alone["problems"][0]["text"].startswith("transit/ml: 1 ciphertext on the controller still uses v1: ")
+    report = status([key(2)], [here, host(1), host(1, name="b"), host(2, name="c")], LIMIT)
+    assert report["hosts"] == {**named, "seen": ["a", "b", "c"], "looked_at": "3 hosts and the controller"}
+    assert " 3 ciphertexts on 2 hosts and the controller still use v1: " in report["problems"][0]["text"]
+    only_there = status([key(2)], [{**here, "vault_transit_seen_here": {"ciphertexts": []}}, host(1)], LIMIT)
+    assert " 1 ciphertext on 1 host still uses v1: " in only_there["problems"][0]["text"]
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,11 @@ class Account:
         return raised if raised > self.floor[1] else 0
 
     @property
+    def rotation(self) -> Mapping[str, Any]:
+        """Whether a version was created, or why not; empty if the run did not come to that."""
+        return self.document.get("rotation") or {}
+
+    @property
     def blocking(self) -> list[str]:
         """Why the floor has to stay where it is, in sentences."""
         return [_sentence(str(text)) for text in self.document.get("blocking") or ()]
@@ -142,6 +147,7 @@ class Wanted:
     Attributes:
         anyway: whether versions are trimmed although something is accepted.
         follow: whether the floor waits for other stacks and projects that use the key.
+        rotates: whether the run rotates the key if it is due, and not an earlier one for others that use the key.
     """
 
     floor: bool = True
@@ -150,6 +156,7 @@ class Wanted:
     dry_run: bool = False
     anyway: bool = False
     follow: bool = False
+    rotates: bool = True
 
 
 def finished(account: Account, wanted: Wanted) -> bool:
@@ -206,8 +213,12 @@ def _line(row: Row) -> str:
 
 
 # What the reasons begin with for hosts that can be reached.
-_UNDECLARED, _MISSPELT = "it declares nothing", "nothing reads its variable"
+_UNDECLARED, _MISSPELT, _WRONG = "it declares nothing", "nothing reads its variable", "its variable"
 _DECLARE = "Set vault_transit_host_paths for the hosts that declare nothing, to [] where there are no ciphertexts."
+_CORRECT = (
+    "Correct these variables, and run it again. Those of the group all are for the controller (localhost) as well, "
+    "also if the inventory does not list it: set them for a group of your hosts."
+)
 
 _UNNAMED = (
     "Replace by hand the ciphertexts that may hold an old value. Or name their lines like the secret, so that this "
@@ -221,7 +232,9 @@ def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]
     reasons = [str(row.get("reason", "")) for row in account.rows("hosts")]
     if any(reason.startswith(_UNDECLARED) for reason in reasons):
         steps.append((f"{_DECLARE} Or accept such a host.", ("--accept-unread", "HOST:*")))
-    if not all(reason.startswith((_UNDECLARED, _MISSPELT)) for reason in reasons):
+    if any(reason.startswith((_MISSPELT, _WRONG)) for reason in reasons):
+        steps.append((_CORRECT, ()))
+    if not all(reason.startswith((_UNDECLARED, _MISSPELT, _WRONG)) for reason in reasons):
         steps.append(("Make the hosts reachable, or take them out of the inventory, and run it for all of them.", ()))
     if account.recoverable:
         steps.append(("Bring back the ciphertexts below the floor, while their versions still exist.", ("--recover",)))
@@ -278,19 +291,25 @@ def _escaped(path: str) -> str:
 
 def again(words: Iterable[str], options: Sequence[str]) -> list[str]:
     """The words of the same command with more options, for all hosts, and not as a dry run."""
-    words = _for_all_hosts(words)
-    kept = [word for word in words if word not in ("--dry-run", "--json", *(o for o in options if o == "--recover"))]
+    left_out = {"--dry-run", "--json", *{"--recover", "--now"}.intersection(options)}
+    kept = [word for word in _without(words, "--limit") if word not in left_out]
     # What is accepted is not clean, so that it keeps --trim from trimming.
     if {"--trim-anyway", "--accept-unknown", "--accept-unread"}.intersection(options):
         kept = [word for word in kept if word != "--trim"]
     return [*kept, *options]
 
 
-def _for_all_hosts(words: Iterable[str]) -> list[str]:
+def rotating(words: Iterable[str], key: str) -> list[str]:
+    """The words of the same command for one key, whatever its age."""
+    return again(_without(_without(words, "--key"), "--older-than"), ("--key", key, "--now"))
+
+
+def _without(words: Iterable[str], option: str) -> list[str]:
+    """The words without an option and its value."""
     kept: list[str] = []
-    is_pattern = False
+    is_value = False
     for word in words:
-        if not (is_pattern or word == "--limit" or word.startswith("--limit=")):
+        if not (is_value or word == option or word.startswith(f"{option}=")):
             kept.append(word)
-        is_pattern = word == "--limit"
+        is_value = word == option
     return kept

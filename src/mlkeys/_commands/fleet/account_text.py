@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlkeys._commands.fleet.account import Account, Row, Wanted, advice, again, finished, losses
+from mlkeys._commands.fleet.account import Account, Row, Wanted, advice, again, finished, losses, rotating
+from mlkeys._shared.durations import age_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,6 +73,8 @@ def show_account(account: Account, wanted: Wanted, words: Sequence[str], console
         show_rows("unnamed", account.unnamed_rows, console, account.unnamed)
         console.print(_UNNAMED.format(account.key), style="red")
     console.print()
+    if wanted.rotates:
+        _show_rotation(account, wanted, words, console)
     done = finished(account, wanted)
     for sentence in _result(account, wanted):
         console.print(sentence, style="green" if done else "yellow")
@@ -82,6 +85,26 @@ def show_account(account: Account, wanted: Wanted, words: Sequence[str], console
     for sentence, options in advice(account, wanted):
         console.print(sentence)
         console.print(f"  {shlex.join(again(words, options))}")
+
+
+def _show_rotation(account: Account, wanted: Wanted, words: Sequence[str], console: Console) -> None:
+    """Show whether a version was created, or why not and what creates one."""
+    rotation = account.rotation
+    if not rotation:
+        return
+    if rotation["done"]:
+        console.print(f"{account.key} {'would be' if wanted.dry_run else 'was'} rotated to v{account.target}.")
+        return
+    kept = f"{account.key} {'would not be' if wanted.dry_run else 'was not'} rotated:"
+    if not rotation["asked"]:
+        console.print(f"{kept} first, v{account.target} has to be everywhere.")
+    elif not rotation["due_seconds"]:
+        console.print(f"{kept} another run has rotated it meanwhile.")
+    else:
+        age, due = age_text(rotation["age_seconds"]), age_text(rotation["due_seconds"])
+        how_old = f"{age} old" if age else "of unknown age"
+        console.print(f"{kept} v{account.target} is {how_old}, and due at {due} (--older-than). To rotate it now:")
+        console.print(f"  {shlex.join(rotating(words, account.key))}")
 
 
 def _counts(account: Account, console: Console) -> None:

@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TextIO, Unpack
 
 import click
@@ -28,6 +27,7 @@ from mlkeys._commands.fleet.rotation import (
     variables_of,
 )
 from mlkeys._commands.fleet.targets import Fleet, alongside, for_fleets, with_one_name_each
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.progress import terminal
 from mlkeys._commands.project import json_option, verbose_option
@@ -81,6 +81,7 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
     "--accept-unknown",
     multiple=True,
     metavar="PATH|GLOB",
+    type=PathType(path_type=str),
     help="Accept the ciphertexts in these files that cannot be identified: they may be lost. Prefix a host to limit "
     "it, as in 'gateway-a:/srv/*.env'; repeatable.",
 )
@@ -88,13 +89,14 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
     "--accept-unread",
     multiple=True,
     metavar="PATH|GLOB",
+    type=PathType(path_type=str),
     help="Accept that these files and folders are not read: their ciphertexts may be lost; repeatable.",
 )
 @click.option(
     "--also",
     multiple=True,
     metavar="PATH",
-    type=click.Path(exists=True),
+    type=PathType(exists=True, path_type=str),
     help="Another program (or a folder with app.py) or inventory that uses the same keys, for example of another "
     "repository: its ciphertexts are rewrapped, too, and hold the floor; repeatable.",
 )
@@ -136,7 +138,7 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
 @click.option(
     "--backup-dir",
     metavar="DIR",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    type=PathType(file_okay=False, exists=True),
     help="Store an encrypted backup of each key in this folder, before and after its rotation. The key must allow "
     "backups. Requires the Python package pyrage (pip install mlkeys[backup]) or GnuPG.",
 )
@@ -229,7 +231,8 @@ def _runner(
     def run(name: str, show: TextIO | None) -> Run:
         rotation = rotations[name]
         proved = proofs.setdefault(rotation.group, {})
-        wanted[name] = replace(_wanted(options), follow=follows(rotation, proved))
+        rotates = rotation.is_first or options["dry_run"]
+        wanted[name] = replace(_wanted(options), follow=follows(rotation, proved), rotates=rotates)
         ran = _run(rotation, options, environment, show, brief=True, dry_run=options["dry_run"], proofs=proved)
         account = account_in(ran.stats)
         proved[rotation.fleet.name] = proof_of(account)

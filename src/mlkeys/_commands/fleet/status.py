@@ -21,6 +21,7 @@ from mlkeys._commands.fleet.status_history import line, looks, of_fleet
 from mlkeys._commands.fleet.status_page import page
 from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place, reason_in, shortened
 from mlkeys._commands.fleet.targets import Fleet, besides, for_fleets
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.progress import terminal
 from mlkeys._commands.project import json_option
 from mlkeys._commands.stacks import show_failures
@@ -68,12 +69,12 @@ _STYLES = {
 @click.option("--all", "every", is_flag=True, help="Show all ciphertexts, not only those with problems.")
 @click.option(
     "--html",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PathType(dir_okay=False),
     help="Also write the report as a self-contained HTML page.",
 )
 @click.option(
     "--history",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PathType(dir_okay=False),
     help="Append the result to this file, one line for each run. The page of --html shows all of them.",
 )
 @click.option("--fail", is_flag=True, help="Exit with 2 if something is overdue, lost, or could not be checked.")

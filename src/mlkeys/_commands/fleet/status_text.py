@@ -111,8 +111,14 @@ class FleetStatus:
         return list(self.report["ciphertexts"])
 
     @property
-    def seen(self) -> list[str]:
-        return list(self.report["hosts"]["seen"])
+    def looked_at(self) -> str:
+        """The number of hosts that were searched, and the controller, in words."""
+        return str(self.report["hosts"]["looked_at"])
+
+    @property
+    def controller(self) -> str:
+        """The name of the host that holds the encrypted vars files."""
+        return str(self.report["hosts"]["controller"])
 
     @property
     def missing(self) -> dict[str, str]:
@@ -137,7 +143,7 @@ class FleetStatus:
         """Return the same report with places on the controller named from a folder, if they are below it."""
 
         def named(row: Mapping[str, Any]) -> Mapping[str, Any]:
-            if row.get("host") != _CONTROLLER or "path" not in row:
+            if row.get("host") != self.controller or "path" not in row:
                 return row
             return {**row, "path": below(str(row["path"]), str(project))}
 
@@ -152,10 +158,9 @@ class FleetStatus:
     @property
     def verdict(self) -> str:
         """The last line about a healthy fleet. It never claims more than what was looked at."""
-        hosts = "1 host" if len(self.seen) == 1 else f"{len(self.seen)} hosts"
         places = len(self.not_searched)
         but = f", but {places} {'place was' if places == 1 else 'places were'} not searched" if places else ""
-        return f"Nothing is overdue on {hosts}{but}."
+        return f"Nothing is overdue on {self.looked_at}{but}."
 
     @property
     def too_old(self) -> list[TooOld]:
@@ -246,8 +251,7 @@ def worst(rows: Sequence[Mapping[str, Any]]) -> str:
     return max((str(row["state"]) for row in rows), key=lambda state: _WEIGHTS.get(state, len(_WEIGHTS)))
 
 
-#: The host that a playbook runs on, and the lists of a report whose rows have a path.
-_CONTROLLER = "localhost"
+#: The lists of a report whose rows have a path.
 _WITH_PLACES = ("ciphertexts", "unknown", "unread")
 _LONGEST_PATH, _KEPT_PARTS = 44, 4
 _WEIGHTS = {state: weight for weight, state in enumerate(("current", "foreign", "behind", "unknown", "too old"))}

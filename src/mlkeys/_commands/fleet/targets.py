@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TextIO, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from mlkeys._analysis.view import View
 from mlkeys._commands.fleet.servers import Server, same_servers, server_of
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import chosen, out_option, program_argument, stack_option, synthesised
 from mlkeys._constructs.encrypted_vars import EncryptedVars
@@ -39,6 +41,7 @@ _inventory_option = click.option(
     "inventories",
     multiple=True,
     metavar="PATH",
+    type=PathType(path_type=str),
     help="Use an inventory instead of PROGRAM; repeatable.",
 )
 
@@ -166,6 +169,7 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
     if inventories:
         if stacks:
             raise MlkeysError("--stack cannot be used with --inventory: an inventory has no stacks.")
+        _refuse_parts_of_programs(program)
         if problem := missing_inventories(inventories):
             raise MlkeysError(printable(problem))
         words = [word for one in inventories for word in ("-i", one)]
@@ -191,6 +195,19 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
         )
         for stack in chosen(app, ())
     ]
+
+
+def _refuse_parts_of_programs(program: Path) -> None:
+    """Refuse what an inventory would leave unused.
+
+    Raises:
+        click.UsageError: a program, or its folder of generated files, is named beside an inventory.
+    """
+    context = click.get_current_context()
+    given = [name for name in ("program", "out") if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        named = printable(str(program)) if given[0] == "program" else "--out"
+        raise click.UsageError(f"{named} cannot be used with --inventory: name a program or an inventory.")
 
 
 def alongside(paths: Sequence[str], own: Sequence[Fleet] = ()) -> list[Fleet]:

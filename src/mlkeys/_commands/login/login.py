@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
-from mlkeys._commands.errors import failing_plainly, show_json
+from mlkeys._commands.errors import failing_plainly, show_json, show_warning
 from mlkeys._commands.login.kept import keep, winning
 from mlkeys._commands.login.oidc import Flow
 from mlkeys._commands.login.oidc import log_in as log_in_by_oidc
@@ -223,7 +223,7 @@ def _report(facts: Mapping[str, Any], token: str, kept: str, *, as_json: bool) -
         if not kept:
             click.echo(token)
     if kept and (variable := winning(os.environ)):
-        click.secho(f"Warning: {variable} is set and wins over this token. Unset it.", fg="yellow", err=True)
+        show_warning(f"Warning: {variable} is set and wins over this token. Unset it.")
 
 
 def _life(seconds: Any) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlkeys._commands.errors import failing_plainly, show_json
+from mlkeys._commands.errors import failing_plainly, show_json, show_warning
 from mlkeys._commands.login.kept import forget, winning
 from mlkeys._system import collection
 
@@ -61,7 +61,7 @@ def command(url: str | None, namespace: str | None, *, revoke: bool, as_json: bo
     else:
         click.echo("There is no token to remove.", err=True)
     if variable := winning(os.environ):
-        click.secho(f"Warning: {variable} is set, and its token is still valid.", fg="yellow", err=True)
+        show_warning(f"Warning: {variable} is set, and its token is still valid.")
 
 
 def _revoked(client: Client) -> bool:

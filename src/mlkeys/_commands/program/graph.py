@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 from pathlib import Path
 from types import ModuleType
 
@@ -14,13 +15,17 @@ from mlkeys._analysis.diagram import data, mermaid, svg
 from mlkeys._analysis.picture import Picture, picture
 from mlkeys._analysis.view import View
 from mlkeys._commands.errors import failing_plainly, show_json, write_file
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.program.template_names import names_in_files_of
 from mlkeys._commands.project import json_option, program_argument
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.printable import printable
 from mlkeys._shared.suggestions import did_you_mean
 from mlkeys._synthesis.program import load
 from mlkeys._targets.json_text import json_text
 
+#: How the files end that this command writes. Such a name in place of the program is the one of --out.
+_WRITTEN = (".svg", ".html", ".json", ".mmd", ".md")
 #: The oldest release that was tried.
 _LAYOUT = "igraph>=1.0"
 
@@ -36,7 +41,7 @@ _LAYOUT = "igraph>=1.0"
     help="Draw only what leads to this name and what follows from it; repeatable.",
 )
 @json_option
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@click.option("--out", type=PathType(dir_okay=False), help="Write to this file.")
 @failing_plainly
 def command(
     program: Path, out: Path | None, focus: tuple[str, ...], *, as_svg: bool, as_html: bool, as_json: bool
@@ -55,6 +60,10 @@ def command(
     """
     if as_svg + as_html + as_json > 1:
         raise click.UsageError("Choose one of --svg, --html and --json.")
+    if program.suffix in _WRITTEN:
+        flags = [name for name, chosen in (("--svg", as_svg), ("--html", as_html), ("--json", as_json)) if chosen]
+        right = shlex.join(["mlkeys", "graph", *flags, "--out", str(program)])
+        raise click.UsageError(printable(f"{program} is not a program. To write to it, run: {right}"))
     view = View(load(program))
     drawn = _focused(picture(view, names_in_files_of(program.parent)), focus)
     shown = drawn if focus else drawn.folded()

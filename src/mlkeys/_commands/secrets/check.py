@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.paths import PathType
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import printable
 from mlkeys._stored.secrets import FileProblem, Secret, files_below, results_of_each, secrets_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command("check")
-@click.argument("files", nargs=-1, type=click.Path(readable=False, path_type=Path), metavar="[FILE|DIR]...")
+@click.argument("files", nargs=-1, type=PathType(readable=False), metavar="[FILE|DIR]...")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @failing_plainly
 def command(files: tuple[Path, ...], *, as_json: bool) -> None:

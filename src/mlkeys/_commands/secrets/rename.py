@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.secrets.names import complete
 from mlkeys._commands.vars_file.writes import Change, Target, in_turn, show, show_as_json, target
 from mlkeys._errors import MlkeysError
@@ -18,7 +19,7 @@ from mlkeys._system import collection
 
 
 @click.command("rename")
-@click.argument("file", type=click.Path(dir_okay=False, exists=True, readable=False, path_type=Path))
+@click.argument("file", type=PathType(dir_okay=False, exists=True, readable=False))
 @click.argument("old", shell_complete=complete)
 @click.argument("new")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")

@@ -13,11 +13,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.secrets.environment import (
     ADDRESSES,
     LOGIN_FACTS,
@@ -70,16 +71,11 @@ def _complete_signal(_context: click.Context, _parameter: click.Parameter, begin
     return [name for name in sorted(_SIGNALS) if name.startswith(beginning.upper())]
 
 
-class _Place(click.Path):
-    """A file or folder. An empty path is a variable of a script that is not set, and not the current folder."""
+class _Places(PathType):
+    """Files and folders, of which the variable can name several."""
 
     def split_envvar_value(self, rv: str) -> list[str]:
         return names_of_files(rv)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == "":
-            self.fail("the path is empty", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -88,7 +84,7 @@ class _Place(click.Path):
     "files",
     multiple=True,
     envvar=FILES_VARIABLE,
-    type=_Place(readable=False, path_type=Path),
+    type=_Places(readable=False),
     metavar="FILE|DIR",
     help="Encrypted vars file, or a folder of them; repeatable. Default: those of MLKEYS_FILES, or of this folder.",
 )

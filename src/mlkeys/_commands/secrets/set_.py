@@ -15,6 +15,7 @@ from typing import NoReturn, TypedDict, Unpack
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.secrets.names import complete
 from mlkeys._commands.vars_file.writes import (
     Planned,
@@ -37,7 +38,7 @@ class _Flags(TypedDict):
 
 
 @click.command("set")
-@click.argument("file", type=click.Path(dir_okay=False, readable=False, path_type=Path))
+@click.argument("file", type=PathType(dir_okay=False, readable=False))
 @click.argument("name", shell_complete=complete)
 @click.option("--from-env", metavar="VARIABLE", help="Take the value from this environment variable.")
 @click.option("--key", metavar="[ENGINE/]NAME", help="Key for a new file.")

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.secrets.names import complete
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import printable
@@ -25,7 +26,7 @@ _MASK = "********"
 
 
 @click.command("show")
-@click.argument("file", type=click.Path(readable=False, path_type=Path), metavar="FILE|DIR")
+@click.argument("file", type=PathType(readable=False), metavar="FILE|DIR")
 @click.argument("name", required=False, shell_complete=complete)
 @click.option("--reveal", is_flag=True, help="Decrypt, and show the values.")
 @click.option("--force", is_flag=True, help="Write values although the output is not a terminal.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.secrets.names import complete
 from mlkeys._commands.vars_file.writes import Change, Target, in_turn, show, show_as_json, target
 from mlkeys._stored.secrets import named
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command("unset")
-@click.argument("file", type=click.Path(dir_okay=False, exists=True, readable=False, path_type=Path))
+@click.argument("file", type=PathType(dir_okay=False, exists=True, readable=False))
 @click.argument(
     "names",
     nargs=-1,

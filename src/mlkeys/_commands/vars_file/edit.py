@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.vars_file.plaintext import (
     holds_nested_data,
     merged,
@@ -46,12 +47,12 @@ _RETURNED = (
 
 
 @click.command("edit")
-@click.argument("file", type=click.Path(dir_okay=False, readable=False, path_type=Path))
+@click.argument("file", type=PathType(dir_okay=False, readable=False))
 @click.option("--key", metavar="[ENGINE/]NAME", help="Key for a new file.")
 @click.option("--backend", metavar="PATH", help="Path of the Transit engine for a new file. Default: transit.")
 @click.option(
     "--folder",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    type=PathType(file_okay=False, exists=True),
     metavar="DIR",
     help="Keep the plaintext in this folder while the editor is open, even if it is on a disk.",
 )

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.vars_file import import_more
 from mlkeys._commands.vars_file.import_run import (
     ABOUT_SEALED,
@@ -49,13 +50,19 @@ def command() -> None:
     """
 
 
-_source = click.argument("source", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+_source = click.argument("source", type=PathType(dir_okay=False, exists=True))
 
 
 @command.command("ansible-vault", short_help="Import a vars file of Ansible Vault.")
 @_source
 @importing
-@click.option("--vault-password-file", multiple=True, metavar="FILE", help="As for ansible-playbook; repeatable.")
+@click.option(
+    "--vault-password-file",
+    multiple=True,
+    type=PathType(path_type=str),
+    metavar="FILE",
+    help="As for ansible-playbook; repeatable.",
+)
 @click.option("--vault-id", multiple=True, metavar="LABEL@FILE", help="As for ansible-playbook; repeatable.")
 @click.option("--ask-vault-pass", is_flag=True, help="Ask for the vault password.")
 @failing_plainly
@@ -156,7 +163,7 @@ def sops(source: Path, input_type: str | None, **options: Any) -> None:
 
 
 @command.command("dotenv", short_help="Import a .env file.")
-@click.argument("source", type=click.Path(dir_okay=False, exists=True, allow_dash=True, path_type=Path))
+@click.argument("source", type=PathType(dir_okay=False, exists=True, allow_dash=True))
 @importing
 @failing_plainly
 def dotenv(source: Path, **options: Any) -> None:

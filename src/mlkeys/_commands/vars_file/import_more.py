@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.vars_file.import_run import (
     ABOUT_PLAIN_TEXT,
     check_plain,
@@ -36,8 +37,8 @@ from mlkeys._system import collection, replacing
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 
-_file = click.argument("source", type=click.Path(dir_okay=False, exists=True, path_type=Path))
-_file_or_input = click.argument("source", type=click.Path(dir_okay=False, exists=True, allow_dash=True, path_type=Path))
+_file = click.argument("source", type=PathType(dir_okay=False, exists=True))
+_file_or_input = click.argument("source", type=PathType(dir_okay=False, exists=True, allow_dash=True))
 
 
 @click.command("kv", short_help="Import a secret in a KV engine.")

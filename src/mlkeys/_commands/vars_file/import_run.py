@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.vars_file.writes import Change, Target, in_turn, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import as_written, assigns, holds, secrets_of
@@ -46,7 +47,7 @@ _OPTIONS = (
         "--to",
         "file",
         required=True,
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=PathType(dir_okay=False),
         metavar="FILE",
         help="The encrypted vars file (*.transit.yml, .yaml or .json). Created if needed.",
     ),

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.paths import PathType
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection, replacing
 from mlkeys._system.git import run_git
@@ -19,7 +20,7 @@ from mlkeys._system.terminal import notice
 
 # Metadata that merge with the entries, or that both sides have in common.
 _MERGED = ("format", "backend", "key", "fingerprint_key", "hmac", "before")
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = PathType(exists=True, dir_okay=False)
 
 
 class Contradiction(MlkeysError):

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly, show_json
+from mlkeys._commands.paths import PathType
 from mlkeys._commands.vars_file.writes import Target, in_turn, target
 from mlkeys._system.terminal import notice
 
 
 @click.command("upgrade")
-@click.argument("file", type=click.Path(dir_okay=False, exists=True, readable=False, path_type=Path))
+@click.argument("file", type=PathType(dir_okay=False, exists=True, readable=False))
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @failing_plainly
 def command(file: Path, *, as_json: bool) -> None:
