@@ -9,7 +9,6 @@ After them come OpenBao's own variables (``BAO_*``), then Vault's (``VAULT_*``),
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins
     PRINTABLE,
     Auth,
     Option,
+    incomplete_pair,
     is_true,
     login_of,
     login_problems,
@@ -41,7 +41,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.p
     is_of_other_kind,
     proxies_from,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import header_text, host_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import (
+    header_text,
+    host_name,
+    json_or_text,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import (
     DEFAULT_TIMEOUT,
     timeout_of,
@@ -69,7 +73,7 @@ OPTIONS: tuple[Option, ...] = (
     _option("client_cert", late=("BAO_CLIENT_CERT", "VAULT_CLIENT_CERT")),
     _option("client_key", late=("BAO_CLIENT_KEY", "VAULT_CLIENT_KEY")),
     _option("tls_server_name", late=("BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME"), meaning="the name of a host"),
-    _option("validate_certs", kind="bool", late=_SKIP_VERIFY),
+    _option("validate_certs", kind="bool", in_configuration=False, late=_SKIP_VERIFY),
     _option(
         "timeout",
         kind="raw",
@@ -97,6 +101,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     *LOGIN_OPTIONS,
 )
+_BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
 
 
 @dataclass(frozen=True)
@@ -147,11 +152,17 @@ class Settings:
     auth: Auth
 
 
-def settings_from(options: Mapping[str, Any], environment: Mapping[str, str], refused: Sequence[str] = ()) -> Settings:
+def settings_from(
+    options: Mapping[str, Any],
+    environment: Mapping[str, str],
+    refused: Sequence[str] = (),
+    flags: Mapping[str, str] | None = None,
+) -> Settings:
     """The settings from options and, for those that are not set, from environment variables.
 
     Args:
         refused: sentences about values of other sources that are invalid.
+        flags: for messages, those of a command that set options; ``None`` for Ansible, which has variables.
 
     Raises:
         InvalidOption: options are missing or invalid; all of them are named at once.
@@ -161,7 +172,7 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str], re
     if values["auth_method"] == "cert" and not values["cert_auth_public_key"]:
         values["cert_auth_public_key"], values["cert_auth_private_key"] = values["client_cert"], values["client_key"]
     wrong = dict.fromkeys([*refused, *_misread(values, environment)])
-    problems = _problems(values, environment)
+    problems = _problems(values, environment, flags)
     if wrong or problems:
         raise InvalidOption(" ".join([*wrong, *([f"{'; '.join(problems)}."] if problems else [])]))
     connection = _connection(values, environment, certificate)
@@ -280,12 +291,11 @@ def _by_agent(connection: Connection, environment: Mapping[str, str]) -> bool:
     return list(connection.addresses) in given or connection.url.startswith("unix:")
 
 
-def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
+def _problems(values: Mapping[str, Any], environment: Mapping[str, str], flags: Mapping[str, str] | None) -> list[str]:
     addresses = addresses_of(values["url"])
     problems = problems_of(addresses)
-    problems += login_problems(values, environment)
-    if bool(values["client_cert"]) != bool(values["client_key"]):
-        problems.append("client_cert and client_key must be set together")
+    problems += login_problems(values, environment, flags)
+    problems += incomplete_pair("client_cert", "client_key", values, _BY_NAME, flags)
     if not values["proxies"]:
         problems += [problem for problem in map(proxies_from(environment).problem_at, addresses) if problem]
     return problems
@@ -320,8 +330,7 @@ def _connection(
 
 def _variable(name: str, values: Mapping[str, Any], environment: Mapping[str, str]) -> str:
     """The variable that sets an option, empty if none does. What it says may have arrived as the option."""
-    (option,) = (one for one in OPTIONS if one.name == name)
-    variable = option.variable_in(environment)
+    variable = _BY_NAME[name].variable_in(environment)
     return variable if variable and environment[variable] == str(values[name]) else ""
 
 
@@ -351,7 +360,7 @@ def _retries(value: Any) -> dict[str, Any] | int:
     Raises:
         ValueError: it is something else.
     """
-    parsed = _json_or_text(value)
+    parsed = json_or_text(value)
     if parsed is None or parsed is False:
         return {}
     if isinstance(parsed, dict):
@@ -367,7 +376,7 @@ def _proxies(value: Any) -> tuple[tuple[str, str], ...]:
     Raises:
         ValueError: it is something else.
     """
-    parsed = _json_or_text(value)
+    parsed = json_or_text(value)
     if not parsed:
         return ()
     if isinstance(parsed, str):
@@ -375,16 +384,6 @@ def _proxies(value: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(parsed, dict) or any(is_of_other_kind(str(url)) for url in parsed.values()):
         raise ValueError
     return tuple((str(scheme), str(url)) for scheme, url in parsed.items())
-
-
-def _json_or_text(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if not value.strip():
-        return None
-    if value.lstrip().startswith("{"):
-        return json.loads(value)
-    return value.strip()
 
 
 _READERS: Mapping[str, Callable[[Any], object]] = {

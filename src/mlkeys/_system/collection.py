@@ -134,7 +134,7 @@ def settings(url: str | None = None, namespace: str | None = None) -> Settings:
     given = {name: value for name, value in (("url", url), ("namespace", namespace)) if value is not None}
     with in_plain_words():
         configured, refused = read_options({}, None, {})
-        return settings_from({**configured, **given}, os.environ, refused)
+        return settings_from({**configured, **given}, os.environ, refused, flags={})
 
 
 def incomplete_settings(url: str | None = None, namespace: str | None = None) -> Settings:
@@ -218,7 +218,7 @@ def connected_to_read() -> Iterator[Client]:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 
     with in_plain_words():
-        chosen = settings_from({}, os.environ)
+        chosen = settings_from({}, os.environ, flags={})
         if chosen.auth.method not in ("token", "none"):
             with logged_in(chosen, warn) as client:
                 yield client

@@ -322,6 +322,21 @@ def test_an_invalid_timeout(given: object, environment: dict[str, str]) -> None:
     )
 
 
+def in_all_places(name: str, *variables: str) -> str:
+    """An option, and all that sets it for Ansible."""
+    return (
+        f"{name} ({', '.join([f'ANSIBLE_HASHI_VAULT_{name.upper()}', *variables])}, the variable "
+        f"ansible_hashi_vault_{name} or {name} under [hashi_vault_collection] of ansible.cfg)"
+    )
+
+
+ROLE = in_all_places("role_id")
+USER = (
+    "username (ANSIBLE_HASHI_VAULT_USERNAME or the variable ansible_hashi_vault_username) and password "
+    "(ANSIBLE_HASHI_VAULT_PASSWORD or the variable ansible_hashi_vault_password)"
+)
+
+
 @pytest.mark.parametrize("method", AUTH_METHODS)
 def test_each_method_accepts_its_credentials(method: str) -> None:
     made = settings({"auth_method": method, **CREDENTIALS[method]})
@@ -333,14 +348,23 @@ def test_each_method_accepts_its_credentials(method: str) -> None:
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        ("approle", "auth_method approle requires role_id."),
-        ("userpass", "auth_method userpass requires username and password."),
-        ("ldap", "auth_method ldap requires username and password."),
-        ("jwt", "auth_method jwt requires role_id and jwt (ANSIBLE_HASHI_VAULT_JWT or VAULT_ID_TOKEN)."),
-        ("kubernetes", "auth_method kubernetes requires role_id."),
-        ("cert", "auth_method cert requires cert_auth_public_key and cert_auth_private_key."),
-        ("azure", "auth_method azure requires role_id."),
-        ("gcp", "auth_method gcp requires role_id."),
+        *((method, f"auth_method {method} requires {ROLE}.") for method in ("approle", "kubernetes", "azure", "gcp")),
+        ("userpass", f"auth_method userpass requires {USER}."),
+        ("ldap", f"auth_method ldap requires {USER}."),
+        (
+            "jwt",
+            (
+                f"auth_method jwt requires {ROLE} and jwt (ANSIBLE_HASHI_VAULT_JWT, VAULT_ID_TOKEN or the variable "
+                "ansible_hashi_vault_jwt)."
+            ),
+        ),
+        (
+            "cert",
+            (
+                f"auth_method cert requires {in_all_places('cert_auth_public_key')} and "
+                f"{in_all_places('cert_auth_private_key')}."
+            ),
+        ),
         *(
             (word, f"auth_method is '{word}', but must be one of {', '.join(AUTH_METHODS)}.{hint}")
             for word, hint in (
@@ -372,13 +396,52 @@ def test_a_method_names_its_missing_credentials(method: str, message: str) -> No
             {"GITLAB_CI": "true", "VAULT_ID_TOKEN": ""},
             ": this job of GitLab has none in VAULT_ID_TOKEN, so declare that under id_tokens of the job.",
         ),
-        ({"CI": "true"}, " (ANSIBLE_HASHI_VAULT_JWT or VAULT_ID_TOKEN)."),
+        (
+            {"CI": "true"},
+            " (ANSIBLE_HASHI_VAULT_JWT, VAULT_ID_TOKEN or the variable ansible_hashi_vault_jwt).",
+        ),
     ],
 )
 def test_a_job_without_its_jwt_learns_what_is_missing(environment: dict[str, str], message: str) -> None:
     with pytest.raises(InvalidOption) as error:
         settings({"auth_method": "jwt", "role_id": "ci"}, environment)
     assert error.value.message == f"auth_method jwt requires jwt{message}"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"auth_method": "ldap", "username": "ada"},
+            "auth_method ldap requires password (ANSIBLE_HASHI_VAULT_PASSWORD)",
+        ),
+        (
+            {"auth_method": "approle"},
+            (
+                "auth_method approle requires role_id (--role, ANSIBLE_HASHI_VAULT_ROLE_ID or role_id under "
+                "[hashi_vault_collection] of ansible.cfg)"
+            ),
+        ),
+        (
+            {"client_cert": "/c.pem"},
+            (
+                "client_cert and client_key must be set together: set client_key (ANSIBLE_HASHI_VAULT_CLIENT_KEY, "
+                "BAO_CLIENT_KEY, VAULT_CLIENT_KEY or client_key under [hashi_vault_collection] of ansible.cfg)"
+            ),
+        ),
+        (
+            {"auth_method": "aws_iam", "aws_secret_key": "s"},
+            (
+                "aws_access_key and aws_secret_key must be set together: set aws_access_key "
+                "(ANSIBLE_HASHI_VAULT_AWS_ACCESS_KEY, EC2_ACCESS_KEY or AWS_ACCESS_KEY)"
+            ),
+        ),
+    ],
+)
+def test_a_command_names_what_sets_a_missing_option_there(options: dict[str, str], message: str) -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings_from({"url": URL, **options}, {}, flags={"role_id": "--role"})
+    assert error.value.message == f"{message}."
 
 
 def test_a_variable_with_a_misspelt_choice_is_named() -> None:
@@ -409,8 +472,7 @@ def test_all_problems_are_reported_at_once() -> None:
     assert error.value.message == (
         "timeout is '-1', but must be a number of seconds, or a duration such as 1m30s or 500ms. retries is 'x', "
         f"but must be 0 or more, or a dictionary of the arguments of urllib3.util.Retry. {PROXIES.format('')} "
-        "url 'bao.example.com' must start with https://, http:// or unix://; auth_method ldap requires username and "
-        "password."
+        f"url 'bao.example.com' must start with https://, http:// or unix://; auth_method ldap requires {USER}."
     )
 
 

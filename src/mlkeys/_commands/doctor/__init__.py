@@ -197,7 +197,7 @@ def _differences(settings: Settings) -> Iterator[Check]:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 
     try:
-        of_bao = settings_from({}, parity.environment_of_bao(os.environ))
+        of_bao = settings_from({}, parity.environment_of_bao(os.environ), flags={})
     except InvalidOption:
         return
     yield from parity.differences(settings, of_bao, os.environ)
