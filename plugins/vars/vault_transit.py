@@ -175,14 +175,9 @@ from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.host import Host
 from ansible.plugins.vars import BaseVarsPlugin
 from ansible.utils.display import Display
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
-    OPTIONS,
-    misread,
-    settings_from,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, misread
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_plugins
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import VARS_FILE_SUFFIXES
@@ -201,9 +196,14 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup 
     connected,
     connection_options,
     decrypting,
+    server_asked,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import misspelt_flags, read_option
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
+    misspelt_flags,
+    own_problems,
+    read_option,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
 
@@ -272,7 +272,9 @@ class VarsModule(BaseVarsPlugin):
         if key not in _files:
             options = self._options_with(variables)
             keep = bool(self.get_option("cache"))
-            _files[key] = DecryptedFiles(lambda: connected(options), decrypting(options, keep=keep), _asked(options))
+            _files[key] = DecryptedFiles(
+                lambda: connected(options), decrypting(options, keep=keep), server_asked(options)
+            )
         return _files[key]
 
     def _options_with(self, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -313,6 +315,8 @@ class VarsModule(BaseVarsPlugin):
     def _known_settings(self) -> tuple[bool, bool]:
         """What is asked for every host. Ansible looks a setting up in some 50 microseconds."""
         if self._asked is None:
+            if problems := own_problems("vars", self._load_name):
+                raise AnsibleParserError(" ".join(problems))
             _warn_of_order()
             self._asked = (bool(self.get_option("disabled")), _decrypts(str(self.get_option("decrypt"))))
         return self._asked
@@ -387,12 +391,3 @@ def _all_files(base: str) -> Iterable[tuple[tuple[str, str], str]]:
             first = os.path.relpath(file, os.path.join(base, folder)).split(os.sep)[0]
             suffix = next((end for end in VARS_FILE_SUFFIXES if first.endswith(end)), "")
             yield (folder, first[: len(first) - len(suffix)]), file
-
-
-def _asked(options: Mapping[str, Any]) -> str:
-    """Which server is asked, as a sentence; nothing where the settings name none."""
-    try:
-        connection = settings_from(options, os.environ).connection
-    except InvalidOption:
-        return ""
-    return messages.asked(connection.addresses, connection.namespace)

@@ -13,8 +13,13 @@ from typing import Any, Callable, Mapping, Sequence, TypeVar
 from ansible.errors import AnsibleError
 from ansible.module_utils.basic import missing_required_lib
 from ansible.utils.display import Display
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import LibraryMissing, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
+    LibraryMissing,
+    TransitError,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import (
@@ -31,6 +36,15 @@ Result = TypeVar("Result")
 def connection_options(get_option: Callable[[str], Any]) -> dict[str, Any]:
     """A plugin's options for connection and authentication."""
     return {option.name: get_option(option.name) for option in OPTIONS}
+
+
+def server_asked(options: Mapping[str, Any]) -> str:
+    """Which server is asked, as a sentence; nothing where the settings name none."""
+    try:
+        connection = settings_from(options, os.environ).connection
+    except InvalidOption:
+        return ""
+    return messages.asked(connection.addresses, connection.namespace)
 
 
 def connected(options: Mapping[str, Any]) -> Client:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlkeys._carried import carry
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.vars_plugins import PLUGIN
 from mlkeys._system.terminal import notice
 
 if TYPE_CHECKING:
@@ -80,6 +81,14 @@ def vars_plugins() -> tuple[list[str], str]:
     # Not what was read when Ansible was imported.
     path = find_ini_config_file()
     return list(ConfigManager(path).get_config_value("VARIABLE_PLUGINS_ENABLED")), str(path or "")
+
+
+def vars_plugin_problems() -> list[str]:
+    """What is wrong with the vars plugin's own settings, as sentences. The collection must be loaded."""
+    from ansible.plugins.loader import vars_loader
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import own_problems
+
+    return own_problems("vars", vars_loader.get(PLUGIN, class_only=True)._load_name)  # noqa: SLF001  Ansible keeps the name there
 
 
 @contextmanager

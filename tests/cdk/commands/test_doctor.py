@@ -548,6 +548,12 @@ VARS_FILE = "a: vault:v1:AAAA\n_transit:\n  format: 1\n  key: k\n"
         ("keys.transit.yml", "mlkeys.transit.vault_transit,host_group_vars", "wrong", "before host_group_vars"),
         ("keys.transit.yml", "host_group_vars,mlkeys.transit.vault_transit", "ok", "decrypts group_vars/all/keys"),
         ("keys.yml", "host_group_vars,mlkeys.transit.vault_transit", "wrong", "does not end with .transit.yml"),
+        (
+            "keys.transit.yml",
+            "host_group_vars,mlkeys.transit.vault_transit\n[vars_mlkeys_transit]\ndisabled = ture",
+            "wrong",
+            "disabled (ansible.cfg) is 'ture', but must be true or false",
+        ),
     ],
 )
 def test_the_setting_of_the_vars_plugin_is_held_against_the_files(
@@ -558,6 +564,7 @@ def test_the_setting_of_the_vars_plugin_is_held_against_the_files(
     (tmp_path / "ansible.cfg").write_text(f"[defaults]\nvars_plugins_enabled = {listed}\n")
     found = doctor(status=level == "wrong", BAO_ADDR=bao.addr, BAO_TOKEN=bao.token)
     assert said in shown(found, "vars plugin", level)
+    assert {one["level"] for one in found if one["name"] == "vars plugin"} == {level}
 
 
 PLAY = "- hosts: all\n  tasks: [{ansible.builtin.debug: {msg: '{{ a }}'}}]\n"

@@ -109,7 +109,11 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
         return
     enabled, configuration = collection.vars_plugins()
     yield from variables.check(
-        files, enabled, configuration, lambda: variables.would_use_ciphertext(Path(), configuration)
+        files,
+        enabled,
+        configuration,
+        collection.vars_plugin_problems,
+        lambda: variables.would_use_ciphertext(Path(), configuration),
     )
     yield from _settings_and_servers(stacks)
 
