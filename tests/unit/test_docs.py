@@ -92,6 +92,7 @@ def test_every_module_has_check_mode_and_hides_secrets(name: str, monkeypatch: p
     secret = {option.name for option in OPTIONS if option.secret}
     assert secret == {
         *("token", "password", "secret_id", "jwt", "aws_secret_key", "aws_security_token", "azure_client_secret"),
+        "client_key_bytes",
     }
     for option in secret | ({"secrets"} & set(arguments["argument_spec"])):
         assert arguments["argument_spec"][option]["no_log"] is True, option

@@ -89,6 +89,10 @@ class Place:
     def client(self) -> Environment:
         return {"BAO_CLIENT_CERT": str(self.certificate.certificate), "BAO_CLIENT_KEY": str(self.certificate.key)}
 
+    @property
+    def texts(self) -> Environment:
+        return {f"{name}_BYTES": Path(path).read_text(encoding="ascii") for name, path in self.client.items()}
+
 
 @pytest.fixture(scope="module")
 def place(secure_bao: SecureBao, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
@@ -243,6 +247,14 @@ WORKS: dict[str, Row] = {
     "not verified": lambda p: {"BAO_ADDR": p.here.url, "BAO_SKIP_VERIFY": "true"},
     "client certificate": lambda p: {**p.at(p.here.client_port), **p.client},
     "client certificate of vault": lambda p: vaults({**p.at(p.here.client_port), **p.client}),
+    "text of a client certificate": lambda p: {**p.at(p.here.client_port), **p.texts},
+    "text of a client certificate of vault": lambda p: vaults({**p.at(p.here.client_port), **p.texts}),
+    "files before texts": lambda p: {
+        **p.at(p.here.client_port),
+        **p.client,
+        "BAO_CLIENT_CERT_BYTES": "no certificate",
+        "BAO_CLIENT_KEY_BYTES": "no key",
+    },
     "other name": lambda p: {**p.at(p.here.named_port), "BAO_TLS_SERVER_NAME": "named.test"},
     "namespace": lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_NAMESPACE": NAMESPACE},
     "namespace with slashes": lambda p: {"BAO_ADDR": p.here.bao.addr, "VAULT_NAMESPACE": f"/{NAMESPACE}/"},
@@ -441,6 +453,22 @@ FAILS: dict[str, tuple[Row, str]] = {
         lambda p: {**p.at(p.here.port), "BAO_CLIENT_CERT": str(p.certificate.certificate)},
         "client_cert and client_key must be set together",
     ),
+    "text of a certificate without its key": (
+        lambda p: {**p.at(p.here.client_port), **p.texts, "BAO_CLIENT_KEY_BYTES": ""},
+        "client_cert_bytes and client_key_bytes must be set together: set client_key_bytes (",
+    ),
+    "text of another key": (
+        lambda p: {
+            **p.at(p.here.client_port),
+            **p.texts,
+            "BAO_CLIENT_KEY_BYTES": p.serving.key.read_text(encoding="ascii"),
+        },
+        "client_cert_bytes (BAO_CLIENT_CERT_BYTES) and client_key_bytes (BAO_CLIENT_KEY_BYTES) on ",
+    ),
+    "text of something else": (
+        lambda p: {**p.at(p.here.client_port), **p.texts, "BAO_CLIENT_KEY_BYTES": "x" * 70_000},
+        "are not a readable PEM certificate and its key without a password",
+    ),
     "https to http": (
         lambda p: {"BAO_ADDR": p.here.bao.addr.replace("http:", "https:")},
         "Start url with http://",
@@ -562,8 +590,9 @@ def test_what_works_for_the_servers_client_works_for_all(
     assert by_bao(environment)
     found = {name: get(monkeypatch) for name, get in ALL.items()}
     authorities = [name for name in environment if "_CA" in name or "SSL_CERT_" in name]
-    if len(authorities) < 2:
-        # The templates of an agent read one of these variables, and wait forever with the wrong one.
+    if len(authorities) < 2 and "_CERT_BYTES" not in " ".join(environment):
+        # The templates of an agent read one of these variables, and wait forever with the wrong one, or without the
+        # file of a client certificate.
         found["agent"] = by_agent(environment, place, tmp_path)
     assert found == dict.fromkeys(found, wanted())
 

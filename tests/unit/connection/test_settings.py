@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import AUTH_METHODS, Option
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.client_certificates import TEXTS
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import DEFAULT_TIMEOUT
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
@@ -51,6 +52,8 @@ def shown(option: Option, made: Settings) -> object:
         return of_machine[0] if made.connection.verify is True else made.connection.verify
     if option.name in ("cert_auth_public_key", "client_cert"):
         return (made.connection.client_certificate or ("", ""))[0]
+    if option.name in TEXTS:
+        return (made.connection.client_certificate_texts or ("", ""))[TEXTS.index(option.name)]
     if option.name in ("cert_auth_private_key", "client_key"):
         return (made.connection.client_certificate or ("", ""))[1]
     field = {"ca_cert_bytes": "ca_data", "tls_server_name": "server_name"}.get(option.name, option.name)
@@ -62,6 +65,8 @@ def test_the_option_comes_first_then_each_variable_in_its_order(option: Option) 
     base = {"auth_method": "cert", **CREDENTIALS["cert"]} if option.name.startswith("cert_") else {}
     if option.name in ("client_cert", "client_key"):
         base = {"client_cert": "/c.pem", "client_key": "/k.pem"}
+    if option.name in TEXTS:
+        base = dict.fromkeys(TEXTS, "PEM")
     base.pop(option.name, None)
     environment = {variable: f"from-{variable}" for variable in option.all_environment}
     assert shown(option, settings({**base, option.name: "given"}, environment)) == "given"
@@ -502,8 +507,8 @@ def test_trimmed_values(name: str, given: str, kept: str) -> None:
 
 def test_no_secret_shows_in_the_representation() -> None:
     secrets = {option.name: f"secret-{option.name}" for option in OPTIONS if option.secret}
-    made = settings({**secrets, "auth_method": "token"})
-    assert sorted(made.auth.secrets) == sorted(secrets.values())
+    made = settings({**secrets, "auth_method": "token", "client_cert_bytes": "PEM"})
+    assert sorted(made.secrets) == sorted(secrets.values())
     assert "secret-" not in repr(made)
     assert URL in repr(made)
 
@@ -593,7 +598,11 @@ def test_a_client_certificate_without_its_key() -> None:
 
 
 def test_the_certificate_of_the_connection_also_logs_in() -> None:
+    texts = {"client_cert_bytes": "CERTIFICATE", "client_key_bytes": "KEY"}
+    made = settings({"auth_method": "cert", **texts}).connection
+    assert (made.client_certificate, made.client_certificate_texts) == (None, ("CERTIFICATE", "KEY"))
     both = {"client_cert": "/c.pem", "client_key": "/k.pem"}
+    assert settings({**both, **texts}).connection.client_certificate_texts is None
     assert settings({"auth_method": "cert", **both}).connection.client_certificate == ("/c.pem", "/k.pem")
     of_login = {"cert_auth_public_key": "/login.pem", "cert_auth_private_key": "/login.key"}
     assert settings({"auth_method": "cert", **both, **of_login}).connection.client_certificate == (
