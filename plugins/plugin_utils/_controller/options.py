@@ -236,11 +236,11 @@ def problem_of(option: Option, variables: Mapping[str, Any], given: Mapping[str,
         **{name: set_in(os.environ, name) for name in option.all_environment},
     }
     found = next(((name, value) for name, value in sources.items() if value), None)
-    source, value = found or ("ansible.cfg", _in_configuration(option.name))
+    source, value = found or ("ansible.cfg", in_configuration(option.name))
     return option.problem(value, source)
 
 
-def _in_configuration(name: str) -> str:
+def in_configuration(name: str) -> str:
     """What the configuration that Ansible reads says about an option, as it is written there."""
     return _written(constants.config.get_configuration_definitions("lookup", load_definitions())[name])
 
@@ -298,7 +298,7 @@ def _source_of_flag(option: Option, variables: Mapping[str, Any], environment: M
     variable = option.variable_in(environment)
     if variable:
         return variable, environment[variable]
-    return "ansible.cfg", _in_configuration(option.name) or None
+    return "ansible.cfg", in_configuration(option.name) or None
 
 
 def system_reason(error: BaseException) -> str:

@@ -274,6 +274,17 @@ def test_settings_in_effect_are_named_with_what_sets_them(doctor: Doctor, secure
     assert shown(found, "bao", "remark") == ""
 
 
+def test_ansible_cfg_is_named_before_variables_that_rank_below(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    configuration = tmp_path / "configured.cfg"
+    configuration.write_text("[hashi_vault_collection]\nurl = https://a.test\n")
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(configuration))
+    url, timeout = (next(one for one in OPTIONS if one.name == name) for name in ("url", "timeout"))
+    given = {"BAO_ADDR": "https://b.test", "BAO_CLIENT_TIMEOUT": "9"}
+    assert environment.origin(url, given) == "ansible.cfg"
+    assert environment.origin(url, {**given, "ANSIBLE_HASHI_VAULT_ADDR": "c"}) == "ANSIBLE_HASHI_VAULT_ADDR"
+    assert environment.origin(timeout, given) == "BAO_CLIENT_TIMEOUT"
+
+
 def test_what_bao_would_use_instead_is_remarked_on(doctor: Doctor, bao: Bao) -> None:
     found = doctor(
         ANSIBLE_HASHI_VAULT_ADDR=bao.addr,

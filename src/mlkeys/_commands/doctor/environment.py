@@ -60,8 +60,13 @@ def connection(settings: Connection, source: str) -> Iterator[Check]:
 
 
 def origin(option: Option, environ: Mapping[str, str]) -> str:
-    """The source of an option's value that no program sets."""
-    return option.variable_in(environ) or "ansible.cfg"
+    """The source of an option's value that no program sets. The collection must be loaded."""
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import in_configuration
+
+    variable = option.variable_in(environ)
+    # It ranks before the variables of the server's own client.
+    is_configured = variable not in option.environment and bool(in_configuration(option.name))
+    return "ansible.cfg" if is_configured or not variable else variable
 
 
 def _is_loopback(host: str) -> bool:
