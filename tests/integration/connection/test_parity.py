@@ -115,6 +115,10 @@ def place(secure_bao: SecureBao, tmp_path_factory: pytest.TempPathFactory) -> It
     shutil.copy(secure_bao.ca_cert, plain / "authority")
     subprocess.run([shutil.which("openssl") or "openssl", "rehash", str(hashed)], check=True, capture_output=True)
     (folder / ".vault-token").write_text(bao.token, encoding="ascii")
+    helper = folder / "helper"
+    helper.write_text('#!/bin/sh\n[ "$1" = get ] && cat "$(dirname "$0")/.vault-token"\n', encoding="ascii")
+    helper.chmod(0o700)
+    (folder / "config-of-bao").write_text(f'token_helper = "{helper}"\n', encoding="ascii")
     other = Authority(folder, "other").certificate
     client, serving = secure_bao.authority.issue("parity", client=True), secure_bao.authority.issue("serving")
     with connecting_proxy() as proxy, proxy_that_logs_in(secure_bao, folder) as logging_in:
@@ -346,6 +350,21 @@ WORKS: dict[str, Row] = {
         **vaults({"BAO_AGENT_ADDR": f"https://127.0.0.1:{p.logging_in.client_port}", "BAO_CACERT": p.here.ca_cert}),
         **p.client,
         **p.without_token,
+    },
+    "token helper": lambda p: {
+        "BAO_ADDR": p.here.bao.addr,
+        "BAO_TOKEN": "",
+        "BAO_CONFIG_PATH": str(p.folder / "config-of-bao"),
+    },
+    "token helper of vault": lambda p: {
+        "VAULT_ADDR": p.here.bao.addr,
+        "BAO_TOKEN": "",
+        "VAULT_CONFIG_PATH": str(p.folder / "config-of-bao"),
+    },
+    "path of a token": lambda p: {
+        "BAO_ADDR": p.here.bao.addr,
+        "BAO_TOKEN": "",
+        "BAO_TOKEN_PATH": str(p.folder / ".vault-token"),
     },
     "file of a token": lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": "", "HOME": str(p.folder)},
 }
