@@ -264,6 +264,11 @@ def test_variables_that_all_count_do_not_differ() -> None:
     assert (one.found, one.advice) == ("BAO_CAPATH, VAULT_CAPATH differ", "BAO_CAPATH is used. Unset the others.")
 
 
+def test_a_lookup_of_services_that_only_bao_does_is_remarked_on() -> None:
+    (one,) = environment.variables(OPTIONS, {"BAO_SRV_LOOKUP": "true", "VAULT_SRV_LOOKUP": "false"})
+    assert one.found.startswith("BAO_SRV_LOOKUP: bao asks DNS")
+
+
 def test_settings_in_effect_are_named_with_what_sets_them(doctor: Doctor, secure_bao: SecureBao) -> None:
     variables = {"BAO_CACERT": secure_bao.ca_cert, "VAULT_CLIENT_TIMEOUT": "9s", "BAO_RATE_LIMIT": "50:100"}
     found = doctor(BAO_ADDR=secure_bao.url, BAO_TOKEN=secure_bao.bao.token, **variables)

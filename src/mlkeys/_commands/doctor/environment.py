@@ -17,12 +17,20 @@ if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
 
+_OF_SERVICES = ("BAO_SRV_LOOKUP", "VAULT_SRV_LOOKUP")
+
+
 def variables(options: Iterable[Option], environ: Mapping[str, str]) -> Iterator[Check]:
     """Variables that contradict each other, and values with surrounding whitespace."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import is_true
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.authorities import (
         AUTHORITIES_OF_THE_MACHINE,
     )
 
+    for name in _OF_SERVICES:
+        if is_true(environ.get(name, ""), name):
+            found = f"{name}: bao asks DNS for the servers of a service (SRV), and nothing here does"
+            yield Check("environment", "remark", found, "Give the address of a server with its port, or several.")
     for option in options:
         # The home folder is only a default.
         names = [name for name in option.variables_in(environ) if name != "HOME"]
