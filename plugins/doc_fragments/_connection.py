@@ -59,6 +59,18 @@ options:
       - Path of the private key of O(client_cert), without a password.
       - Can also be set by E(ANSIBLE_HASHI_VAULT_CLIENT_KEY), E(BAO_CLIENT_KEY) or E(VAULT_CLIENT_KEY).
     type: str
+  client_cert_bytes:
+    description:
+      - The client certificate as PEM text. Ignored if O(client_cert) is set.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_CLIENT_CERT_BYTES), E(BAO_CLIENT_CERT_BYTES) or
+        E(VAULT_CLIENT_CERT_BYTES). The last two count on the machine that has them.
+    type: str
+  client_key_bytes:
+    description:
+      - The private key of O(client_cert_bytes) as PEM text, without a password. It is never written to a file.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_CLIENT_KEY_BYTES), E(BAO_CLIENT_KEY_BYTES) or
+        E(VAULT_CLIENT_KEY_BYTES). The last two count on the machine that has them.
+    type: str
   tls_server_name:
     description:
       - Name that the server's certificate must be for, if it is not the one in O(url).
@@ -177,6 +189,19 @@ options:
         key: client_key
     vars:
       - name: ansible_hashi_vault_client_key
+  client_cert_bytes:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_CLIENT_CERT_BYTES
+    ini:
+      - section: hashi_vault_collection
+        key: client_cert_bytes
+    vars:
+      - name: ansible_hashi_vault_client_cert_bytes
+  client_key_bytes:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_CLIENT_KEY_BYTES
+    vars:
+      - name: ansible_hashi_vault_client_key_bytes
   tls_server_name:
     env:
       - name: ANSIBLE_HASHI_VAULT_TLS_SERVER_NAME

@@ -195,13 +195,17 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.invento
     all_entities,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
-    asked,
     connected,
     connection_options,
     decrypting,
+    server_asked,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import misspelt_flags, read_option
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
+    misspelt_flags,
+    own_problems,
+    read_option,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names, files_of_all
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
 
@@ -274,7 +278,9 @@ class VarsModule(BaseVarsPlugin):
         if key not in _files:
             options = self._options_with(variables)
             keep = bool(self.get_option("cache"))
-            _files[key] = DecryptedFiles(lambda: connected(options), decrypting(options, keep=keep), asked(options))
+            _files[key] = DecryptedFiles(
+                lambda: connected(options), decrypting(options, keep=keep), server_asked(options)
+            )
         return _files[key]
 
     def _options_with(self, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -315,6 +321,8 @@ class VarsModule(BaseVarsPlugin):
     def _known_settings(self) -> tuple[bool, bool]:
         """What is asked for every host. Ansible looks a setting up in some 50 microseconds."""
         if self._asked is None:
+            if problems := own_problems("vars", self._load_name):
+                raise AnsibleParserError(" ".join(problems))
             _warn_of_order()
             self._asked = (bool(self.get_option("disabled")), _decrypts(str(self.get_option("decrypt"))))
         return self._asked

@@ -92,6 +92,7 @@ def test_every_module_has_check_mode_and_hides_secrets(name: str, monkeypatch: p
     secret = {option.name for option in OPTIONS if option.secret}
     assert secret == {
         *("token", "password", "secret_id", "jwt", "aws_secret_key", "aws_security_token", "azure_client_secret"),
+        "client_key_bytes",
     }
     for option in secret | ({"secrets"} & set(arguments["argument_spec"])):
         assert arguments["argument_spec"][option]["no_log"] is True, option
@@ -167,7 +168,8 @@ def test_plugins_read_the_sources_that_users_of_hashi_vault_know(option: Option)
     assert variables[1:] == (["ansible_hashi_vault_addr"] if option.name == "url" else [])
     # Credentials do not belong in an ini file.
     credential = option.secret or option.name in ("username", "aws_access_key")
-    ini = [] if credential or option.name == "validate_certs" else [("hashi_vault_collection", option.name)]
+    ini = [("hashi_vault_collection", option.name)] if option.in_configuration else []
+    assert option.in_configuration is not (credential or option.name == "validate_certs")
     assert [(source["section"], source["key"]) for source in facts.get("ini", [])] == ini
 
 

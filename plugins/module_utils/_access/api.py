@@ -114,6 +114,13 @@ class AppRoles:
             raise UnexpectedAnswer(reply.path, wrong)
         return reply.data
 
+    def missing(self, role: str) -> NotFound:
+        """The error about a role that does not exist."""
+        return NotFound(
+            f"The role '{role}' does not exist in '{self.path}'. Create it (vault_transit_approle), or correct its "
+            f"name. {self._client.asked_with('list', f'auth/{self.path}/role')}"
+        )
+
     def write(self, role: str, body: Mapping[str, Any]) -> None:
         self._client.post(self._role(role), body)
 

@@ -14,7 +14,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
-    NotFound,
     PermissionDenied,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
@@ -89,7 +88,7 @@ def reconcile_secret_id(client: Client, options: Mapping[str, Any], run: RunCont
     request = secret_id_request(options)
     roles = AppRoles(client, request.path)
     if request.check_rights:
-        _check_rights(roles, request.role)
+        _check_rights(client, roles, request.role)
     if request.present and request.renew_before:
         _check_life(roles, request)
     known = roles.secret_id(request.role, request.accessor) if request.accessor else None
@@ -105,12 +104,12 @@ def reconcile_secret_id(client: Client, options: Mapping[str, Any], run: RunCont
     if not run.dry_run:
         made = _make(roles, request)
     elif roles.read(request.role) is None:
-        raise NotFound(f"The role '{request.role}' does not exist in '{roles.path}'.")
+        raise roles.missing(request.role)
     after = {"accessor": f"(new: {reason})"}
     return Outcome(changed=True, before=before, after=after, result={"secret_id": made, "reason": reason})
 
 
-def _check_rights(roles: AppRoles, role: str) -> None:
+def _check_rights(client: Client, roles: AppRoles, role: str) -> None:
     """
     Raises:
         PermissionDenied: the token lacks a right, as far as the server says which it has.
@@ -118,7 +117,8 @@ def _check_rights(roles: AppRoles, role: str) -> None:
     denied = roles.denied(role)
     if denied:
         raise PermissionDenied(
-            f"The token may not give machines secret IDs of the role '{role}': it lacks update on {', '.join(denied)}.",
+            f"The token may not give machines secret IDs of the role '{role}': it lacks update on {', '.join(denied)}. "
+            + client.asked_with("token capabilities", denied[0]),
             403,
         )
 

@@ -31,7 +31,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ChangeImpossible,
     InvalidOption,
-    NotFound,
     ServerError,
     ServerUnreachable,
 )
@@ -52,10 +51,7 @@ def reconcile_backup(client: Client, request: BackupRequest, run: RunContext) ->
     if actual is None:
         if run.dry_run and stored is None:
             return _predicted(name, transit, recipients)
-        raise NotFound(
-            f"The key '{name}' does not exist in the engine '{transit.backend}'. "
-            "Create it (vault_transit_key), or correct its name."
-        )
+        raise transit.missing(name)
     wanted = Header(name, transit.backend, str(actual["type"]), _facts(actual), recipients=recipients.names)
     reason = reason_to_take(request.path, stored, wanted, force=request.force)
     if not reason:

@@ -22,7 +22,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
-    NotFound,
     PermissionDenied,
     ServerError,
 )
@@ -148,7 +147,7 @@ def key_state(transit: Transit, wanted: Wanted) -> KeyState:
         latest = ciphertext_version(transit.hmac(wanted.key, [Item(b"")])[0]) or 0
     else:
         if actual is None:
-            raise NotFound(f"The key '{wanted.key}' does not exist in the engine '{transit.backend}'.")
+            raise transit.missing(wanted.key)
         latest, derived = int(actual["latest_version"]), bool(actual.get("derived", True))
         floor = int(actual.get("min_decryption_version") or 0)
     if wanted.version > latest:

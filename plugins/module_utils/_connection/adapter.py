@@ -17,6 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways i
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.authorities import (
     AUTHORITIES_OF_THE_MACHINE,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.client_certificates import load_texts
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import Watch, watched_adapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import (
     SCHEME,
@@ -136,6 +137,8 @@ def _before_tls(connection: Connection) -> Callable[[Any], None]:
             required = urllib3.util.ssl_.resolve_cert_reqs(made.cert_reqs)
             context = urllib3.util.ssl_.create_urllib3_context(cert_reqs=required)
             made.ssl_context = as_lenient_as_the_client(context)
+            if connection.client_certificate_texts is not None:
+                load_texts(made.ssl_context, connection.client_certificate_texts)
         if connection.server_name:
             made.server_hostname = connection.server_name
         if connection.ca_data:
@@ -220,14 +223,34 @@ def check_files(connection: Connection) -> None:
             context.load_verify_locations(cadata=connection.ca_data)
         except (OSError, ValueError):
             problems.append(tls_messages.UNREADABLE_CA_DATA)
-    if connection.client_certificate is not None and not set(certificate) & set(absent):
-        try:
-            # Without a password, an encrypted key would make it prompt on the terminal.
-            context.load_cert_chain(*connection.client_certificate, password="")
-        except OSError as error:
-            problems.append(tls_messages.unreadable_certificate(certificate[0], certificate[1], host, error))
+    if not set(certificate) & set(absent):
+        problems += _certificate_problems(connection, context, host)
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")
+
+
+def _certificate_problems(connection: Connection, context: ssl.SSLContext, host: str) -> list[str]:
+    """Why TLS cannot use the client certificate, nothing where it can, or where there is none."""
+    try:
+        load_client_certificate(context, connection)
+    except OSError as error:
+        given = connection.client_certificate or ("", "")
+        certificate, key = zip(connection.certificate_sources, given)
+        return [tls_messages.unreadable_certificate(certificate, key, host, error)]
+    return []
+
+
+def load_client_certificate(context: ssl.SSLContext, connection: Connection) -> None:
+    """Let a context show the client certificate, if there is one.
+
+    Raises:
+        OSError: it cannot be used.
+    """
+    if connection.client_certificate_texts is not None:
+        load_texts(context, connection.client_certificate_texts)
+    if connection.client_certificate is not None:
+        # Without a password, an encrypted key would make it prompt on the terminal.
+        context.load_cert_chain(*connection.client_certificate, password="")
 
 
 def _check_authorities(path: str, context: ssl.SSLContext, addresses: Sequence[str]) -> None:
@@ -269,6 +292,8 @@ def _never_sent(error: Any) -> bool:
 def tls_problem(connection: Connection, error: Exception) -> str:
     """Why TLS failed, as a sentence."""
     certificate = ""
+    if connection.client_certificate_texts is not None:
+        certificate = connection.certificate_sources[0]
     if connection.client_certificate is not None:
         certificate = f"{connection.certificate_sources[0]} {connection.client_certificate[0]}"
     return tls_messages.tls_problem(

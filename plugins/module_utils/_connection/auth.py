@@ -153,7 +153,8 @@ def _login(client: Client, auth: Auth, now: float) -> Lease:
         raise Unauthenticated(said + messages.unusual(_unusual(auth, body))) from None
     if not lease.token:
         raise Unauthenticated(
-            f"The login with {auth.method} at '{path}' returned no token. Does it require multi-factor authentication?"
+            f"The login with {auth.method} at '{path}' returned no token. Does it require multi-factor authentication? "
+            f"{messages.asked([client.url], client.login_namespace)}"
         )
     return replace(lease, index=client.index)
 

@@ -128,6 +128,10 @@ class Client:
         """Which server is asked, as a sentence for messages."""
         return messages.asked(self._connection.addresses, self._connection.namespace)
 
+    def asked_with(self, command: str, *words: str) -> str:
+        """The same, and the command of the server's own client that shows more."""
+        return f"{self.server_asked} {messages.check(self._connection.namespace, command, *words)}"
+
     @property
     def login_namespace(self) -> str:
         """The namespace of the login, empty for the root namespace."""

@@ -140,10 +140,12 @@ class ServerError(TransitError):
         reasons: the server's own words.
         item_errors: for a batch of which every item failed, the server's error for each.
         version: for a deleted secret, its version.
+        asked: a sentence that says which server was asked, as a part of the message; empty where that is not known.
     """
 
     item_errors: tuple[str, ...] = ()
     version = 0
+    asked = ""
 
     def __init__(self, message: str, status: int = 0, reasons: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -152,6 +154,12 @@ class ServerError(TransitError):
 
     def says(self, text: str) -> bool:
         return any(text in reason for reason in self.reasons)
+
+    def in_words(self, message: str) -> ServerError:
+        """The same refusal, with a message that says what it means here, and which server was asked."""
+        other = ServerError(" ".join(filter(None, [message, self.asked])), self.status, self.reasons)
+        other.asked = self.asked
+        return other
 
 
 class UnexpectedAnswer(ServerError):

@@ -65,24 +65,44 @@ def from_answer(
 
 
 def next_step(error: ServerError, path: str, address: str, namespace: str, token: str = "") -> str:
-    """Where a refusal came from, and the command that shows more; empty for errors that say all."""
+    """Where a refusal came from, and the command that shows more."""
     where = " " + asked([address], namespace)
     if isinstance(error, Unauthenticated):
         hint = unusual(["token"]) if is_unusual(token) else ""
-        return f"{where} Check: {_command('token lookup', namespace)}.{hint}"
+        return f"{where} {check(namespace, 'token lookup')}{hint}"
     if isinstance(error, PermissionDenied):
-        return f"{where} Policies are case-sensitive. Check: {_command('token capabilities', namespace, path)}."
+        return f"{where} Policies are case-sensitive. {check(namespace, 'token capabilities', path)}"
     if isinstance(error, NotFound):
-        return where
+        return f"{where} {check(namespace, *_showing(path))}"
     if isinstance(error, NamespaceNotFound):
         parent = namespace.rpartition("/")[0]
-        return f" Asked: {without_login(address)}. Check: {_command('namespace list', parent)}."
+        return f" Asked: {without_login(address)}. {check(parent, 'namespace list')}"
     if isinstance(error, MountNotFound):
         listing = "auth list" if path.startswith("auth/") else "secrets list"
-        return f"{where} If it is in another namespace, set namespace. Check: {_command(listing, namespace)}."
-    if error.status >= 500 and not isinstance(error, NotReady):
+        return f"{where} If it is in another namespace, set namespace. {check(namespace, listing)}"
+    if isinstance(error, NotReady):
+        return f"{where} {_check_status(address)}"
+    if error.status == 429:
+        # Quotas are those of the whole server.
+        return f"{where} {check('', 'list', 'sys/quotas/rate-limit')}"
+    if error.status >= 500:
         return f"{where} Check the server's log, and: bao status."
-    return ""
+    return f"{where} {check(namespace, 'path-help', path)}"
+
+
+# What is before the name of a key in paths of a Transit engine.
+_OF_A_KEY = frozenset(
+    ("backup", "cmac", "datakey", "decrypt", "encrypt", "export", "hmac", "keys", "restore", "rewrap", "sign", "verify")
+)
+
+
+def _showing(path: str) -> tuple[str, str]:
+    """The command that shows what there is in place of something that is missing."""
+    *above, _name = path.split("/")
+    places = [place for place, part in enumerate(above) if place and part in _OF_A_KEY]
+    if places:
+        return "list", "/".join([*above[: places[-1]], "keys"])
+    return "path-help", path
 
 
 def login_step(address: str, namespace: str, other: str | None) -> str:
@@ -116,6 +136,15 @@ def no_token_sent(path: str, address: str, namespace: str) -> str:
 def asked(addresses: Sequence[str], namespace: str) -> str:
     """Which server was asked, as a sentence."""
     return f"Asked: {', '.join(map(without_login, addresses))}, {_named(namespace)}."
+
+
+def check(namespace: str, name: str, *words: str) -> str:
+    """The command of the server's own client that shows more, as a sentence."""
+    return f"Check: {_command(name, namespace, *words)}."
+
+
+def _check_status(address: str) -> str:
+    return f"Check: bao status -address={quote(without_login(address))}."
 
 
 def _named(namespace: str) -> str:
@@ -191,7 +220,7 @@ def _server_said(words: str) -> str:
 
 
 def cannot_reach(address: str, problem: str) -> str:
-    return f"Cannot reach the server at {without_login(address)}: {problem}"
+    return f"Cannot reach the server at {without_login(address)}: {problem} {_check_status(address)}"
 
 
 def no_response(seconds: float) -> str:

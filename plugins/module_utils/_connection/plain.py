@@ -37,6 +37,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter
     Unanswered,
     as_lenient_as_the_client,
     authorities_beside,
+    load_client_certificate,
     tls_problem,
     with_authorities,
 )
@@ -274,10 +275,7 @@ def _tls(connection: Connection) -> ssl.SSLContext:
     else:
         context.load_default_certs()
         _load_those_of_requests(context)
-    if connection.client_certificate is not None:
-        certificate, key = connection.client_certificate
-        # Without a password, an encrypted key would make it prompt on the terminal.
-        context.load_cert_chain(certificate, key, password="")
+    load_client_certificate(context, connection)
     return context
 
 

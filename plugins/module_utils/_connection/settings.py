@@ -9,8 +9,6 @@ After them come OpenBao's own variables (``BAO_*``), then Vault's (``VAULT_*``),
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
 
@@ -19,6 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins
     PRINTABLE,
     Auth,
     Option,
+    incomplete_pair,
     is_true,
     login_of,
     login_problems,
@@ -33,7 +32,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.a
     AUTHORITIES_OF_THE_MACHINE,
     authorities_from,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.pace import rate_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.client_certificates import (
+    PATHS,
+    TEXTS,
+    options_of_certificate,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.pace import rate_of, retries_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import (
     DIRECT,
     Proxies,
@@ -41,7 +45,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.p
     is_of_other_kind,
     proxies_from,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import header_text, host_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import (
+    header_text,
+    host_name,
+    json_or_text,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import (
     DEFAULT_TIMEOUT,
     timeout_of,
@@ -68,8 +76,16 @@ OPTIONS: tuple[Option, ...] = (
     _option("ca_path", late=("BAO_CAPATH", "VAULT_CAPATH", *AUTHORITIES_OF_THE_MACHINE)),
     _option("client_cert", late=("BAO_CLIENT_CERT", "VAULT_CLIENT_CERT")),
     _option("client_key", late=("BAO_CLIENT_KEY", "VAULT_CLIENT_KEY")),
+    _option("client_cert_bytes", late=("BAO_CLIENT_CERT_BYTES", "VAULT_CLIENT_CERT_BYTES"), of_machine=True),
+    _option(
+        "client_key_bytes",
+        secret=True,
+        in_configuration=False,
+        late=("BAO_CLIENT_KEY_BYTES", "VAULT_CLIENT_KEY_BYTES"),
+        of_machine=True,
+    ),
     _option("tls_server_name", late=("BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME"), meaning="the name of a host"),
-    _option("validate_certs", kind="bool", late=_SKIP_VERIFY),
+    _option("validate_certs", kind="bool", in_configuration=False, late=_SKIP_VERIFY),
     _option(
         "timeout",
         kind="raw",
@@ -97,6 +113,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     *LOGIN_OPTIONS,
 )
+_BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
 
 
 @dataclass(frozen=True)
@@ -111,7 +128,9 @@ class Connection:
         ca_beside: folders and files with more of them, each with what names it.
         ca_data: CA certificates as PEM text, instead of the system's.
         ca_of_machine: more files and folders, each with the variable that names it. What is missing does not count.
-        certificate_sources: what names the files of ``client_certificate``.
+        client_certificate: the files with the client certificate and its key.
+        client_certificate_texts: the two as PEM text, in place of files.
+        certificate_sources: what gives them.
         server_name: the name that the server's certificate must have, empty for that of the address.
         retries: how many, or keyword arguments of `urllib3.util.Retry`; empty for none.
         timeout: seconds for one request.
@@ -129,6 +148,7 @@ class Connection:
     ca_of_machine: tuple[tuple[str, str], ...] = ()
     server_name: str = ""
     client_certificate: tuple[str, str] | None = None
+    client_certificate_texts: tuple[str, str] | None = field(default=None, repr=False)
     certificate_sources: tuple[str, str] = field(default=("client_cert", "client_key"), compare=False)
     timeout: float = DEFAULT_TIMEOUT
     retries: Mapping[str, Any] | int = field(default_factory=dict, hash=False)
@@ -146,22 +166,32 @@ class Settings:
     connection: Connection
     auth: Auth
 
+    @property
+    def secrets(self) -> list[str]:
+        return [*self.auth.secrets, *(self.connection.client_certificate_texts or ())[1:]]
 
-def settings_from(options: Mapping[str, Any], environment: Mapping[str, str], refused: Sequence[str] = ()) -> Settings:
+
+def settings_from(
+    options: Mapping[str, Any],
+    environment: Mapping[str, str],
+    refused: Sequence[str] = (),
+    flags: Mapping[str, str] | None = None,
+) -> Settings:
     """The settings from options and, for those that are not set, from environment variables.
 
     Args:
         refused: sentences about values of other sources that are invalid.
+        flags: for messages, those of a command that set options; ``None`` for Ansible, which has variables.
 
     Raises:
         InvalidOption: options are missing or invalid; all of them are named at once.
     """
     values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
-    certificate = _certificate_options(values)
+    certificate = options_of_certificate(values)
     if values["auth_method"] == "cert" and not values["cert_auth_public_key"]:
-        values["cert_auth_public_key"], values["cert_auth_private_key"] = values["client_cert"], values["client_key"]
+        values["cert_auth_public_key"], values["cert_auth_private_key"] = (values[name] for name in certificate)
     wrong = dict.fromkeys([*refused, *_misread(values, environment)])
-    problems = _problems(values, environment)
+    problems = _problems(values, environment, flags)
     if wrong or problems:
         raise InvalidOption(" ".join([*wrong, *([f"{'; '.join(problems)}."] if problems else [])]))
     connection = _connection(values, environment, certificate)
@@ -173,7 +203,7 @@ def settings_without_limits(options: Mapping[str, Any], environment: Mapping[str
     values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
     for name in _READERS:
         values[name] = None
-    certificate = _certificate_options(values)
+    certificate = options_of_certificate(values)
     if values["auth_method"] == "cert":
         values["auth_method"] = "none"
     connection = _connection(values, environment, certificate)
@@ -280,12 +310,12 @@ def _by_agent(connection: Connection, environment: Mapping[str, str]) -> bool:
     return list(connection.addresses) in given or connection.url.startswith("unix:")
 
 
-def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
+def _problems(values: Mapping[str, Any], environment: Mapping[str, str], flags: Mapping[str, str] | None) -> list[str]:
     addresses = addresses_of(values["url"])
     problems = problems_of(addresses)
-    problems += login_problems(values, environment)
-    if bool(values["client_cert"]) != bool(values["client_key"]):
-        problems.append("client_cert and client_key must be set together")
+    problems += login_problems(values, environment, flags)
+    for pair in (PATHS, TEXTS):
+        problems += incomplete_pair(*pair, values, _BY_NAME, flags)
     if not values["proxies"]:
         problems += [problem for problem in map(proxies_from(environment).problem_at, addresses) if problem]
     return problems
@@ -297,7 +327,7 @@ def _connection(
     auth_namespace = values["auth_namespace"]
     trusted = authorities_from(values, environment)
     certificate, key = certificate_options
-    files = str(values[certificate] or ""), str(values[key] or "")
+    given = str(values[certificate] or ""), str(values[key] or "")
     return Connection(
         url=",".join(addresses_of(values["url"])),
         namespace=str(values["namespace"] or "").strip("/"),
@@ -308,10 +338,11 @@ def _connection(
         ca_data=trusted.text,
         ca_of_machine=trusted.of_machine,
         server_name=str(values["tls_server_name"] or ""),
-        client_certificate=files if all(files) else None,
+        client_certificate=given if all(given) and certificate_options != TEXTS else None,
+        client_certificate_texts=given if all(given) and certificate_options == TEXTS else None,
         certificate_sources=(_source(certificate, values, environment), _source(key, values, environment)),
         timeout=timeout_of(values["timeout"]),
-        retries=_retries(values["retries"]),
+        retries=retries_of(values["retries"]),
         warn_on_retry=values["retry_action"] == "warn",
         rate=rate_of(values["rate_limit"]),
         proxies=_proxies_of(values, environment),
@@ -320,8 +351,7 @@ def _connection(
 
 def _variable(name: str, values: Mapping[str, Any], environment: Mapping[str, str]) -> str:
     """The variable that sets an option, empty if none does. What it says may have arrived as the option."""
-    (option,) = (one for one in OPTIONS if one.name == name)
-    variable = option.variable_in(environment)
+    variable = _BY_NAME[name].variable_in(environment)
     return variable if variable and environment[variable] == str(values[name]) else ""
 
 
@@ -338,36 +368,13 @@ def _proxies_of(values: Mapping[str, Any], environment: Mapping[str, str]) -> Pr
     return Proxies(urls, variables=tuple((scheme, source) for scheme, _url in urls))
 
 
-def _certificate_options(values: Mapping[str, Any]) -> tuple[str, str]:
-    """Those that name the client certificate and its key. Those of the login win: a connection has one."""
-    if values["auth_method"] == "cert" and values["cert_auth_public_key"]:
-        return "cert_auth_public_key", "cert_auth_private_key"
-    return "client_cert", "client_key"
-
-
-def _retries(value: Any) -> dict[str, Any] | int:
-    """``3``, ``"3"``, ``{"total": 3, …}`` or the same as JSON; empty for no retries.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    parsed = _json_or_text(value)
-    if parsed is None or parsed is False:
-        return {}
-    if isinstance(parsed, dict):
-        return parsed
-    if not re.fullmatch(r"[0-9]+", str(parsed)):
-        raise ValueError
-    return int(parsed) or {}
-
-
 def _proxies(value: Any) -> tuple[tuple[str, str], ...]:
     """``http://proxy:3128`` for every scheme, ``{"https": …}``, or the same as JSON.
 
     Raises:
         ValueError: it is something else.
     """
-    parsed = _json_or_text(value)
+    parsed = json_or_text(value)
     if not parsed:
         return ()
     if isinstance(parsed, str):
@@ -377,23 +384,13 @@ def _proxies(value: Any) -> tuple[tuple[str, str], ...]:
     return tuple((str(scheme), str(url)) for scheme, url in parsed.items())
 
 
-def _json_or_text(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if not value.strip():
-        return None
-    if value.lstrip().startswith("{"):
-        return json.loads(value)
-    return value.strip()
-
-
 _READERS: Mapping[str, Callable[[Any], object]] = {
     "namespace": header_text,
     "auth_namespace": header_text,
     "tls_server_name": host_name,
     "aws_iam_server_id": header_text,
     "timeout": timeout_of,
-    "retries": _retries,
+    "retries": retries_of,
     "rate_limit": rate_of,
     "proxies": _proxies,
 }

@@ -267,6 +267,7 @@ class Transport:
         if isinstance(error, Unauthenticated) and not (self.token or request.login):
             error = Unauthenticated(messages.no_token_sent(request.path, *where), status, reasons)
         else:
+            error.asked = messages.asked([where[0]], where[1])
             error.message += messages.next_step(error, request.path, *where, self.token)
         error.item_errors = item_errors(content, request.body)
         error.version = _version(content)

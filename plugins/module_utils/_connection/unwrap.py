@@ -20,7 +20,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     UnexpectedAnswer,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer, place_in
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import (
+    asked,
+    from_answer,
+    next_step,
+    place_in,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.plain import Answer, post
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.reasons import reasons_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
@@ -77,9 +82,12 @@ class Wrapped:
             if any("wrapping token" in reason for reason in reasons):
                 raise TokenUsed(
                     "The wrapping token is invalid: already used, expired, or not a wrapping token. If this machine "
-                    "has not used it, someone else has: destroy that secret ID and find out who."
+                    "has not used it, someone else has: destroy that secret ID and find out who. "
+                    f"{asked([address], self.connection.namespace)}"
                 )
-            raise from_answer("POST", path, status, reasons, self.connection.namespace)
+            refused = from_answer("POST", path, status, reasons, self.connection.namespace)
+            refused.message += next_step(refused, path, address, self.connection.namespace)
+            raise refused
         raise ServerUnreachable(
             f"Cannot reach the server. {'; '.join(failed)}. Check url, ca_cert and that the server is running."
         )

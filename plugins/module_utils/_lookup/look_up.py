@@ -146,7 +146,7 @@ def _results(
     Raises:
         ItemsFailed: some failed, and that is not allowed.
     """
-    error = failed(request.operation, place, asked, answers, client.server_asked)
+    error = failed(client, request.backend, request.operation, place, asked, answers)
     if error is not None:
         if request.term_errors == "strict":
             raise error

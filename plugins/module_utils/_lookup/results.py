@@ -1,16 +1,17 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Answers for terms as the lookup's results. Pure. **Private** to the collection."""
+"""Answers for terms as the lookup's results. It sends no requests. **Private** to the collection."""
 
 from __future__ import annotations
 
 import base64
 from typing import Any, Mapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ItemsFailed
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import Asked
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import where
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import about_items
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.operations import Answer
 
 
@@ -21,15 +22,15 @@ def in_order(asked: Sequence[Asked], answers: Sequence[Answer]) -> list[Answer]:
 
 
 def failed(
-    operation: str, place: str, asked: Sequence[Asked], answers: Sequence[Answer], server: str
+    client: Client, backend: str, operation: str, place: str, asked: Sequence[Asked], answers: Sequence[Answer]
 ) -> ItemsFailed | None:
     """The error for all terms that failed, if there are any.
 
     Args:
-        server: a sentence that says which server was asked.
+        place: the path of the requests.
     """
     failures = [(one.label, answer.problem) for one, answer in zip(asked, answers) if answer.problem]
-    said = where([problem for _label, problem in failures], server)
+    said = about_items(client, backend, place, [problem for _label, problem in failures])
     return ItemsFailed(operation, place, len(asked), failures, said) if failures else None
 
 

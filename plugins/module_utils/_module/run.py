@@ -121,7 +121,7 @@ def outcome_of(module: AnsibleModule, reconcile: Reconcile, options: Mapping[str
     settings = settings_from(module.params, os.environ)
     with connected(settings, module.warn) as client:
         # A token from a file or a login has not passed through the argument spec.
-        module.no_log_values.update(worth_masking([client.token, *settings.auth.secrets]))
+        module.no_log_values.update(worth_masking([client.token, *settings.secrets]))
         outcome = reconcile(client, options, RunContext(module.check_mode, time.time()))
         client.settle()
     for warning in outcome.warnings:

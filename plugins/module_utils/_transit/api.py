@@ -100,8 +100,7 @@ class Transit:
                 raise
             return None
         mount = reply.data
-        wrong = malformed(MOUNT_ATTRIBUTES, {**reply.mapping("config"), **mount})
-        if wrong:
+        if wrong := malformed(MOUNT_ATTRIBUTES, {**reply.mapping("config"), **mount}):
             raise UnexpectedAnswer(reply.path, wrong)
         return mount if "/" not in self.backend else {**mount, "path": self._mounted_at()}
 
@@ -121,8 +120,7 @@ class Transit:
 
     def _find_namespaces(self) -> bool:
         """Whether the path begins with namespaces that the token can see."""
-        *names, _last = self.backend.split("/")
-        for name in names:
+        for name in self.backend.split("/")[:-1]:
             try:
                 self._client.get(f"{self._above}sys/namespaces/{name}", answers=ServerError)
             except ServerError:
@@ -194,6 +192,13 @@ class Transit:
             return {**data, "name": name}
         raise self._not_transit(name)
 
+    def missing(self, name: str) -> NotFound:
+        """The error about a key that does not exist."""
+        return NotFound(
+            f"The key '{name}' does not exist in the engine '{self.backend}'. Create it (vault_transit_key), or "
+            f"correct its name. {self._client.asked_with('list', f'{self.backend}/keys')}"
+        )
+
     def create_key(self, name: str, body: Mapping[str, Any]) -> Reply:
         """Make the key. On a key that exists the server answers with that key, silently and unchanged."""
         reply = self._client.post(self._key_path(name), body)
@@ -205,7 +210,7 @@ class Transit:
         """A store of another kind may have or accept anything at a path that reads like a key's."""
         return ServerError(
             f"What is mounted at '{self.backend}' does not look like a Transit engine: its answer for 'keys/{name}' is "
-            "not a key. Correct the engine's path."
+            f"not a key. Correct the engine's path. {self._client.asked_with('secrets list')}"
         )
 
     def configure_key(self, name: str, body: Mapping[str, Any]) -> Reply:
@@ -243,9 +248,8 @@ class Transit:
             form: the server's word for an encoding, empty for its default.
         """
         path = f"{self.backend}/export/{key_type}/{checked_name(name)}/{version}"
-        reply = self._client.get(path, {"format": form} if form else None)
-        material = reply.mapping("keys").get(str(version))
-        if isinstance(material, str):
+        keys = self._client.get(path, {"format": form} if form else None).mapping("keys")
+        if isinstance(material := keys.get(str(version)), str):
             return material
         raise UnexpectedAnswer(path, "keys")
 
@@ -263,10 +267,9 @@ class Transit:
         Args:
             force: replace an existing key, with all its versions, also those that the backup does not have.
         """
-        body = {"backup": backup, **({"force": True} if force else {})}
         path = f"{self.backend}/restore/{checked_name(name)}"
         try:
-            return self._client.post(path, body, repeatable=False)
+            return self._client.post(path, {"backup": backup, **({"force": True} if force else {})}, repeatable=False)
         except ServerError as error:
             refused = error
         if refused.says("already exists"):
@@ -274,7 +277,8 @@ class Transit:
         elif refused.status in (400, 500) and not isinstance(refused, (MountNotFound, NotReady)):
             # A parser's message about a backup that it does not understand may quote the backup. Raised outside of the
             # handler, so that not even a suppressed context keeps that message.
-            hidden = ServerError(f"The server refused '{path}' (HTTP {refused.status}).", refused.status)
+            said = f"The server refused '{path}' (HTTP {refused.status}). {refused.asked}"
+            hidden = ServerError(said, refused.status)
             hidden.not_applied, hidden.unfinished = refused.not_applied, refused.unfinished
             raise hidden
         raise refused
@@ -361,10 +365,7 @@ class Transit:
         except PermissionDenied:
             return None
         if found is None:
-            raise NotFound(
-                f"The key '{key}' does not exist in the engine '{self.backend}'. "
-                f"Create it (vault_transit_key), or correct its name. {self._client.server_asked}"
-            )
+            raise self.missing(key)
         return found
 
 

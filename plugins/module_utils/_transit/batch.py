@@ -22,11 +22,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.mounts import visible_mount
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import (
     NOT_GRANTED,
+    about_items,
+    about_key,
     explained,
     is_for_halves,
     is_of_size,
     meaning,
-    where,
     with_remedy,
     words_for_each,
     wrong_type,
@@ -168,11 +169,10 @@ class BatchRequests:
         Raises:
             ItemsFailed: with every item that failed.
         """
-        results = self.answers(operation, key, items, fields, shared)
+        results, path = self.answers(operation, key, items, fields, shared), self._path(operation, key)
         for result in results:
-            refusal = wrong_type(result.path, result.error)
-            if refusal:
-                raise ServerError(refusal, 400)
+            if refusal := wrong_type(result.path, result.error):
+                raise ServerError(f"{refusal} {about_key(self._client, self._backend, key)}", 400)
             if result.refused:
                 # What writes files asks for fingerprints first, and then encrypts.
                 raise with_remedy(operation if operation in ("decrypt", "rewrap") else "encrypt", result.refused)
@@ -182,8 +182,8 @@ class BatchRequests:
             if result.error and not any(words in result.error for words in tolerate)
         ]
         if failures:
-            asked = where([reason for _label, reason in failures], self._client.server_asked)
-            raise ItemsFailed(operation, self._path(operation, key), len(items), failures, asked)
+            asked = about_items(self._client, self._backend, path, [reason for _label, reason in failures])
+            raise ItemsFailed(operation, path, len(items), failures, asked)
         return results
 
     def answers(

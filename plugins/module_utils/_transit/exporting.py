@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ChangeImpossible, NotFound
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ChangeImpossible
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
@@ -64,10 +64,7 @@ def reconcile_export(client: Client, request: ExportRequest, run: RunContext) ->
     if actual is None:
         if run.dry_run and request.stored is None:
             return _predicted(request, transit)
-        raise NotFound(
-            f"The key '{request.name}' does not exist in the engine '{transit.backend}'. "
-            "Create it (vault_transit_key), or correct its name."
-        )
+        raise transit.missing(request.name)
     version = _checked_version(request, actual)
     material = transit.export_key(request.name, request.purpose, version, request.form)
     if not material:

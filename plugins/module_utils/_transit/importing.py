@@ -146,7 +146,7 @@ def send_material(transit: Transit, name: str, request: ImportRequest, body: Map
         refusal = _refusal(error.reasons)
         if not refusal:
             raise
-        explained = ServerError(f"The material for key '{name}' was refused: {refusal}", error.status, error.reasons)
+        explained = error.in_words(f"The material for key '{name}' was refused: {refusal}")
         explained.not_applied = True
         raise explained from None
 
@@ -196,7 +196,7 @@ def complete_material(transit: Transit, name: str, request: ImportRequest) -> bo
         message = (
             f"Version {version} of key '{name}' cannot be completed: its public key belongs to another private key."
         )
-        raise ServerError(message, error.status, error.reasons) from None
+        raise error.in_words(message) from None
     return True
 
 

@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What the server's words for a failed item of a batch mean. Pure. **Private** to the collection."""
+"""What the server's words for a failed item of a batch mean. It sends no requests. **Private** to the collection."""
 
 from __future__ import annotations
 
 import re
 from typing import Mapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import OF_SOME_TYPES, unsuitable
 
@@ -201,15 +202,15 @@ def explained(path: str, refused: ServerError, size: int) -> ServerError:
     # A proxy on the way gives no reason.
     if refused.status == _HTTP_TOO_LARGE and refused.reasons:
         advice = too_large(path, size)
-    return ServerError(advice, refused.status, refused.reasons) if advice else refused
+    return refused.in_words(advice) if advice else refused
 
 
 def with_remedy(operation: str, refused: ServerError) -> ServerError:
     """The refusal of a value for its size, and what to do in place of the operation if the server itself said so."""
     if not refused.reasons:
         return refused
-    remedy = _SMALLER.get(operation, _SMALLER["encrypt"])
-    return ServerError(f"{refused.message} {remedy}", refused.status, refused.reasons)
+    said = refused.message[: -len(refused.asked)].rstrip() if refused.asked else refused.message
+    return refused.in_words(f"{said} {_SMALLER.get(operation, _SMALLER['encrypt'])}")
 
 
 def meaning(words: str, operation: str = "") -> str:
@@ -227,21 +228,39 @@ def meaning(words: str, operation: str = "") -> str:
     return " ".join(words.split())
 
 
-def where(problems: Sequence[str], asked: str) -> str:
-    """A sentence that says which server was asked, with a blank before it; empty where that does not matter.
+# What the attributes of a key show.
+_OF_THE_KEY = (
+    "another key",
+    "min_decryption_version",
+    "min_encryption_version",
+    "does not exist (yet)",
+    "soft-deleted",
+)
+
+
+def about_key(client: Client, backend: str, key: str) -> str:
+    """Which server was asked, and the command that shows a key, as sentences."""
+    return client.asked_with("read", f"{backend}/keys/{key}")
+
+
+def about_items(client: Client, backend: str, path: str, problems: Sequence[str]) -> str:
+    """The same for items that failed, with a blank before it; empty where the server does not matter.
 
     Args:
-        problems: what `meaning` returned.
-        asked: the sentence.
+        path: of the request, which ends with the key.
+        problems: what `meaning` returned for them.
     """
+    if any(_NOT_ALLOWED in problem for problem in problems):
+        return f" {client.asked_with('token capabilities', path)}"
     # On another server or in another namespace, a key of the same name is another one.
-    matters = any(cause in problem for problem in problems for cause in ("another key", _NOT_ALLOWED))
-    return f" {asked}" if matters else ""
+    if any(sign in problem for problem in problems for sign in _OF_THE_KEY):
+        return f" {about_key(client, backend, path.rpartition('/')[2])}"
+    return ""
 
 
-def with_server(problem: str, asked: str) -> str:
-    """What `meaning` returned, with which server was asked, where that matters."""
-    said = where([problem], asked)
+def located(client: Client, backend: str, key: str, problem: str) -> str:
+    """What `meaning` returned for one item that does not decrypt, with the same."""
+    said = about_items(client, backend, f"{backend}/decrypt/{key}", [problem])
     return f"{problem}.{said}" if said else problem
 
 

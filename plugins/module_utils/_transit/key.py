@@ -266,7 +266,7 @@ def _explained(error: ServerError, body: Mapping[str, Any], unknown: str) -> Ser
         message = f"The server has no external key '{reference}': configure it there, or correct external_key_ref."
     else:
         return error
-    return ServerError(message, error.status, error.reasons)
+    return error.in_words(message)
 
 
 def _import(transit: Transit, name: str, material: ImportRequest, plan: KeyPlan) -> Mapping[str, Any]:

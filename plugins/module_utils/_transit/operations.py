@@ -37,6 +37,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch impo
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import (
     NOT_A_SIGNATURE,
+    about_key,
     explained,
     is_of_size,
     meaning,
@@ -172,7 +173,7 @@ class Operations:
             lambda item: {**does.fields(item), **of_items},
             lambda item: {**does.shared(item), **shared},
         )
-        return [_answer(operation, result, does.result) for result in results]
+        return [self._answer(operation, result, does.result) for result in results]
 
     def digest(self, item: Item, parameters: Mapping[str, Any]) -> Answer:
         """The digest of a value, without a key."""
@@ -221,30 +222,29 @@ class Operations:
             ServerError: it would refuse any other value as well.
         """
         words, operation = "; ".join(refused.reasons), path[len(self._backend) + 1 :].partition("/")[0]
-        _check_type(path, words)
+        self._check_type(path, words)
         if is_of_size(refused):
             return _too_large(operation, explained(path, refused, size_of([body])))
         if refused.status not in (400, 500) or isinstance(refused, (MountNotFound, NotFound, NotReady)):
             raise refused
         return Answer(problem=meaning(words, operation))
 
+    def _answer(self, operation: str, result: ItemResult, value: Callable[[ItemResult], Any]) -> Answer:
+        if not result.error:
+            return Answer(value(result))
+        if result.refused:
+            return _too_large(operation, result.refused)
+        if operation == "verify" and NOT_A_SIGNATURE in result.error:
+            return Answer(value=False)
+        self._check_type(result.path, result.error)
+        return Answer(problem=meaning(result.error, operation))
 
-def _answer(operation: str, result: ItemResult, value: Callable[[ItemResult], Any]) -> Answer:
-    if not result.error:
-        return Answer(value(result))
-    if result.refused:
-        return _too_large(operation, result.refused)
-    if operation == "verify" and NOT_A_SIGNATURE in result.error:
-        return Answer(value=False)
-    _check_type(result.path, result.error)
-    return Answer(problem=meaning(result.error, operation))
+    def _check_type(self, path: str, words: str) -> None:
+        refusal = wrong_type(path, words)
+        if refusal:
+            key = path.rpartition("/")[2]
+            raise ServerError(f"{refusal} {about_key(self._client, self._backend, key)}", 400, [words]) from None
 
 
 def _too_large(operation: str, refused: ServerError) -> Answer:
     return Answer(problem=with_remedy(operation, refused).message.rstrip("."))
-
-
-def _check_type(path: str, words: str) -> None:
-    refusal = wrong_type(path, words)
-    if refusal:
-        raise ServerError(refusal, 400, [words]) from None

@@ -122,11 +122,9 @@ def _explained(place: str, refused: ServerError) -> ServerError:
         )
     # A proxy on the way gives no reason.
     if any(refused.says(words) for words in _OF_SIZE):
-        return ServerError(
+        return refused.in_words(
             f"The server refused '{place}' because of its size: a document has 1 MiB at most with the storage raft "
             "(max_entry_size), and less than 32 MiB with another (max_request_size of the listener). Put less into "
-            "one document.",
-            refused.status,
-            refused.reasons,
+            "one document."
         )
     return refused

@@ -326,7 +326,7 @@ def _wanted_version(transit: Transit, request: VarsRequest, latest_fingerprint: 
     else:
         actual = transit.read_key(key, exists=True)
         if actual is None:
-            raise NotFound(f"The key '{key}' does not exist in the engine '{transit.backend}'.")
+            raise transit.missing(key)
         latest = int(actual["latest_version"])
     if asked > latest:
         raise InvalidOption(f"key_version {asked} does not exist: the latest version of key '{key}' is {latest}.")

@@ -40,6 +40,15 @@ def connection_options(get_option: Callable[[str], Any]) -> dict[str, Any]:
     return {option.name: get_option(option.name) for option in OPTIONS}
 
 
+def server_asked(options: Mapping[str, Any]) -> str:
+    """Which server is asked, as a sentence; nothing where the settings name none."""
+    try:
+        connection = settings_from(options, os.environ).connection
+    except InvalidOption:
+        return ""
+    return messages.asked(connection.addresses, connection.namespace)
+
+
 def connected(options: Mapping[str, Any]) -> Client:
     """A client of the run's session.
 
@@ -131,12 +140,3 @@ def errors_given() -> str:
         return "strict"
     found = frame.f_locals.get("errors")
     return found if found in ("ignore", "warn") else "strict"
-
-
-def asked(options: Mapping[str, Any]) -> str:
-    """Which server is asked, as a sentence; nothing where the settings name none."""
-    try:
-        connection = settings_from(options, os.environ).connection
-    except InvalidOption:
-        return ""
-    return messages.asked(connection.addresses, connection.namespace)

@@ -236,18 +236,41 @@ def problem_of(option: Option, variables: Mapping[str, Any], given: Mapping[str,
         **{name: set_in(os.environ, name) for name in option.all_environment},
     }
     found = next(((name, value) for name, value in sources.items() if value), None)
-    source, value = found or ("ansible.cfg", _in_configuration(option.name))
+    source, value = found or ("ansible.cfg", in_configuration(option.name))
     return option.problem(value, source)
 
 
-def _in_configuration(name: str) -> str:
+def in_configuration(name: str) -> str:
     """What the configuration that Ansible reads says about an option, as it is written there."""
+    return _written(constants.config.get_configuration_definitions("lookup", load_definitions())[name])
+
+
+def _written(entry: Mapping[str, Any]) -> str:
+    """The same for an option that its documentation describes."""
     parser = _configuration(str(find_ini_config_file() or ""))
     if not parser.sections():
         return ""
-    places = constants.config.get_configuration_definitions("lookup", load_definitions())[name].get("ini") or ()
-    written = (parser.get(str(one["section"]), str(one["key"]), fallback="") for one in places)
+    written = (parser.get(str(one["section"]), str(one["key"]), fallback="") for one in entry.get("ini") or ())
     return next(filter(None, written), "")
+
+
+def own_problems(kind: str, load_name: str) -> list[str]:
+    """A sentence about each of a plugin's own settings that has a word which it cannot have, with what sets it.
+
+    Ansible reads such a flag as false, and calls a wrong choice in a vars plugin a bug.
+
+    Args:
+        load_name: the name under which Ansible keeps the plugin's documentation.
+    """
+    of_connection = {option.name for option in OPTIONS}
+    found = []
+    for name, entry in constants.config.get_configuration_definitions(kind, load_name).items():
+        option = Option(name, str(entry.get("type") or "str"), choices=tuple(entry.get("choices") or ()))
+        variable = next((str(one["name"]) for one in entry.get("env") or () if one["name"] in os.environ), "")
+        text = os.environ[variable] if variable else _written(entry)
+        if name not in of_connection and (text or variable) and not option.accepts(text):
+            found.append(option.problem(text, variable or "ansible.cfg"))
+    return found
 
 
 # Ansible, too, reads it once.
@@ -275,7 +298,7 @@ def _source_of_flag(option: Option, variables: Mapping[str, Any], environment: M
     variable = option.variable_in(environment)
     if variable:
         return variable, environment[variable]
-    return "ansible.cfg", _in_configuration(option.name) or None
+    return "ansible.cfg", in_configuration(option.name) or None
 
 
 def system_reason(error: BaseException) -> str:

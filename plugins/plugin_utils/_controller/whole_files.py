@@ -17,7 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import with_server
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import located
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,
     VarsFile,
@@ -49,7 +49,7 @@ def decrypted_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str
     """What entries of one key decrypt to, in one request."""
     backend, key, _item = wanted[0]
     results = Transit(client, backend).decrypt_each(key, [one.item for one in wanted])
-    return [with_server(result, client.server_asked) if isinstance(result, str) else result for result in results]
+    return [located(client, backend, key, result) if isinstance(result, str) else result for result in results]
 
 
 def values_of(

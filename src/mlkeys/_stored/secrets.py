@@ -222,11 +222,13 @@ def results(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes | str]
     Raises:
         TransitError: the server refuses a whole request.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import with_server
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import located
 
     found = results_of_each(client, secrets)
     return {
-        secret.name: with_server(result, client.server_asked) if isinstance(result, str) else result
+        secret.name: located(client, secret.file.backend, secret.file.key, result)
+        if isinstance(result, str)
+        else result
         for secret, result in zip(secrets, found, strict=True)
     }
 
@@ -315,7 +317,9 @@ def plaintexts_of_each(client: Client, secrets: Sequence[Secret]) -> list[bytes]
         if isinstance(result, str)
     ]
     if problems:
-        raise MlkeysError("\n".join(["Some secrets do not decrypt:", *problems, client.server_asked]))
+        places = dict.fromkeys(f"{one.file.backend}/keys/{one.file.key}" for one in secrets if not one.is_open)
+        asked = client.asked_with("read", *places) if len(places) == 1 else client.server_asked
+        raise MlkeysError("\n".join(["Some secrets do not decrypt:", *problems, asked]))
     return [as_content(result) for result in found if isinstance(result, bytes)]
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlkeys._carried import carry
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.vars_plugins import PLUGIN
 from mlkeys._system.terminal import notice
 
 if TYPE_CHECKING:
@@ -82,6 +83,14 @@ def vars_plugins() -> tuple[list[str], str]:
     return list(ConfigManager(path).get_config_value("VARIABLE_PLUGINS_ENABLED")), str(path or "")
 
 
+def vars_plugin_problems() -> list[str]:
+    """What is wrong with the vars plugin's own settings, as sentences. The collection must be loaded."""
+    from ansible.plugins.loader import vars_loader
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import own_problems
+
+    return own_problems("vars", vars_loader.get(PLUGIN, class_only=True)._load_name)  # noqa: SLF001  Ansible keeps the name there
+
+
 @contextmanager
 def _no_log() -> Iterator[None]:
     """Keep Ansible from opening a log when it is imported. Commands write none."""
@@ -134,7 +143,7 @@ def settings(url: str | None = None, namespace: str | None = None) -> Settings:
     given = {name: value for name, value in (("url", url), ("namespace", namespace)) if value is not None}
     with in_plain_words():
         configured, refused = read_options({}, None, {})
-        return settings_from({**configured, **given}, os.environ, refused)
+        return settings_from({**configured, **given}, os.environ, refused, flags={})
 
 
 def incomplete_settings(url: str | None = None, namespace: str | None = None) -> Settings:
@@ -218,7 +227,7 @@ def connected_to_read() -> Iterator[Client]:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 
     with in_plain_words():
-        chosen = settings_from({}, os.environ)
+        chosen = settings_from({}, os.environ, flags={})
         if chosen.auth.method not in ("token", "none"):
             with logged_in(chosen, warn) as client:
                 yield client

@@ -88,7 +88,7 @@ class Process:
         _end(unused)
 
     def _login(self, user: PatientLock, options: Mapping[str, object]) -> Login:
-        settings = settings_from(options, os.environ)
+        settings = settings_from(options, os.environ, flags={})
         with self.state:
             login = self._logins.get(settings)
             if login is None:

@@ -264,6 +264,11 @@ def test_variables_that_all_count_do_not_differ() -> None:
     assert (one.found, one.advice) == ("BAO_CAPATH, VAULT_CAPATH differ", "BAO_CAPATH is used. Unset the others.")
 
 
+def test_a_lookup_of_services_that_only_bao_does_is_remarked_on() -> None:
+    (one,) = environment.variables(OPTIONS, {"BAO_SRV_LOOKUP": "true", "VAULT_SRV_LOOKUP": "false"})
+    assert one.found.startswith("BAO_SRV_LOOKUP: bao asks DNS")
+
+
 def test_settings_in_effect_are_named_with_what_sets_them(doctor: Doctor, secure_bao: SecureBao) -> None:
     variables = {"BAO_CACERT": secure_bao.ca_cert, "VAULT_CLIENT_TIMEOUT": "9s", "BAO_RATE_LIMIT": "50:100"}
     found = doctor(BAO_ADDR=secure_bao.url, BAO_TOKEN=secure_bao.bao.token, **variables)
@@ -272,6 +277,17 @@ def test_settings_in_effect_are_named_with_what_sets_them(doctor: Doctor, secure
         "rate 50 requests a second, 100 at once (BAO_RATE_LIMIT)"
     )
     assert shown(found, "bao", "remark") == ""
+
+
+def test_ansible_cfg_is_named_before_variables_that_rank_below(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    configuration = tmp_path / "configured.cfg"
+    configuration.write_text("[hashi_vault_collection]\nurl = https://a.test\n")
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(configuration))
+    url, timeout = (next(one for one in OPTIONS if one.name == name) for name in ("url", "timeout"))
+    given = {"BAO_ADDR": "https://b.test", "BAO_CLIENT_TIMEOUT": "9"}
+    assert environment.origin(url, given) == "ansible.cfg"
+    assert environment.origin(url, {**given, "ANSIBLE_HASHI_VAULT_ADDR": "c"}) == "ANSIBLE_HASHI_VAULT_ADDR"
+    assert environment.origin(timeout, given) == "BAO_CLIENT_TIMEOUT"
 
 
 def test_what_bao_would_use_instead_is_remarked_on(doctor: Doctor, bao: Bao) -> None:
@@ -548,6 +564,12 @@ VARS_FILE = "a: vault:v1:AAAA\n_transit:\n  format: 1\n  key: k\n"
         ("keys.transit.yml", "mlkeys.transit.vault_transit,host_group_vars", "wrong", "before host_group_vars"),
         ("keys.transit.yml", "host_group_vars,mlkeys.transit.vault_transit", "ok", "decrypts group_vars/all/keys"),
         ("keys.yml", "host_group_vars,mlkeys.transit.vault_transit", "wrong", "does not end with .transit.yml"),
+        (
+            "keys.transit.yml",
+            "host_group_vars,mlkeys.transit.vault_transit\n[vars_mlkeys_transit]\ndisabled = ture",
+            "wrong",
+            "disabled (ansible.cfg) is 'ture', but must be true or false",
+        ),
     ],
 )
 def test_the_setting_of_the_vars_plugin_is_held_against_the_files(
@@ -558,6 +580,7 @@ def test_the_setting_of_the_vars_plugin_is_held_against_the_files(
     (tmp_path / "ansible.cfg").write_text(f"[defaults]\nvars_plugins_enabled = {listed}\n")
     found = doctor(status=level == "wrong", BAO_ADDR=bao.addr, BAO_TOKEN=bao.token)
     assert said in shown(found, "vars plugin", level)
+    assert {one["level"] for one in found if one["name"] == "vars plugin"} == {level}
 
 
 PLAY = "- hosts: all\n  tasks: [{ansible.builtin.debug: {msg: '{{ a }}'}}]\n"

@@ -77,7 +77,9 @@ def test_a_key_or_an_engine_that_is_not_there(mount: str) -> None:
     vars_file("nowhere", "b", one=1)
     vars_file(mount, "c", key="..", one=1)
     missing, denied, bad = listed()
-    assert missing == ("MLK301", 1, f"the key 'other' does not exist in the engine '{mount}'")
+    assert missing[:2] == ("MLK301", 1)
+    assert missing[2].startswith(f"The key 'other' does not exist in the engine '{mount}'. ")
+    assert missing[2].endswith(f", the root namespace. Check: bao list {mount}/keys")
     assert denied[0] == "MLK301"
     assert "'read' on 'nowhere/keys/ml'" in denied[2]
     assert bad[0] == "MLK201"

@@ -161,11 +161,13 @@ def test_every_credential_that_the_options_read_is_left_out() -> None:
     assert {"VAULT_TOKEN", "BAO_TOKEN", "ANSIBLE_HASHI_VAULT_JWT", "ANSIBLE_HASHI_VAULT_USERNAME"} <= login
     # With these a job of CI could log in as well.
     assert {"VAULT_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ANSIBLE_HASHI_VAULT_AWS_SECRET_KEY"} <= login
+    assert {"BAO_CLIENT_KEY_BYTES", "VAULT_CLIENT_CERT_BYTES"} <= login
     # These are the program's account at its cloud.
     assert not {"AWS_REGION", "AWS_SECRET_KEY", "EC2_ACCESS_KEY", "HOME"} & login
     assert {"VAULT_ADDR", "BAO_AGENT_ADDR", "VAULT_HTTP_PROXY"} <= addresses
     assert "HOME" not in login | addresses
-    of_programs = {name for option in OPTIONS if option.of_machine for name in option.late}
+    late = {name for option in OPTIONS if option.of_machine for name in option.late}
+    of_programs = {name for name in late if not name.startswith(("BAO_", "VAULT_"))}
     known = {name for option in OPTIONS for name in option.all_environment} - of_programs
     # Each one that is left is none: it names the server, or how to reach it.
     words = ("TOKEN", "PASSWORD", "SECRET", "JWT", "ROLE_ID", "USERNAME", "KEY")

@@ -548,4 +548,5 @@ def test_what_the_server_says_of_a_backup_that_it_cannot_read_does_not_show(bao:
     transit = Transit(Client(Connection(url=bao.addr), warn=print, token=bao.token), mount)
     with pytest.raises(ServerError) as caught:
         transit.restore_key("ml", backup, force=False)
-    assert str(caught.value) == f"The server refused '{mount}/restore/ml' (HTTP 500)."
+    refused = f"The server refused '{mount}/restore/ml' (HTTP 500)."
+    assert str(caught.value) == f"{refused} Asked: {bao.addr}, the root namespace."

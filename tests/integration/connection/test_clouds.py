@@ -161,7 +161,8 @@ def test_aws_is_refused(run: Any, wrong: dict[str, str], reason: str) -> None:
 
 def test_aws_without_credentials(run: Any) -> None:
     assert run("aws_iam").msg.startswith("auth_method aws_iam: no AWS credentials were found. Set aws_access_key and")
-    assert run("aws_iam", aws_access_key="AKIA").msg == "aws_access_key and aws_secret_key must be set together."
+    said = run("aws_iam", aws_access_key="AKIA").msg
+    assert said.startswith("aws_access_key and aws_secret_key must be set together: set aws_secret_key (")
 
 
 # --- Google Cloud ---
@@ -258,7 +259,8 @@ def test_azure_by_a_token_that_is_given(run: Any, signer: Signer) -> None:
 
 def test_azure_needs_all_of_an_application(run: Any) -> None:
     message = run("azure", role_id="gateway", azure_client_secret=CLIENT_SECRET).msg
-    assert message == "azure_client_secret requires azure_tenant_id and azure_client_id."
+    assert message.startswith("azure_client_secret requires azure_tenant_id (ANSIBLE_HASHI_VAULT_AZURE_TENANT_ID, ")
+    assert " and azure_client_id (ANSIBLE_HASHI_VAULT_AZURE_CLIENT_ID, " in message
 
 
 @pytest.mark.parametrize(
@@ -323,7 +325,7 @@ def test_a_job_of_github_actions(run: Any, ci: None, job: Environment) -> None:
         ({"SSL_CERT_FILE": ""}, "the certificate of ACTIONS_ID_TOKEN_REQUEST_URL could not be verified."),
         ({"ACTIONS_ID_TOKEN_REQUEST_URL": "https://127.0.0.1:1/"}, "ACTIONS_ID_TOKEN_REQUEST_URL did not respond."),
         ({"ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1/"}, "must start with https://."),
-        ({"ACTIONS_ID_TOKEN_REQUEST_TOKEN": ""}, "requires jwt (ANSIBLE_HASHI_VAULT_JWT or VAULT_ID_TOKEN)."),
+        ({"ACTIONS_ID_TOKEN_REQUEST_TOKEN": ""}, "VAULT_ID_TOKEN or the variable ansible_hashi_vault_jwt)."),
     ],
 )
 def test_the_token_of_a_job_is_sent_to_nobody_else(

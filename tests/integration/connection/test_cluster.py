@@ -252,7 +252,8 @@ def test_the_next_member_is_tried_when_one_is_sealed(cluster: Cluster, engine: s
     alone = run("vault_transit_key", cluster, sealed.address, backend=engine, name="ml")
     assert alone.msg == (
         f"The server is not ready for '{engine}/keys/ml': Vault is sealed. Unseal it (bao operator unseal, vault "
-        "operator unseal), or wait until a node is active."
+        f"operator unseal), or wait until a node is active. Asked: {sealed.address}, the root namespace. Check: bao "
+        f"status -address={sealed.address}."
     )
 
 
@@ -261,7 +262,8 @@ def test_no_member_responds(cluster: Cluster) -> None:
     failed = run("vault_transit_key", cluster, dead, name="ml")
     assert failed.msg == (
         f"No member of the cluster could serve the request. Last error: Cannot reach the server at {dead[1]}: "
-        "connection refused. Check url (BAO_ADDR, VAULT_ADDR) and that the server is running."
+        "connection refused. Check url (BAO_ADDR, VAULT_ADDR) and that the server is running. Check: bao status "
+        f"-address={dead[1]}."
     )
 
 
@@ -410,5 +412,6 @@ def test_a_rate_limit_is_an_error_without_retries(cluster: Cluster, limited: str
     assert failed
     assert failed[0] == (
         f"The server's rate limit was exceeded at '{limited}/keys/ml': request path \"{limited}/keys/ml\": rate "
-        "limit quota exceeded. Try again later, or set retries."
+        f"limit quota exceeded. Try again later, or set retries. Asked: {url}, the root namespace. Check: bao list "
+        "sys/quotas/rate-limit."
     )

@@ -36,7 +36,14 @@ PATHS = {
     "vault_transit_key_info": "transit/keys/ml",
 }
 
-CHECK = "Check url (BAO_ADDR, VAULT_ADDR) and that the server is running."
+
+def status(url: str) -> str:
+    return f"Check: bao status -address={url}."
+
+
+def unreached(url: str) -> str:
+    return f"Check url (BAO_ADDR, VAULT_ADDR) and that the server is running. {status(url)}"
+
 
 each_module = pytest.mark.parametrize("module", MODULES)
 
@@ -73,7 +80,9 @@ def test_all_invalid_options_are_reported_at_once(module: str) -> None:
         "timeout is '-1', but must be a number of seconds, or a duration such as 1m30s or 500ms. retries is 'x', but "
         "must be 0 or more, or a dictionary of the arguments of urllib3.util.Retry. proxies must be a URL, or a "
         "dictionary of URL scheme to proxy URL, which begin with http:// or https:// (SOCKS is not supported). "
-        "url 'bao' must start with https://, http:// or unix://; auth_method ldap requires username and password."
+        "url 'bao' must start with https://, http:// or unix://; auth_method ldap requires username "
+        "(ANSIBLE_HASHI_VAULT_USERNAME or the variable ansible_hashi_vault_username) and password "
+        "(ANSIBLE_HASHI_VAULT_PASSWORD or the variable ansible_hashi_vault_password)."
     )
 
 
@@ -89,7 +98,7 @@ def test_a_refused_connection(module: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        assert failing(module, url=url) == f"Cannot reach the server at {url}: connection refused. {CHECK}"
+        assert failing(module, url=url) == f"Cannot reach the server at {url}: connection refused. {unreached(url)}"
 
 
 class WebServer(BaseHTTPRequestHandler):
@@ -137,7 +146,7 @@ def test_no_response_in_time() -> None:
         begun = time.monotonic()
         message = failing("vault_transit_key", url=url, timeout=1)
         assert time.monotonic() - begun < 5
-    assert message == f"Cannot reach the server at {url}: no response within 1 seconds. {CHECK}"
+    assert message == f"Cannot reach the server at {url}: no response within 1 seconds. {unreached(url)}"
 
 
 # --- TLS ---
@@ -153,7 +162,8 @@ def test_http_to_an_https_port(secure_bao: SecureBao, module: str) -> None:
 def test_https_to_an_http_port(bao: Bao, module: str) -> None:
     url = bao.addr.replace("http://", "https://")
     assert failing(module, url=url) == (
-        f"Cannot reach the server at {url}: it does not use TLS. Start url with http://, or correct the port."
+        f"Cannot reach the server at {url}: it does not use TLS. Start url with http://, or correct the port. "
+        f"{status(url)}"
     )
 
 
@@ -164,7 +174,8 @@ def test_an_unknown_ca(secure_bao: SecureBao, module: str) -> None:
         f"Cannot reach the server at {secure_bao.url}: its TLS certificate could not be verified ("
     )
     assert "unable to get local issuer certificate" in message
-    assert message.endswith("). Set ca_cert (BAO_CACERT, VAULT_CACERT) to the certificate of the CA that signed it.")
+    ending = "). Set ca_cert (BAO_CACERT, VAULT_CACERT) to the certificate of the CA that signed it. "
+    assert message.endswith(ending + status(secure_bao.url))
 
 
 @each_module
@@ -245,7 +256,8 @@ def test_verification_is_only_turned_off_explicitly(secure_bao: SecureBao, env: 
 def test_a_sealed_server(sealed_url: str, module: str) -> None:
     assert failing(module, url=sealed_url) == (
         f"The server is not ready for '{PATHS[module]}': Vault is sealed. Unseal it (bao operator unseal, vault "
-        "operator unseal), or wait until a node is active."
+        "operator unseal), or wait until a node is active. "
+        f"Asked: {sealed_url}, the root namespace. {status(sealed_url)}"
     )
 
 
@@ -390,8 +402,8 @@ def test_a_server_that_disappears_after_a_rotation(bao: Bao, mount: str) -> None
         url = between.url
     assert result.failed
     assert result.msg == (
-        f"Cannot reach the server at {url}: the connection was lost. {CHECK} Key 'ml' may have been rotated or not: "
-        "read it before trying again."
+        f"Cannot reach the server at {url}: the connection was lost. {unreached(url)} Key 'ml' may have been "
+        "rotated or not: read it before trying again."
     )
 
 
@@ -432,7 +444,9 @@ def test_a_lost_response_is_an_error_without_retries(bao: Bao, mount: str) -> No
         between.cuts = lambda request: request.method == "POST"
         result = run(bao, "vault_transit_key", url=between.url, name="ml", backend=mount)
         assert result.failed
-        assert result.msg == f"Cannot reach the server at {between.url}: the connection was lost. {CHECK}"
+        assert (
+            result.msg == f"Cannot reach the server at {between.url}: the connection was lost. {unreached(between.url)}"
+        )
     converge(bao, "vault_transit_key", name="ml", backend=mount)
 
 

@@ -274,7 +274,10 @@ def test_userpass_asks_for_the_password(secure_bao: SecureBao, run: Run, home: P
 
 
 def test_what_is_missing_or_unknown_is_one_sentence(run: Run) -> None:
-    assert "auth_method approle requires role_id." in run("login", "-m", "approle", status=1).stderr
+    assert (
+        "auth_method approle requires role_id (--role, ANSIBLE_HASHI_VAULT_ROLE_ID or "
+        in run("login", "-m", "approle", status=1).stderr
+    )
     assert "'app-role' is not one of" in run("login", "-m", "app-role", status=2).stderr
     none = {"ANSIBLE_HASHI_VAULT_AUTH_METHOD": "none"}
     assert "auth_method 'none' logs in nowhere." in run("login", env=none, status=1).stderr

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 
 from mlkeys._shared.key_types import KEY_TYPES
-from tests.integration.support.runs import Ledger
+from tests.integration.support.runs import Ledger, asked
 from tests.support.chains import printed_with
 from tests.support.lookups import Lookup, lookup_with
 from tests.support.server import Bao, transit_mount
@@ -120,10 +120,13 @@ def test_the_table_has_every_type_of_this_server(bao: Bao, engine: str) -> None:
         assert status >= 400, (name, answer)
 
 
-def test_a_cmac_is_refused_where_the_server_has_none(engine: str, lookup: Lookup) -> None:
+def test_a_cmac_is_refused_where_the_server_has_none(bao: Bao, engine: str, lookup: Lookup) -> None:
     said = refusal(lookup, VALUE, key="aes256-gcm96", operation="cmac", mac_length=8)
     path = f"{engine}/cmac/aes256-gcm96"
-    assert said == f"The server has no operation for '{path}': only Vault Enterprise computes CMACs, so use hmac."
+    assert said == (
+        f"The server has no operation for '{path}': only Vault Enterprise computes CMACs, so use hmac. Asked: "
+        f"{bao.addr}, the root namespace."
+    )
 
 
 def test_what_the_server_encrypts_may_be_of_its_key(bao: Bao, engine: str, lookup: Lookup) -> None:
@@ -321,8 +324,8 @@ def test_options_that_the_server_ignores_for_a_type_are_refused(
             continue
         # It had no effect: the signature is valid without it.
         assert lookup(term, key=kind, encoding="base64", operation="verify") == [True]
-        for operation, asked in (("sign", digest), ("verify", term)):
-            said = refusal(lookup, asked, operation=operation, term_errors="ignore", **own)
+        for operation, given in (("sign", digest), ("verify", term)):
+            said = refusal(lookup, given, operation=operation, term_errors="ignore", **own)
             assert said == f"{option} has no effect with key '{kind}' of type {kind}{reason}"
 
 
@@ -373,18 +376,19 @@ def test_versions_of_signatures(bao: Bao, engine: str, lookup: Lookup) -> None:
     proofs = [{"value": VALUE, "signature": signature} for signature in given]
     assert lookup(proofs, key="versions", operation="verify") == [True, True, True]
     said = refusal(lookup, VALUE, key="versions", operation="sign", key_version=7)
-    assert said.endswith("item 1: its key_version does not exist (yet): 0 is the latest.")
+    look = asked(bao, f" Check: bao read {engine}/keys/versions")
+    assert said.endswith(f"item 1: its key_version does not exist (yet): 0 is the latest.{look}")
     [fingerprint] = lookup({"value": VALUE, "key_version": 1}, key="versions", operation="hmac")
     bao.done("POST", f"{engine}/keys/versions/config", {"min_decryption_version": 2, "min_encryption_version": 2})
     said = refusal(lookup, proofs[1], key="versions", operation="verify")
-    assert said.endswith("is of a version below the key's min_decryption_version: lower that, or sign again.")
+    assert said.endswith(f"is of a version below the key's min_decryption_version: lower that, or sign again.{look}")
     said = refusal(lookup, {"value": VALUE, "hmac": fingerprint}, key="versions", operation="verify_hmac")
     assert "its hmac is of a version below the key's min_decryption_version" in said
     terms = [VALUE, {"value": VALUE, "key_version": 1}]
     newest, old = lookup(terms, key="versions", operation="hmac", term_errors="ignore")
     assert (newest[:9], old) == ("vault:v2:", None)
     said = refusal(lookup, terms, key="versions", operation="hmac")
-    assert said.endswith("item 2: its key_version is below the key's min_encryption_version: 0 is the latest.")
+    assert said.endswith(f"item 2: its key_version is below the key's min_encryption_version: 0 is the latest.{look}")
 
 
 def test_a_soft_deleted_key_is_named(bao: Bao, engine: str, lookup: Lookup) -> None:
@@ -394,7 +398,8 @@ def test_a_soft_deleted_key_is_named(bao: Bao, engine: str, lookup: Lookup) -> N
     for operation in ("encrypt", "decrypt", "rewrap", "datakey", "sign", "hmac", "verify"):
         term = {"verify": proof, "datakey": ""}.get(operation, VALUE)
         said = refusal(lookup, term, key="gone", operation=operation)
-        assert said.endswith("item 1: the key is soft-deleted: restore it."), operation
+        look = asked(bao, f" Check: bao read {engine}/keys/gone")
+        assert said.endswith(f"item 1: the key is soft-deleted: restore it.{look}"), operation
 
 
 def test_many_signatures_take_few_requests(bao: Bao, engine: str, lookup: Lookup) -> None:
@@ -411,7 +416,7 @@ def test_many_signatures_take_few_requests(bao: Bao, engine: str, lookup: Lookup
 # Data keys and random bytes
 
 
-def test_data_keys(engine: str, lookup: Lookup) -> None:
+def test_data_keys(bao: Bao, engine: str, lookup: Lookup) -> None:
     make = {"key": "aes256-gcm96", "operation": "datakey"}
     [wrapped] = lookup(**make)
     assert set(wrapped) == {"ciphertext", "key_version"}
@@ -423,7 +428,7 @@ def test_data_keys(engine: str, lookup: Lookup) -> None:
     said = refusal(lookup, "first", {"name": "second", "key_version": 9}, **make)
     assert said == (
         f"datakey failed for 1 of 2 items at {engine}/datakey/wrapped/aes256-gcm96: item 2 (second): its key_version "
-        "does not exist (yet): 0 is the latest."
+        f"does not exist (yet): 0 is the latest.{asked(bao, f' Check: bao read {engine}/keys/aes256-gcm96')}"
     )
 
 
@@ -532,13 +537,14 @@ def test_what_concerns_all_terms_fails_in_any_case(bao: Bao, engine: str, lookup
     )
 
 
-def test_a_value_that_is_too_large_is_named_with_its_size(engine: str, lookup: Lookup) -> None:
+def test_a_value_that_is_too_large_is_named_with_its_size(bao: Bao, engine: str, lookup: Lookup) -> None:
     said = refusal(lookup, "x" * 25_300_000, key="aes256-gcm96", operation="encrypt")
     assert said == (
         f"encrypt failed for 1 of 1 item at {engine}/encrypt/aes256-gcm96: item 1: "
         f"The server refused a request of 32.2 MiB to '{engine}/encrypt/aes256-gcm96': it is larger than the server's "
         "limit, 32 MiB unless max_request_size of its listener is set, and base64 makes a value a third longer. "
-        "Encrypt less in one value, or encrypt the content with a data key (operation datakey)."
+        "Encrypt less in one value, or encrypt the content with a data key (operation datakey). "
+        f"Asked: {bao.addr}, the root namespace."
     )
 
 

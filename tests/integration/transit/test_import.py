@@ -167,7 +167,8 @@ def test_types_of_other_servers_are_refused_in_one_sentence(bao: Bao, engine: st
     given: dict[str, Any] = {"name": name, "backend": engine, "type": kind, "import": form}
     result = run(bao, MODULE, **given)
     assert result.failed
-    assert result.msg == f"The server imports no keys of type '{kind}'. It is a type of another version or product."
+    said = f"The server imports no keys of type '{kind}'. It is a type of another version or product."
+    assert result.msg == f"{said} Asked: {bao.addr}, the root namespace."
 
 
 @both_ways

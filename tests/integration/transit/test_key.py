@@ -297,7 +297,8 @@ def test_the_server_decides_on_types(bao: Bao, mount: str) -> None:
     result = run(bao, MODULE, name="ml", backend=mount, type="aes265-gcm96")
     assert result.failed
     assert not result.changed
-    assert result.msg == "The server does not know the key type 'aes265-gcm96'. Did you mean 'aes256-gcm96'?"
+    said = "The server does not know the key type 'aes265-gcm96'. Did you mean 'aes256-gcm96'?"
+    assert result.msg == f"{said} Asked: {bao.addr}, the root namespace."
     assert read(bao, mount) is None
 
 
@@ -314,7 +315,8 @@ def test_a_type_of_the_other_product_is_passed_on_without_a_warning(bao: Bao, mo
 def test_an_external_key_that_the_server_does_not_have_is_named(bao: Bao, mount: str) -> None:
     result = run(bao, MODULE, name="ml", backend=mount, type="external-key", external_key_ref="kms:ml")
     assert result.failed
-    assert result.msg == ("The server has no external key 'kms:ml': configure it there, or correct external_key_ref.")
+    said = "The server has no external key 'kms:ml': configure it there, or correct external_key_ref."
+    assert result.msg == f"{said} Asked: {bao.addr}, the root namespace."
 
 
 @pytest.mark.parametrize(

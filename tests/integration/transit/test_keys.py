@@ -16,7 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.keys impor
 from ansible_collections.mlkeys.transit.plugins.modules import vault_transit_keys
 
 from tests.integration.support.relay import relay
-from tests.integration.support.runs import Ledger, at_once, outcome, run
+from tests.integration.support.runs import Ledger, asked, at_once, outcome, run
 from tests.support.core import CORE
 from tests.support.modules import ModuleResult
 from tests.support.playbook import run_playbook
@@ -208,7 +208,8 @@ def test_an_unknown_type_is_reported_with_the_changes(bao: Bao, mount: str, on_e
 
     assert (done.failed, done.changed) == (True, True)
     assert set(held(bao, mount)) == made
-    assert errors(done) == {"odd": "The server does not know the key type 'aes256-gcm'. Did you mean 'aes256-gcm96'?"}
+    said = "The server does not know the key type 'aes256-gcm'. Did you mean 'aes256-gcm96'?"
+    assert errors(done) == {"odd": f"{said} Asked: {bao.addr}, the root namespace"}
     assert actions(done)["odd"] == "failed"
     assert actions(done)["z"] == ("created" if "z" in made else "skipped")
     assert any(f"{mount}/keys/odd: The key type 'aes256-gcm' is not one" in warning for warning in done.warnings)
@@ -274,7 +275,8 @@ def test_an_engine_of_another_kind_is_reported_for_its_keys_alone(bao: Bao, moun
     if kind == "kv":
         assert errors(done)["held"] == (
             f"What is mounted at '{other}' does not look like a Transit engine: "
-            "its answer for 'keys/held' is not a key. Correct the engine's path"
+            "its answer for 'keys/held' is not a key. Correct the engine's path."
+            f"{asked(bao, ' Check: bao secrets list').rstrip('.')}"
         )
         assert errors(done)["new"].endswith(f" Already done: something was written to '{other}/keys/new'")
 

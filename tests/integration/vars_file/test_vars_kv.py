@@ -427,6 +427,6 @@ def test_a_document_that_is_too_large_is_refused_with_the_limits(bao: Bao, kv: s
     assert refused.value.message == (
         f"The server refused '{kv}/ml/keys' because of its size: a document has 1 MiB at most with the storage raft "
         "(max_entry_size), and less than 32 MiB with another (max_request_size of the listener). Put less into one "
-        "document."
+        f"document. Asked: {bao.addr}, the root namespace."
     )
     assert documents.read("ml/keys").version == 0

@@ -101,6 +101,34 @@ def put(bao: Bao, mount: str, tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+# --- its own settings ---
+
+WORDS = {"cache": "flase", "on_error": "wran", "stage": "", "template": "2", "unencrypted": "deny"}
+CHOICES = "one of ciphertext, error, undefined, warn"
+
+
+def test_a_word_that_a_setting_cannot_have_ends_the_run(
+    get_vars: GetVars, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ansible reads such a flag as false, and shows its own frames for a wrong choice."""
+    for name, word in WORDS.items():
+        monkeypatch.setenv(f"MLKEYS_TRANSIT_VARS_{name.upper()}", word)
+    configuration = tmp_path / "other.cfg"
+    configuration.write_text("[vars_mlkeys_transit]\ndisabled = ture ; off\ncache = no\ndecrypt = always\n")
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(configuration))
+    with pytest.raises(AnsibleParserError) as refused:
+        get_vars(Host("any"))
+    said = str(refused.value)
+    assert set(re.split(r"(?<=[.?]) (?=[a-z_]+ \()", said)) == {
+        "cache (MLKEYS_TRANSIT_VARS_CACHE) is 'flase', but must be true or false.",
+        f"on_error (MLKEYS_TRANSIT_VARS_ON_ERROR) is 'wran', but must be {CHOICES}. Did you mean 'warn'?",
+        "stage (MLKEYS_TRANSIT_VARS_STAGE) must be one of all, task, inventory.",
+        "template (MLKEYS_TRANSIT_VARS_TEMPLATE) is '2', but must be true or false.",
+        "unencrypted (MLKEYS_TRANSIT_VARS_UNENCRYPTED) is 'deny', but must be one of allow, error, warn.",
+        "disabled (ansible.cfg) is 'ture', but must be true or false.",
+    }
+
+
 # --- which files ---
 
 

@@ -289,7 +289,10 @@ def test_no_sent_value_is_left(sent: list[str], between: str) -> None:
 def test_a_refusal_that_repeats_a_sent_value_is_scrubbed(server: Scripted) -> None:
     server.answers = [answer(400, {"errors": ["illegal value c2VudC1jYW5hcnk="]})]
     error = failure(lambda: client(server.url).post("a", {"plaintext": "c2VudC1jYW5hcnk="}))
-    assert error.message == "The server refused 'a' (HTTP 400). The server said: illegal value ***."
+    assert error.message == (
+        f"The server refused 'a' (HTTP 400). The server said: illegal value ***. Asked: {server.url}, the root "
+        "namespace. Check: bao path-help a."
+    )
 
 
 # --- redirects ---
@@ -386,25 +389,31 @@ def unused_url() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
-CHECK = "Check url (BAO_ADDR, VAULT_ADDR) and that the server is running."
+def status(url: str) -> str:
+    return f"Check: bao status -address={url}."
+
+
+def unreached(url: str) -> str:
+    return f"Check url (BAO_ADDR, VAULT_ADDR) and that the server is running. {status(url)}"
 
 
 def test_a_refused_connection() -> None:
     url = unused_url()
     error = failure(lambda: client(url).get("a"))
     assert error.__class__ is ServerUnreachable
-    assert error.message == f"Cannot reach the server at {url}: connection refused. {CHECK}"
+    assert error.message == f"Cannot reach the server at {url}: connection refused. {unreached(url)}"
 
 
 def test_a_name_that_does_not_resolve() -> None:
-    error = failure(lambda: client("http://bao.invalid:8200").get("a"))
-    assert error.message == f"Cannot reach the server at http://bao.invalid:8200: its name does not resolve. {CHECK}"
+    url = "http://bao.invalid:8200"
+    error = failure(lambda: client(url).get("a"))
+    assert error.message == f"Cannot reach the server at {url}: its name does not resolve. {unreached(url)}"
 
 
 def test_a_lost_connection() -> None:
     with listening(lambda connection: connection.close()) as url:
         error = failure(lambda: client(url).get("a"))
-    assert error.message == f"Cannot reach the server at {url}: the connection was lost. {CHECK}"
+    assert error.message == f"Cannot reach the server at {url}: the connection was lost. {unreached(url)}"
 
 
 def test_a_response_that_does_not_come() -> None:
@@ -416,7 +425,7 @@ def test_a_response_that_does_not_come() -> None:
     with listening(behave) as url:
         error = failure(lambda: client(url, timeout=1).get("a"))
         free.set()
-    assert error.message == f"Cannot reach the server at {url}: no response within 1 seconds. {CHECK}"
+    assert error.message == f"Cannot reach the server at {url}: no response within 1 seconds. {unreached(url)}"
 
 
 @pytest.mark.parametrize("url", ["http://", "http://a b", "http://[::1"])
@@ -431,7 +440,7 @@ def test_an_unreachable_proxy(server: Scripted) -> None:
     error = failure(lambda: client(server.url, proxies=Proxies((("all", proxy),))).get("a"))
     assert error.message == (
         f"Cannot reach the server at {server.url}: the proxy {proxy} refused the connection or does not respond. "
-        "Check proxies."
+        f"Check proxies. {status(server.url)}"
     )
 
 
@@ -459,7 +468,8 @@ def test_what_set_a_proxy_that_is_away_is_named(
 
     chosen = settings_from({"url": "https://bao.test:8200", **named(options)}, named(environment))
     error = failure(lambda: Client(chosen.connection, print, TOKEN, plain=_SENT["plain"]).get("a"))
-    assert error.message.endswith(f": the proxy {proxy} refused the connection or does not respond. Check {source}.")
+    refused = f": the proxy {proxy} refused the connection or does not respond. Check {source}. "
+    assert error.message.endswith(refused + status("https://bao.test:8200"))
     assert "hunter2" not in error.message
 
 

@@ -247,7 +247,20 @@ def test_a_server_that_wants_a_client_certificate_is_described_in_one_way(text: 
     assert "client_cert" not in tls_problem("[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version")
 
 
-def test_a_fault_of_the_server_names_it_and_what_to_look_at() -> None:
-    said = messages.next_step(ServerError("x", 500), "auth/approle/login", "https://a.test", "org")
-    assert said == " Asked: https://a.test, namespace 'org'. Check the server's log, and: bao status."
-    assert messages.next_step(ServerError("x", 400), "transit/keys/k", "https://a.test", "org") == ""
+@pytest.mark.parametrize(
+    ("refused", "path", "step"),
+    [
+        (ServerError("x", 500), "auth/approle/login", "Check the server's log, and: bao status."),
+        (ServerError("x", 400), "a/keys/k", "Check: bao path-help -namespace=org a/keys/k."),
+        (ServerError("x", 429), "a/keys/k", "Check: bao list sys/quotas/rate-limit."),
+        (NotReady("x", 503), "a/keys/k", "Check: bao status -address=https://a.test."),
+        (NotFound("x", 404), "team/a/keys/k/rotate", "Check: bao list -namespace=org team/a/keys."),
+        (NotFound("x", 400), "a/datakey/plaintext/k", "Check: bao list -namespace=org a/keys."),
+        (NotFound("x", 404), "keys/encrypt/k", "Check: bao list -namespace=org keys/keys."),
+        (NotFound("x", 404), "a/nothing", "Check: bao path-help -namespace=org a/nothing."),
+        (NotFound("x", 404), "keys", "Check: bao path-help -namespace=org keys."),
+    ],
+)
+def test_a_refusal_names_the_server_and_the_command_that_shows_more(refused: ServerError, path: str, step: str) -> None:
+    said = messages.next_step(refused, path, "https://a.test", "org")
+    assert said == f" Asked: https://a.test, namespace 'org'. {step}"

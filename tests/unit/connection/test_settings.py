@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import AUTH_METHODS, Option
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.client_certificates import TEXTS
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import DEFAULT_TIMEOUT
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
@@ -51,6 +52,8 @@ def shown(option: Option, made: Settings) -> object:
         return of_machine[0] if made.connection.verify is True else made.connection.verify
     if option.name in ("cert_auth_public_key", "client_cert"):
         return (made.connection.client_certificate or ("", ""))[0]
+    if option.name in TEXTS:
+        return (made.connection.client_certificate_texts or ("", ""))[TEXTS.index(option.name)]
     if option.name in ("cert_auth_private_key", "client_key"):
         return (made.connection.client_certificate or ("", ""))[1]
     field = {"ca_cert_bytes": "ca_data", "tls_server_name": "server_name"}.get(option.name, option.name)
@@ -62,6 +65,8 @@ def test_the_option_comes_first_then_each_variable_in_its_order(option: Option) 
     base = {"auth_method": "cert", **CREDENTIALS["cert"]} if option.name.startswith("cert_") else {}
     if option.name in ("client_cert", "client_key"):
         base = {"client_cert": "/c.pem", "client_key": "/k.pem"}
+    if option.name in TEXTS:
+        base = dict.fromkeys(TEXTS, "PEM")
     base.pop(option.name, None)
     environment = {variable: f"from-{variable}" for variable in option.all_environment}
     assert shown(option, settings({**base, option.name: "given"}, environment)) == "given"
@@ -330,6 +335,21 @@ def test_an_invalid_timeout(given: object, environment: dict[str, str]) -> None:
     )
 
 
+def in_all_places(name: str, *variables: str) -> str:
+    """An option, and all that sets it for Ansible."""
+    return (
+        f"{name} ({', '.join([f'ANSIBLE_HASHI_VAULT_{name.upper()}', *variables])}, the variable "
+        f"ansible_hashi_vault_{name} or {name} under [hashi_vault_collection] of ansible.cfg)"
+    )
+
+
+ROLE = in_all_places("role_id")
+USER = (
+    "username (ANSIBLE_HASHI_VAULT_USERNAME or the variable ansible_hashi_vault_username) and password "
+    "(ANSIBLE_HASHI_VAULT_PASSWORD or the variable ansible_hashi_vault_password)"
+)
+
+
 @pytest.mark.parametrize("method", AUTH_METHODS)
 def test_each_method_accepts_its_credentials(method: str) -> None:
     made = settings({"auth_method": method, **CREDENTIALS[method]})
@@ -341,14 +361,23 @@ def test_each_method_accepts_its_credentials(method: str) -> None:
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        ("approle", "auth_method approle requires role_id."),
-        ("userpass", "auth_method userpass requires username and password."),
-        ("ldap", "auth_method ldap requires username and password."),
-        ("jwt", "auth_method jwt requires role_id and jwt (ANSIBLE_HASHI_VAULT_JWT or VAULT_ID_TOKEN)."),
-        ("kubernetes", "auth_method kubernetes requires role_id."),
-        ("cert", "auth_method cert requires cert_auth_public_key and cert_auth_private_key."),
-        ("azure", "auth_method azure requires role_id."),
-        ("gcp", "auth_method gcp requires role_id."),
+        *((method, f"auth_method {method} requires {ROLE}.") for method in ("approle", "kubernetes", "azure", "gcp")),
+        ("userpass", f"auth_method userpass requires {USER}."),
+        ("ldap", f"auth_method ldap requires {USER}."),
+        (
+            "jwt",
+            (
+                f"auth_method jwt requires {ROLE} and jwt (ANSIBLE_HASHI_VAULT_JWT, VAULT_ID_TOKEN or the variable "
+                "ansible_hashi_vault_jwt)."
+            ),
+        ),
+        (
+            "cert",
+            (
+                f"auth_method cert requires {in_all_places('cert_auth_public_key')} and "
+                f"{in_all_places('cert_auth_private_key')}."
+            ),
+        ),
         *(
             (word, f"auth_method is '{word}', but must be one of {', '.join(AUTH_METHODS)}.{hint}")
             for word, hint in (
@@ -380,13 +409,52 @@ def test_a_method_names_its_missing_credentials(method: str, message: str) -> No
             {"GITLAB_CI": "true", "VAULT_ID_TOKEN": ""},
             ": this job of GitLab has none in VAULT_ID_TOKEN, so declare that under id_tokens of the job.",
         ),
-        ({"CI": "true"}, " (ANSIBLE_HASHI_VAULT_JWT or VAULT_ID_TOKEN)."),
+        (
+            {"CI": "true"},
+            " (ANSIBLE_HASHI_VAULT_JWT, VAULT_ID_TOKEN or the variable ansible_hashi_vault_jwt).",
+        ),
     ],
 )
 def test_a_job_without_its_jwt_learns_what_is_missing(environment: dict[str, str], message: str) -> None:
     with pytest.raises(InvalidOption) as error:
         settings({"auth_method": "jwt", "role_id": "ci"}, environment)
     assert error.value.message == f"auth_method jwt requires jwt{message}"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"auth_method": "ldap", "username": "ada"},
+            "auth_method ldap requires password (ANSIBLE_HASHI_VAULT_PASSWORD)",
+        ),
+        (
+            {"auth_method": "approle"},
+            (
+                "auth_method approle requires role_id (--role, ANSIBLE_HASHI_VAULT_ROLE_ID or role_id under "
+                "[hashi_vault_collection] of ansible.cfg)"
+            ),
+        ),
+        (
+            {"client_cert": "/c.pem"},
+            (
+                "client_cert and client_key must be set together: set client_key (ANSIBLE_HASHI_VAULT_CLIENT_KEY, "
+                "BAO_CLIENT_KEY, VAULT_CLIENT_KEY or client_key under [hashi_vault_collection] of ansible.cfg)"
+            ),
+        ),
+        (
+            {"auth_method": "aws_iam", "aws_secret_key": "s"},
+            (
+                "aws_access_key and aws_secret_key must be set together: set aws_access_key "
+                "(ANSIBLE_HASHI_VAULT_AWS_ACCESS_KEY, EC2_ACCESS_KEY or AWS_ACCESS_KEY)"
+            ),
+        ),
+    ],
+)
+def test_a_command_names_what_sets_a_missing_option_there(options: dict[str, str], message: str) -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings_from({"url": URL, **options}, {}, flags={"role_id": "--role"})
+    assert error.value.message == f"{message}."
 
 
 def test_a_variable_with_a_misspelt_choice_is_named() -> None:
@@ -417,8 +485,7 @@ def test_all_problems_are_reported_at_once() -> None:
     assert error.value.message == (
         "timeout is '-1', but must be a number of seconds, or a duration such as 1m30s or 500ms. retries is 'x', "
         f"but must be 0 or more, or a dictionary of the arguments of urllib3.util.Retry. {PROXIES.format('')} "
-        "url 'bao.example.com' must start with https://, http:// or unix://; auth_method ldap requires username and "
-        "password."
+        f"url 'bao.example.com' must start with https://, http:// or unix://; auth_method ldap requires {USER}."
     )
 
 
@@ -448,8 +515,8 @@ def test_trimmed_values(name: str, given: str, kept: str) -> None:
 
 def test_no_secret_shows_in_the_representation() -> None:
     secrets = {option.name: f"secret-{option.name}" for option in OPTIONS if option.secret}
-    made = settings({**secrets, "auth_method": "token"})
-    assert sorted(made.auth.secrets) == sorted(secrets.values())
+    made = settings({**secrets, "auth_method": "token", "client_cert_bytes": "PEM"})
+    assert sorted(made.secrets) == sorted(secrets.values())
     assert "secret-" not in repr(made)
     assert URL in repr(made)
 
@@ -539,7 +606,11 @@ def test_a_client_certificate_without_its_key() -> None:
 
 
 def test_the_certificate_of_the_connection_also_logs_in() -> None:
+    texts = {"client_cert_bytes": "CERTIFICATE", "client_key_bytes": "KEY"}
+    made = settings({"auth_method": "cert", **texts}).connection
+    assert (made.client_certificate, made.client_certificate_texts) == (None, ("CERTIFICATE", "KEY"))
     both = {"client_cert": "/c.pem", "client_key": "/k.pem"}
+    assert settings({**both, **texts}).connection.client_certificate_texts is None
     assert settings({"auth_method": "cert", **both}).connection.client_certificate == ("/c.pem", "/k.pem")
     of_login = {"cert_auth_public_key": "/login.pem", "cert_auth_private_key": "/login.key"}
     assert settings({"auth_method": "cert", **both, **of_login}).connection.client_certificate == (

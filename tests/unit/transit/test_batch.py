@@ -196,7 +196,7 @@ def test_the_server_is_asked_once() -> None:
 BAD = Item(b"vault:v1:bad", "hf_token")
 GOOD = Item(b"vault:v1:" + encoded(SECRET).encode(), "openai")
 MEANING = "it does not decrypt: another key, another context or associated data, or the ciphertext is damaged"
-ASKED = "Asked: http://127.0.0.1:1, the root namespace."
+ASKED = "Asked: http://127.0.0.1:1, the root namespace. Check: bao read transit/keys/ml."
 
 
 @pytest.mark.parametrize(

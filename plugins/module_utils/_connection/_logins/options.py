@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
@@ -46,6 +46,7 @@ class Option:
         late: further ones, which rank below Ansible's own sources (variables, ini).
         of_machine: whether its late ones are about this machine, not about a run: another machine has others.
         meaning: what a value must be, for messages; empty where any text or one of the choices can be one.
+        in_configuration: whether ``ansible.cfg`` can set it.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Option:
     late: tuple[str, ...] = ()
     of_machine: bool = False
     meaning: str = ""
+    in_configuration: bool = True
 
     @property
     def all_environment(self) -> tuple[str, ...]:
@@ -84,6 +86,19 @@ class Option:
             return is_true(value, source) is not None
         return not self.choices or value in self.choices
 
+    def with_places(self, flags: Mapping[str, str] | None) -> str:
+        """Its name, and what else sets it.
+
+        Args:
+            flags: those of a command that set options; ``None`` for Ansible, which has variables.
+        """
+        places = [*([flags[self.name]] if flags and self.name in flags else []), *self.all_environment]
+        if flags is None:
+            places.append(f"the variable ansible_hashi_vault_{self.name}")
+        if self.in_configuration:
+            places.append(f"{self.name} under [hashi_vault_collection] of ansible.cfg")
+        return f"{self.name} ({either(places)})"
+
     def problem(self, value: Any, source: str = "") -> str:
         """A sentence about a value that it cannot have. It repeats none that may be a secret in the wrong place.
 
@@ -99,6 +114,11 @@ class Option:
         meaning = f"one of {', '.join(self.choices)}" if self.choices else self.meaning
         hint = near if is_shown and self.choices else ""
         return f"{self.name}{place}{shown} must be {meaning or _BOOLEAN}.{hint}"
+
+
+def either(places: Sequence[str]) -> str:
+    *others, last = places
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _is_plain(text: str) -> bool:
@@ -144,39 +164,48 @@ def named(name: str, *, own: bool = True, **facts: Any) -> Option:
 LOGIN_OPTIONS: tuple[Option, ...] = (
     named("auth_method", choices=AUTH_METHODS, default="token"),
     named("mount_point"),
-    named("token", secret=True, late=("BAO_TOKEN", "VAULT_TOKEN")),
+    named("token", secret=True, in_configuration=False, late=("BAO_TOKEN", "VAULT_TOKEN")),
     named("token_path", late=("HOME",), of_machine=True),
     named("token_file", default=_TOKEN_FILE),
     named("token_validate", kind="bool", default=False),
     named("token_revoke", kind="bool", default=True),
-    named("username"),
-    named("password", secret=True),
+    named("username", in_configuration=False),
+    named("password", secret=True, in_configuration=False),
     named("role_id"),
-    named("secret_id", secret=True),
+    named("secret_id", secret=True, in_configuration=False),
     # GitLab's documentation gives the token of a job this name.
-    named("jwt", secret=True, late=("VAULT_ID_TOKEN",)),
+    named("jwt", secret=True, in_configuration=False, late=("VAULT_ID_TOKEN",)),
     named("jwt_audience"),
     named("kubernetes_token_path", default=KUBERNETES_TOKEN_PATH),
     # What botocore reads itself (AWS_PROFILE, AWS_ACCESS_KEY_ID, …) is left to it, and has its order.
     named("aws_profile", aliases=("boto_profile",)),
-    named("aws_access_key", aliases=("aws_access_key_id",), late=("EC2_ACCESS_KEY", "AWS_ACCESS_KEY"), of_machine=True),
+    named(
+        "aws_access_key",
+        aliases=("aws_access_key_id",),
+        in_configuration=False,
+        late=("EC2_ACCESS_KEY", "AWS_ACCESS_KEY"),
+        of_machine=True,
+    ),
     named(
         "aws_secret_key",
         aliases=("aws_secret_access_key",),
         secret=True,
+        in_configuration=False,
         late=("EC2_SECRET_KEY", "AWS_SECRET_KEY"),
         of_machine=True,
     ),
-    named("aws_security_token", secret=True, late=("EC2_SECURITY_TOKEN",), of_machine=True),
+    named("aws_security_token", secret=True, in_configuration=False, late=("EC2_SECURITY_TOKEN",), of_machine=True),
     named("region", late=("EC2_REGION", "AWS_REGION"), of_machine=True),
     named("aws_iam_server_id", meaning=PRINTABLE),
     named("azure_tenant_id"),
     named("azure_client_id"),
-    named("azure_client_secret", secret=True),
+    named("azure_client_secret", secret=True, in_configuration=False),
     named("azure_resource", default=AZURE_RESOURCE),
     named("cert_auth_public_key"),
     named("cert_auth_private_key"),
 )
+
+_OPTIONS: Mapping[str, Option] = {option.name: option for option in LOGIN_OPTIONS}
 
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "approle": ("role_id",),
@@ -238,23 +267,48 @@ class Auth:
         return [value for value in (getattr(self, one.name) for one in LOGIN_OPTIONS if one.secret) if value]
 
 
-def login_problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
-    """What is missing or invalid, in words."""
+def login_problems(
+    values: Mapping[str, Any], environment: Mapping[str, str], flags: Mapping[str, str] | None = None
+) -> list[str]:
+    """What is missing or invalid, in words.
+
+    Args:
+        flags: those of a command that set options; ``None`` for Ansible, which has variables.
+    """
     problems = []
     method = values["auth_method"]
-    missing = [name for name in _REQUIRED.get(method, ()) if not values[name]]
+    missing = _missing(_REQUIRED.get(method, ()), values, flags)
     if method == "jwt" and not values["jwt"] and not all(_request(environment)):
-        missing.append("jwt")
+        job = _job_problem(environment)
+        missing.append(f"jwt: {job}" if job else _OPTIONS["jwt"].with_places(flags))
     if missing:
-        hint = _job_problem(environment) if "jwt" in missing else ""
-        problems.append(f"auth_method {method} requires {' and '.join(missing)}{hint}")
-    if method == "aws_iam" and bool(values["aws_access_key"]) != bool(values["aws_secret_key"]):
-        problems.append("aws_access_key and aws_secret_key must be set together")
+        problems.append(f"auth_method {method} requires {' and '.join(missing)}")
+    if method == "aws_iam":
+        problems += incomplete_pair("aws_access_key", "aws_secret_key", values, _OPTIONS, flags)
     if method == "azure" and values["azure_client_secret"]:
-        needed = [name for name in ("azure_tenant_id", "azure_client_id") if not values[name]]
+        needed = _missing(("azure_tenant_id", "azure_client_id"), values, flags)
         if needed:
             problems.append(f"azure_client_secret requires {' and '.join(needed)}")
     return problems
+
+
+def _missing(names: Iterable[str], values: Mapping[str, Any], flags: Mapping[str, str] | None) -> list[str]:
+    """The options that have no value, and what sets them."""
+    return [_OPTIONS[name].with_places(flags) for name in names if not values[name]]
+
+
+def incomplete_pair(
+    first: str,
+    second: str,
+    values: Mapping[str, Any],
+    options: Mapping[str, Option],
+    flags: Mapping[str, str] | None,
+) -> list[str]:
+    """What is wrong with two options of which only one has a value; nothing if both have one, or none."""
+    if bool(values[first]) == bool(values[second]):
+        return []
+    missing = options[second if values[first] else first].with_places(flags)
+    return [f"{first} and {second} must be set together: set {missing}"]
 
 
 def _job_problem(environment: Mapping[str, str]) -> str:
@@ -262,12 +316,12 @@ def _job_problem(environment: Mapping[str, str]) -> str:
     if environment.get("GITHUB_ACTIONS") == "true":
         unset = " and ".join(name for name in JOB_REQUEST if not environment.get(name))
         return (
-            f": this job of GitHub Actions may not request one ({unset} not set), so give it the permission "
+            f"this job of GitHub Actions may not request one ({unset} not set), so give it the permission "
             "'id-token: write'"
         )
     if environment.get("GITLAB_CI") == "true":
-        return ": this job of GitLab has none in VAULT_ID_TOKEN, so declare that under id_tokens of the job"
-    return " (ANSIBLE_HASHI_VAULT_JWT or VAULT_ID_TOKEN)"
+        return "this job of GitLab has none in VAULT_ID_TOKEN, so declare that under id_tokens of the job"
+    return ""
 
 
 def login_of(values: Mapping[str, Any], environment: Mapping[str, str], *, by_agent: bool) -> Auth:

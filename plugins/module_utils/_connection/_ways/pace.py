@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Keep below the rate of requests that was set. **Private** to the collection."""
+"""Keep below the rate of requests that was set, and read how often to retry. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import re
 import threading
 import time
 from typing import Any
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import json_or_text
 
 # As the server's own client reads it: a colon needs a burst.
 _RATE = re.compile(r"\+?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?::\+?[0-9]+)?")
@@ -65,3 +67,19 @@ class Pace:
         self._last = now
         self._left -= 1
         return max(0.0, -self._left / self._rate)
+
+
+def retries_of(value: Any) -> dict[str, Any] | int:
+    """``3``, ``"3"``, ``{"total": 3, …}`` or the same as JSON; empty for no retries.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    parsed = json_or_text(value)
+    if parsed is None or parsed is False:
+        return {}
+    if isinstance(parsed, dict):
+        return parsed
+    if not re.fullmatch(r"[0-9]+", str(parsed)):
+        raise ValueError
+    return int(parsed) or {}

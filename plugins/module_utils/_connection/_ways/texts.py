@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -68,3 +69,18 @@ def url_path(path: str) -> str:
         return quote(path, safe="/%")
     except UnicodeEncodeError:
         raise InvalidOption(f"'{path}' is not a path on the server: it is not text in UTF-8.") from None
+
+
+def json_or_text(value: Any) -> Any:
+    """The mapping that a text holds as JSON, another text without blanks around it, and ``None`` for a blank one.
+
+    Raises:
+        ValueError: it begins as JSON does, and is something else.
+    """
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    if value.lstrip().startswith("{"):
+        return json.loads(value)
+    return value.strip()

@@ -95,10 +95,10 @@ def unreadable_certificate(certificate: tuple[str, str], key: tuple[str, str], h
     """Why a client certificate cannot be used on this machine, by the library's error.
 
     Args:
-        certificate: what gives its path, and the path.
+        certificate: what gives it, and its path, which is empty for a text.
         key: the same of its key.
     """
-    of_certificate, of_key = " ".join(certificate), " ".join(key)
+    of_certificate, of_key = " ".join(certificate).rstrip(), " ".join(key).rstrip()
     if "KEY_VALUES_MISMATCH" in str(error) or "key values mismatch" in str(error):
         return f"{of_key} is not the key of {of_certificate} on {host}"
     return f"{of_certificate} and {of_key} on {host} are not a readable PEM certificate and its key without a password"

@@ -111,7 +111,11 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
         return
     enabled, configuration = collection.vars_plugins()
     yield from variables.check(
-        files, enabled, configuration, lambda: variables.would_use_ciphertext(Path(), configuration)
+        files,
+        enabled,
+        configuration,
+        collection.vars_plugin_problems,
+        lambda: variables.would_use_ciphertext(Path(), configuration),
     )
     yield from _settings_and_servers(stacks)
 
@@ -199,7 +203,7 @@ def _differences(settings: Settings) -> Iterator[Check]:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 
     try:
-        of_bao = settings_from({}, parity.environment_of_bao(os.environ))
+        of_bao = settings_from({}, parity.environment_of_bao(os.environ), flags={})
     except InvalidOption:
         return
     yield from parity.differences(settings, of_bao, os.environ)

@@ -17,12 +17,20 @@ if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
 
+_OF_SERVICES = ("BAO_SRV_LOOKUP", "VAULT_SRV_LOOKUP")
+
+
 def variables(options: Iterable[Option], environ: Mapping[str, str]) -> Iterator[Check]:
     """Variables that contradict each other, and values with surrounding whitespace."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import is_true
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.authorities import (
         AUTHORITIES_OF_THE_MACHINE,
     )
 
+    for name in _OF_SERVICES:
+        if is_true(environ.get(name, ""), name):
+            found = f"{name}: bao asks DNS for the servers of a service (SRV), and nothing here does"
+            yield Check("environment", "remark", found, "Give the address of a server with its port, or several.")
     for option in options:
         # The home folder is only a default.
         names = [name for name in option.variables_in(environ) if name != "HOME"]
@@ -60,8 +68,13 @@ def connection(settings: Connection, source: str) -> Iterator[Check]:
 
 
 def origin(option: Option, environ: Mapping[str, str]) -> str:
-    """The source of an option's value that no program sets."""
-    return option.variable_in(environ) or "ansible.cfg"
+    """The source of an option's value that no program sets. The collection must be loaded."""
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import in_configuration
+
+    variable = option.variable_in(environ)
+    # It ranks before the variables of the server's own client.
+    is_configured = variable not in option.environment and bool(in_configuration(option.name))
+    return "ansible.cfg" if is_configured or not variable else variable
 
 
 def _is_loopback(host: str) -> bool:

@@ -32,6 +32,12 @@ def _authorities(connection: Connection) -> str:
     return ", ".join(path for _variable, path in connection.ca_of_machine)
 
 
+def _certificate(connection: Connection) -> str:
+    if connection.client_certificate_texts is not None:
+        return "that of client_cert_bytes"
+    return (connection.client_certificate or ("",))[0]
+
+
 def _proxies(connection: Connection) -> str:
     return ", ".join(sorted({without_login(url) for url in map(connection.proxies.of, connection.addresses) if url}))
 
@@ -50,7 +56,7 @@ _SHOWN: Mapping[str, tuple[tuple[str, ...], Callable[[Connection], str]]] = {
     "namespace": (("namespace",), lambda found: found.namespace),
     "namespace of the login": (("auth_namespace",), lambda found: found.auth_namespace or ""),
     "CA certificates": (("validate_certs", "ca_cert", "ca_cert_bytes", "ca_path"), _authorities),
-    "client certificate": (("client_cert",), lambda found: (found.client_certificate or ("",))[0]),
+    "client certificate": (("client_cert", "client_cert_bytes"), _certificate),
     "name of the server's certificate": (("tls_server_name",), lambda found: found.server_name),
     "timeout": (("timeout",), lambda found: f"{found.timeout:g} s"),
     "retries": (("retries",), _retries),

@@ -86,13 +86,18 @@ def would_use_ciphertext(folder: Path, configuration: str) -> bool:
 
 
 def check(
-    found: Found, enabled: Sequence[str], configuration: str, uses_ciphertext: Callable[[], bool]
+    found: Found,
+    enabled: Sequence[str],
+    configuration: str,
+    misspelt: Callable[[], Sequence[str]],
+    uses_ciphertext: Callable[[], bool],
 ) -> Iterator[Check]:
     """Compare the setting with the files.
 
     Args:
         enabled: the plugins that Ansible's setting lists.
         configuration: the file that Ansible reads, empty if it reads none.
+        misspelt: sentences about settings of the vars plugin that have words which they cannot have.
         uses_ciphertext: whether tasks would get ciphertext if the vars plugin is not enabled.
     """
     files = [*found.named, *found.misnamed]
@@ -106,9 +111,11 @@ def check(
         else:
             yield Check(_NAME, "remark", text, "If tasks need plaintext: mlkeys init --ansible")
     elif is_enabled(enabled):
+        refused = misspelt()
+        yield from (Check(_NAME, "wrong", said.rstrip(".")) for said in refused)
         if found.misnamed:
             yield Check(_NAME, "wrong", f"{_shown(found.misnamed)}: {MISNAMED}", RENAME)
-        if found.named:
+        if found.named and not refused:
             yield Check(_NAME, "ok", f"Ansible decrypts {_shown(found.named)}")
 
 

@@ -34,6 +34,10 @@ _METHODS = (
 )
 
 
+# Of what nobody is asked for.
+_FLAGS = {"role_id": "--role"}
+
+
 class _Flags(TypedDict):
     store: bool
     browser: bool
@@ -123,7 +127,7 @@ def _settings(method: str, options: Mapping[str, Any]) -> Settings:
         chosen["username"] = chosen.get("username") or _user_name()
         chosen["password"] = chosen.get("password") or _asked("Password")
     with collection.in_plain_words():
-        return settings_from(chosen, os.environ)
+        return settings_from(chosen, os.environ, flags=_FLAGS)
 
 
 def _user_name() -> str:

@@ -44,7 +44,7 @@ def command(url: str | None, namespace: str | None, *, revoke: bool, as_json: bo
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 
     with collection.in_plain_words():
-        settings = settings_from({**options, "auth_method": "token"}, os.environ)
+        settings = settings_from({**options, "auth_method": "token"}, os.environ, flags={})
         client = collection.client_of(settings)
         try:
             client.token = stored_token(settings.auth, client.url)

@@ -127,7 +127,7 @@ def _problems(client: Client, secrets: list[Secret]) -> list[str]:
         ServerError,
         Unauthenticated,
     )
-    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import with_server
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import located
 
     found = [""] * len(secrets)
     for key in dict.fromkeys(secret.key for secret in secrets):
@@ -135,7 +135,8 @@ def _problems(client: Client, secrets: list[Secret]) -> list[str]:
         group = [secrets[place] for place in places]
         with collection.in_plain_words():
             try:
-                answers = [with_server(problem, client.server_asked) for problem in _checked(client, group)]
+                file = group[0].file
+                answers = [located(client, file.backend, file.key, problem) for problem in _checked(client, group)]
             except (NotReady, Unauthenticated):
                 raise
             except ServerError as error:

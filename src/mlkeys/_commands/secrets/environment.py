@@ -19,6 +19,7 @@ _KEPT = ("PATH", "HOME", "USER", "LANG", "TERM", "TZ")
 LOGIN_FACTS = frozenset(
     {
         *("username", "role_id", "token_file", "kubernetes_token_path", "client_cert", "client_key"),
+        "client_cert_bytes",
         *("cert_auth_public_key", "cert_auth_private_key", "aws_access_key", "aws_profile", "azure_client_id"),
     }
 )

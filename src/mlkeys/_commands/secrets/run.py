@@ -322,7 +322,12 @@ def login_variables() -> tuple[set[str], set[str]]:
 
 def _variables_of(options: Iterable[Option]) -> set[str]:
     # A program may have an account of its cloud, which is not only for the login.
-    return {name for one in options for name in (one.environment if one.of_machine else one.all_environment)}
+    return {
+        name
+        for one in options
+        for name in one.all_environment
+        if name in one.environment or not one.of_machine or name.startswith(("BAO_", "VAULT_"))
+    }
 
 
 def _become(argv: Sequence[str], environment: dict[str, str]) -> None:

@@ -176,8 +176,9 @@ def _key_states(
         for backend, key in keys:
             problem = name_problem(key)
             if problem is None:
+                transit = Transit(client, backend)
                 try:
-                    data = Transit(client, backend).read_key(key)
+                    data = transit.read_key(key)
                 except (MountNotFound, NotFound, PermissionDenied) as error:
                     problem = error.message.rstrip(".")
                 else:
@@ -188,6 +189,6 @@ def _key_states(
                         except (KeyError, TypeError, ValueError):
                             problem = f"the answer for the key '{key}' of '{backend}' does not look like Transit's"
                     else:
-                        problem = f"the key '{key}' does not exist in the engine '{backend}'"
+                        problem = transit.missing(key).message.rstrip(".")
             problems[backend, key] = problem
     return states, problems

@@ -113,7 +113,7 @@ def _decrypted(aim: Target) -> dict[str, str]:
     """
     with collection.connected() as client:
         aim.check_key(client)
-        asked = client.server_asked
+        asked = client.asked_with("read", f"{aim.backend}/keys/{aim.key}")
         results = answers(client, aim.backend, aim.key, list(aim.file.entries.values()))
     secrets, problems = {}, []
     for name, result in results.items():
