@@ -450,7 +450,7 @@ def test_an_option_refuses_a_path_that_is_another_option() -> None:
         ("rotate -i hosts.yml --out s --key transit/a", "--out cannot be used with --inventory"),
         ("init --ansible --template seed", "--template cannot be used with --ansible"),
         ("lint --to keys.transit.yml", "--to, --key and --backend are for --fix"),
-        ("list app.py more", "unexpected extra argument (more)"),
+        ("list app.py more", "unexpected extra argument. It may be secret, and is not shown."),
     ],
 )
 def test_what_would_be_left_unused_is_refused(

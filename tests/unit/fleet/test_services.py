@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 import subprocess
 from pathlib import Path
@@ -194,7 +195,8 @@ def test_what_nothing_describes_keeps_no_floor_of_keys_that_it_does_not_use() ->
 
 def test_a_start_a_moment_ago_is_seen_to_its_end(host: Folder) -> None:
     """It has its grace, and then has to be ready. One that has run for longer need not show that again."""
-    declared = {"name": "gw", "startup_grace": 0.1, "ready": {"command": ["/bin/false"], "port": None}}
+    user = pwd.getpwuid(os.getuid()).pw_name
+    declared = {"name": "gw", "user": user, "startup_grace": 0.1, "ready": {"command": ["/bin/false"], "port": None}}
     service = "case $1 in pid) echo 42 ;; *) echo gw runs as 42 ;; esac"
     host.script("service", service)
     path = host.record("version 2\n")
