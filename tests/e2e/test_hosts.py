@@ -60,14 +60,15 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
     }
     assert sent(again.stdout) == set()
 
-    # Without a secret ID of its own, a service that has ended needs a run of the role. The other service moves its
-    # secrets into memory: links take the places of its files.
+    # Without a secret ID of its own, a service that has ended needs a run of the role, whatever goes on starting it.
+    # The other service moves its secrets into memory: links take the places of its files.
     memory = {**plain, "mode": "credential"}
     toml = [{"dest": "/etc/gone.toml", "shape": "toml", "content": {"a": {"secret": "db_password"}}}]
     gone = service("gone", mode="credential", files=toml, user="once")
-    site.hosts["two"].run("/etc/mlkeys/once/service", "stop")
+    site.hosts["two"].run("sh", "-c", SUPERVISING)
     left_alone = written_at(site, "one", "/etc/mlkeys/once")
     site.play([once, memory, gone], **used_up)
+    site.hosts["two"].run("pkill", "-f", "while test")
     assert written_at(site, "one", "/etc/mlkeys/once") == left_alone
     assert [len(site.got(name, "once")) for name in HOSTS] == [1, 2]
     assert set(site.got("two", "once")) == {SHA["openai_api_key"]}
@@ -132,6 +133,15 @@ def check_another_login(site: Site, wanted: dict[str, Any]) -> None:
         assert len(site.got(name, "once")) == starts[name] + 1
         assert set(site.got(name, "once")) == {SHA["openai_api_key"]}
     assert changed(site.play([wanted], **login)) == {"localhost": 0, "one": 0, "two": 0}
+
+
+# As runit and s6 do: starts the service whenever it does not run.
+SUPERVISING = """
+/etc/mlkeys/once/service stop
+exec >/dev/null 2>&1 </dev/null
+setsid sh -c 'while test -e /etc/mlkeys; do /etc/mlkeys/once/service follow; sleep 0.2; done' &
+sleep 2
+"""
 
 
 # Ends the unit so that it stays in systemd's list of failed ones, also without its file.

@@ -29,7 +29,8 @@ CONTEXT = base64.b64encode(b"openai_api_key").decode()
 WANTED = hashlib.sha256(SECRETS["openai_api_key"].encode()).hexdigest()
 DAYS = 30
 # Such days take seconds, so there are few of them.
-RARE = ["crash", "crash away", "reboot", "reboot away"]
+RARE = ["crash", "crash away", "crash expired", "reboot", "reboot away"]
+COMMON = ["quiet", "rotation", "auto rotation", "outage", "seal", "renewal"]
 
 
 # Ends when the processes have.
@@ -90,6 +91,44 @@ class Month:
     def quiet(self, _host: str) -> None:
         """Nothing but that tokens end."""
 
+    def auto_rotation(self, _host: str) -> None:
+        """As the server does by auto_rotate_period: nothing is rewrapped, and the floor stays."""
+        self.site.bao.done("POST", "transit/keys/ml/rotate", {})
+        self.version += 1
+
+    def seal(self, _host: str) -> None:
+        """As after a restart of the server, until somebody unseals it."""
+        bao = self.site.bao
+        bao.done("PUT", "sys/seal")
+        self.check_all()
+        log = bao.audit_log.with_name("server.log").read_text(encoding="utf-8")
+        bao.done("PUT", "sys/unseal", {"key": log.partition("Unseal Key: ")[2].partition("\n")[0]})
+        while bao.request("GET", "sys/health")[0] != 200:
+            time.sleep(0.05)
+
+    def renewal(self, host: str) -> None:
+        """The secret ID is replaced before it ends."""
+        former = self._accessor(host)
+        self._give_secret_id(host)
+        self._destroy(former)
+
+    def _accessor(self, host: str) -> str:
+        return self.site.hosts[host].run("cat", "/etc/mlkeys/gw/accessor").stdout
+
+    def _destroy(self, accessor: str) -> None:
+        path = "auth/approle/role/gateways/secret-id-accessor/destroy"
+        self.site.bao.done("POST", path, {"secret_id_accessor": accessor})
+
+    def _give_secret_id(self, host: str) -> None:
+        """As a run of the role does."""
+        made = self.site.bao.done("POST", "auth/approle/role/gateways/secret-id", {})["data"]
+        for name, owner, text in (
+            ("accessor", "root", made["secret_id_accessor"]),
+            ("secret_id", "gw", made["secret_id"]),
+        ):
+            write = 'umask 277; printf %s "$3" > new && chown "$2" new && mv -f new "$1"'
+            self.site.hosts[host].run("sh", "-c", f"cd /etc/mlkeys/gw; {write}", "sh", name, owner, text)
+
     def rotation(self, _host: str) -> None:
         """All ciphertexts are rewrapped, the floor is raised, and older versions are trimmed."""
         bao = self.site.bao
@@ -122,6 +161,14 @@ class Month:
         time.sleep(1)
         assert processes(self.site, host) == []
         self.network.is_away = False
+
+    def crash_expired(self, host: str) -> None:
+        """The program cannot start again until its host gets another secret ID, and then does so by itself."""
+        self._destroy(self._accessor(host))
+        self.crash(host)
+        time.sleep(1)
+        assert processes(self.site, host) == []
+        self._give_secret_id(host)
 
     def reboot(self, host: str) -> None:
         if host == "one":
@@ -179,7 +226,9 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
         # So that a host does not wait for others after it has booted, and attempts do not add up over three months.
         for host in HOSTS:
             fetch = "/etc/mlkeys/gw/fetch"
-            site.hosts[host].run("sed", "-i", "s/^booted=.*/booted=0/; s/^free=.*/free=1000/", fetch)
+            site.hosts[host].run(
+                "sed", "-i", "s/^booted=.*/booted=0/; s/^free=.*/free=1000/; s/sleep 5/sleep 0.5/", fetch
+            )
         yield Month(site, network)
         network.close()
 
@@ -187,7 +236,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_after_a_month_each_service_runs_once_with_its_key(month: Month, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
-    days = RARE + chance.choices(["quiet", "rotation", "outage"], k=DAYS - len(RARE))
+    days = RARE + chance.choices(COMMON, k=DAYS - len(RARE))
     chance.shuffle(days)
     for day in days:
         happen: Callable[[str], None] = getattr(month, day.replace(" ", "_"))

@@ -12,7 +12,7 @@ from typing import Any, Iterator, Mapping, Sequence
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
 
 # The units that watch the ciphertext of a service, and what is beside its folder in /run/mlkeys.
-_RESERVED = re.compile(r"mlkeys-.*|.*\.(?:versions|previous|begun|ended|pid)(?:\.new)?")
+_RESERVED = re.compile(r"mlkeys-.*|.*\.(?:versions|previous|values|begun|ended|pid)(?:\.new)?")
 
 
 def problems_of_name(name: str, *, present: bool) -> Iterator[str]:
@@ -21,8 +21,8 @@ def problems_of_name(name: str, *, present: bool) -> Iterator[str]:
         yield "its name must consist of letters, digits, '_', '-' and '.', without '.service'"
     elif present and _RESERVED.fullmatch(name):
         yield (
-            "the role keeps names that begin with 'mlkeys-', or end in '.versions', '.previous', '.begun', '.ended' or "
-            "'.pid', for files of its own"
+            "the role keeps names that begin with 'mlkeys-', or end in '.versions', '.previous', '.values', '.begun', "
+            "'.ended' or '.pid', for files of its own"
         )
 
 

@@ -33,14 +33,19 @@ ctypes.CDLL(None).pthread_exit(None)
 class Service:
     """A service of the user nobody, whose script keeps its files in one folder."""
 
-    def __init__(self, folder: Path, command: str) -> None:
+    def __init__(self, folder: Path, command: str, **more: object) -> None:
         self.folder, self.script = folder, folder / "service"
         loader = jinja2.FileSystemLoader(TEMPLATE.parent)
         environment = jinja2.Environment(autoescape=False, loader=loader)  # noqa: S701  it is a shell script
         environment.filters["quote"] = shlex.quote
         service = {"name": "gw", "user": "nobody", "group": "nogroup", "folder": str(folder), "mode": "plaintext"}
         text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-            vault_transit_host_service={**service, "command": ["/bin/sh", "-c", command], "runtime": f"{folder}/gw"}
+            vault_transit_host_service={
+                **service,
+                "command": ["/bin/sh", "-c", command],
+                "runtime": f"{folder}/gw",
+                **more,
+            }
         )
         for place in ("/run/mlkeys-locks-0", "/run/mlkeys", "/var/log/mlkeys"):
             text = text.replace(place, str(folder))
@@ -98,6 +103,30 @@ def test_a_program_that_is_asked_to_end_leaves_no_status(folder: Path) -> None:
     service.run("stop")
     service.until("! pgrep -f $PWD/service")
     assert sorted(path.name for path in folder.iterdir()) == ["gw.log", "service", "service-gw"]
+
+
+def test_a_start_whose_program_has_not_begun_leaves_no_status(folder: Path) -> None:
+    service = Service(folder, "exec sleep 3600", agent=True)
+    fetch = folder / "fetch"
+    fetch.write_text("#!/bin/sh\nexit 78\n", encoding="ascii")
+    fetch.chmod(0o755)
+    assert service.run("start").returncode == 1
+    service.until("! pgrep -f $PWD/service")
+    assert not (folder / "gw.ended").exists()
+
+
+def test_a_program_that_has_used_up_its_secret_id_is_not_restarted(folder: Path) -> None:
+    service = Service(folder, "exec sleep 3600", is_used_up=True)
+    service.run("start")
+    process = (folder / "gw.pid").read_text(encoding="ascii")
+    refused = service.run("restart")
+    assert (refused.returncode, "it has used up its secret ID" in refused.stderr) == (1, True)
+    assert (folder / "gw.pid").read_text(encoding="ascii") == process
+    (folder / "once").mkdir()
+    (folder / "once" / "wrapping_token").touch()
+    assert service.run("restart").returncode == 0
+    assert (folder / "gw.pid").read_text(encoding="ascii") != process
+    service.run("stop")
 
 
 @pytest.fixture

@@ -108,6 +108,13 @@ def test_it_tries_until_the_new_ciphertext_decrypts_and_only_the_next_start_gets
     assert (service.root / "runs").read_text(encoding="utf-8").split() == ["x", "x"]
 
 
+def test_a_clock_that_was_set_back_since_the_change_does_not_delay_it(service: Service) -> None:
+    service.run("record")
+    service.agent("vault:v4:AA", age=-3600)
+    assert service.run("prove") == 0
+    assert (service.root / "runs").exists()
+
+
 def test_what_was_proved_is_not_for_another_ciphertext(service: Service) -> None:
     service.run("record")
     service.agent("vault:v4:AA")

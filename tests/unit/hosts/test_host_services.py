@@ -222,6 +222,7 @@ def test_a_ciphertext_that_was_only_rewrapped_leaves_the_fingerprint(mode: str) 
         ({"name": "a.service"}, "without '.service'"),
         ({"name": ".."}, "its name must consist of letters"),
         ({"name": "mlkeys-wa"}, "the role keeps names that begin with 'mlkeys-'"),
+        ({"name": "wa.values"}, "the role keeps names that begin with 'mlkeys-'"),
         ({"name": "wa.versions"}, "the role keeps names that begin with 'mlkeys-'"),
         ({"mode": "file"}, "mode must be one of agent, credential, plaintext"),
         ({"command": []}, "command is missing"),

@@ -23,8 +23,8 @@ def reported(folder: Path, **more: object) -> list[str]:
     """What is reported of the service and of the host.
 
     Args:
-        more: further facts of the service; `binary`, the path of the program of the agent; and `before`, what the shell
-            runs before the script.
+        more: further facts of the service; `binary`, the path of the program of the agent; `before`, what the shell
+            runs before the script; and `places`, other paths by those in the script.
     """
     loader = jinja2.FileSystemLoader(TEMPLATE.parent)
     environment = jinja2.Environment(autoescape=False, loader=loader)  # noqa: S701  it is a shell script
@@ -42,6 +42,8 @@ def reported(folder: Path, **more: object) -> list[str]:
         inventory_hostname="one",
         vault_transit_host_binary=more.get("binary", ""),
     )
+    for place, other in dict(more.get("places", {})).items():  # type: ignore[call-overload]
+        script = script.replace(place, str(other))
     done = subprocess.run(
         ["/bin/sh", "-c", f"{more.get('before', '')}{script}"], capture_output=True, check=True, timeout=20
     )
@@ -260,3 +262,45 @@ def test_what_supervisord_has_loaded_is_reported_even_without_its_file(
         (programs / "supervisorctl").chmod(0o755)
         assert ("supervised" in look(folder)) is expected
         assert ". lacks supervisorctl" not in reported(folder)
+
+
+def test_what_logrotate_has_kept_of_a_log_is_left_too(folder: Path, tmp_path: Path) -> None:
+    kept = [f"{NAME}.log.1", f"{NAME}.log.2.gz", f"{NAME}.log-20261128.gz"]
+    for name in (*kept, f"{NAME}.log.1.log", f"{NAME}.logs", f"a{NAME}.log.1"):
+        (tmp_path / name).touch()
+    found = inspected(folder, places={"/var/log/mlkeys": tmp_path})
+    left = [line for line in found if line.startswith("leaves ")]
+    assert left == [f"leaves {path}" for path in (*(tmp_path / name for name in kept), folder)]
+
+
+def boots(folder: Path, tmp_path: Path, *, installed: list[str], running: list[str]) -> list[str]:
+    """What may start services at boot, on a host that has these programs, and runs those."""
+    etc, programs, processes = (tmp_path / name for name in ("etc", "programs", "processes"))
+    for path in (etc / "local.d", etc / "service", etc / "services.d", etc / "cron.d", programs, processes / "1"):
+        path.mkdir(parents=True)
+    for name in installed:
+        (programs / name).touch(mode=0o755)
+    for number, name in enumerate(running):
+        (processes / f"{number}").mkdir(exist_ok=True)
+        (processes / f"{number}" / "comm").write_text(f"{name}\n", encoding="ascii")
+    if "local" in running:
+        (etc / "runlevels" / "default").mkdir(parents=True)
+        (etc / "runlevels" / "default" / "local").touch()
+    places: dict[str, object] = {
+        "/etc/local.d": etc / "local.d",
+        "/etc/service": etc / "service",
+        "/etc/cron.d": etc / "cron.d",
+    }
+    places |= {"/etc/runlevels": etc / "runlevels", "/proc/[0-9]": f"{processes}/[0-9]"}
+    found = reported(folder, before=f"PATH={programs}:$PATH\n", places=places)
+    return [line.removeprefix(". ") for line in found if line.startswith((". boots ", ". idle "))]
+
+
+def test_what_runs_comes_before_what_is_only_installed(folder: Path, tmp_path: Path) -> None:
+    found = boots(folder, tmp_path, installed=["rc-service", "runsv", "cron"], running=["cron", "runsv"])
+    assert found == ["boots cron", "boots openrc", "idle openrc", "boots runit", "idle runit"]
+
+
+def test_openrc_starts_scripts_if_a_runlevel_has_its_service_local(folder: Path, tmp_path: Path) -> None:
+    found = boots(folder, tmp_path, installed=["rc-service", "crond"], running=["local", "crond"])
+    assert found == ["boots openrc", "boots cron"]
