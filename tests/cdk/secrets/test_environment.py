@@ -12,6 +12,7 @@ from mlkeys._commands.secrets.environment import (
     inherited,
     is_credential,
     pairs,
+    same_values,
     text_of,
     variables,
 )
@@ -124,6 +125,11 @@ def test_what_a_program_inherits(all_of_it: bool, keep_login: bool, names: set[s
         set(inherited(OUTER, LOGIN, [], [*LOGIN, "BAO_ADDR", "BAO_CACERT"], all_of_it=all_of_it, keep_login=keep_login))
         == names
     )
+
+
+def test_a_login_under_another_name_is_found() -> None:
+    outer = {"BAO_TOKEN": "hvs.a-token", "CI_TOKEN": "hvs.a-token", "USER": "root", "VAULT_TOKEN": "root", "OTHER": "x"}
+    assert same_values(outer, ["BAO_TOKEN", "VAULT_TOKEN", "ANSIBLE_HASHI_VAULT_JWT"]) == {"BAO_TOKEN", "CI_TOKEN"}
 
 
 def test_a_variable_cannot_hold_a_nul_byte() -> None:

@@ -25,6 +25,8 @@ LOGIN_FACTS = frozenset(
 )
 #: Options whose values are addresses, which may name a user and a password.
 ADDRESSES = frozenset(("url", "proxies"))
+# Shorter ones, such as the token `root`, may be what other variables happen to hold.
+_LEAST_SECRET = 8
 # What other programs for the same servers, and mlkeys itself, have credentials in.
 _CREDENTIAL = re.compile(
     r"(?:ANSIBLE_HASHI_VAULT|VAULT|BAO|OPENBAO|MLKEYS)_(?:\w+_)?"
@@ -152,6 +154,12 @@ def check_unused(
 def is_credential(name: str) -> bool:
     """Whether a variable, by its name, holds a credential for a server, though no option of ours reads it."""
     return _CREDENTIAL.fullmatch(name) is not None
+
+
+def same_values(environment: Mapping[str, str], secret: Iterable[str]) -> set[str]:
+    """The variables that hold what one of the secret ones holds, as where a CI system gave it another name at first."""
+    values = {value for name in secret if len(value := environment.get(name, "")) >= _LEAST_SECRET}
+    return {name for name, value in environment.items() if value in values}
 
 
 def inherited(

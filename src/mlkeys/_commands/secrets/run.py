@@ -26,6 +26,7 @@ from mlkeys._commands.secrets.environment import (
     check_unused,
     inherited,
     pairs,
+    same_values,
     text_of,
     variables,
 )
@@ -311,13 +312,14 @@ def _inherited(options: Options) -> dict[str, str]:
 
 
 def login_variables() -> tuple[set[str], set[str]]:
-    """The environment variables of a login, and those of addresses, as the options read them."""
+    """The environment variables of a login, under whatever names, and those of addresses, as the options read them."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import JOB_REQUEST
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
 
-    login = [option for option in OPTIONS if option.secret or option.name in LOGIN_FACTS]
+    secret = _variables_of(option for option in OPTIONS if option.secret)
+    facts = _variables_of(option for option in OPTIONS if option.name in LOGIN_FACTS)
     addresses = [option for option in OPTIONS if option.name in ADDRESSES]
-    return {*_variables_of(login), *JOB_REQUEST}, _variables_of(addresses)
+    return {*secret, *same_values(os.environ, secret), *facts, *JOB_REQUEST}, _variables_of(addresses)
 
 
 def _variables_of(options: Iterable[Option]) -> set[str]:

@@ -214,9 +214,16 @@ class Target:
 
         Raises:
             ChangedMeanwhile: the file or the document was changed after it was read.
+            MlkeysError: the fingerprint of an entry is missing, which says there that a value such as `true` is a text.
         """
         from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import NESTED
 
+        if unproven := [name for name, one in self.file.entries.items() if one.is_misbound or not one.fingerprint]:
+            raise MlkeysError(
+                f"{self.path} has no fingerprint of {', '.join(unproven)}, and format 2 needs it to know whether a "
+                "value is a text. Nothing was changed. Store these values again with 'mlkeys set' and a token that may "
+                "use hmac of the key, or let 'mlkeys rotate' make the fingerprints."
+            )
         self.change(self._edits([], NESTED))
 
     def _edits(self, removed: Sequence[str], kind: int) -> Edits:
