@@ -75,7 +75,8 @@ def next_step(error: ServerError, path: str, address: str, namespace: str, token
     if isinstance(error, NotFound):
         return f"{where} {check(namespace, *_showing(path))}"
     if isinstance(error, NamespaceNotFound):
-        parent = namespace.rpartition("/")[0]
+        # Without the flag, the command would ask in the namespace of the user's environment, which may be this one.
+        parent = namespace.rpartition("/")[0] or "/"
         return f" Asked: {without_login(address)}. {check(parent, 'namespace list')}"
     if isinstance(error, MountNotFound):
         listing = "auth list" if path.startswith("auth/") else "secrets list"
@@ -249,7 +250,7 @@ def proxy_problem(proxies: Proxies, address: str) -> str:
     return f"the proxy {url} refused the connection or does not respond. Check {source}."
 
 
-_CHECK_URL = "Check url (BAO_ADDR, VAULT_ADDR) and that the server is running."
+_CHECK_URL = "Check url (BAO_AGENT_ADDR, BAO_ADDR, VAULT_ADDR) and that the server is running."
 
 
 def known_problem(text: str) -> str:

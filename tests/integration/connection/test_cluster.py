@@ -262,8 +262,8 @@ def test_no_member_responds(cluster: Cluster) -> None:
     failed = run("vault_transit_key", cluster, dead, name="ml")
     assert failed.msg == (
         f"No member of the cluster could serve the request. Last error: Cannot reach the server at {dead[1]}: "
-        "connection refused. Check url (BAO_ADDR, VAULT_ADDR) and that the server is running. Check: bao status "
-        f"-address={dead[1]}."
+        "connection refused. Check url (BAO_AGENT_ADDR, BAO_ADDR, VAULT_ADDR) and that the server is running. "
+        f"Check: bao status -address={dead[1]}."
     )
 
 

@@ -42,7 +42,7 @@ def status(url: str) -> str:
 
 
 def unreached(url: str) -> str:
-    return f"Check url (BAO_ADDR, VAULT_ADDR) and that the server is running. {status(url)}"
+    return f"Check url (BAO_AGENT_ADDR, BAO_ADDR, VAULT_ADDR) and that the server is running. {status(url)}"
 
 
 each_module = pytest.mark.parametrize("module", MODULES)
@@ -320,7 +320,7 @@ def test_no_token_at_all(bao: Bao, tmp_path: Path) -> None:
 def test_a_missing_namespace(bao: Bao, module: str) -> None:
     assert refused(bao, module, **MODULES[module], namespace="nowhere") == (
         "The namespace 'nowhere' does not exist on this server. Check namespace (or BAO_NAMESPACE, VAULT_NAMESPACE). "
-        f"Asked: {bao.addr}. Check: bao namespace list."
+        f"Asked: {bao.addr}. Check: bao namespace list -namespace=/."
     )
 
 

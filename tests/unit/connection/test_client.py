@@ -394,7 +394,7 @@ def status(url: str) -> str:
 
 
 def unreached(url: str) -> str:
-    return f"Check url (BAO_ADDR, VAULT_ADDR) and that the server is running. {status(url)}"
+    return f"Check url (BAO_AGENT_ADDR, BAO_ADDR, VAULT_ADDR) and that the server is running. {status(url)}"
 
 
 def test_a_refused_connection() -> None:
