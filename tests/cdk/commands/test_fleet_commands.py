@@ -142,6 +142,7 @@ def test_the_state_is_shown_before_and_after_a_rotation(place: Place, tmp_path: 
     young = place.rotate("--key", f"{place.mount}/providers")
     assert re.search(r"/providers was not rotated: v1 is \d+ min old, and due at 90 d \(--older-than\)\.", young)
     assert f"\n  mlkeys rotate --key {place.mount}/providers --now\n" in young
+    assert re.search(rf"^{place.mount}/providers of app +0 ", young, re.MULTILINE), "it changes nothing"
     assert f"{place.mount}/providers would be rotated to v2.\n" in dry
     assert place.key() == (1, 1)
     done = mlkeys("rotate", "--now", "--json", cwd=place.folder, env=place.env)
