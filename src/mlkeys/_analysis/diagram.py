@@ -23,6 +23,9 @@ _CHARACTER, _SMALL = 7.9, 6.7
 #: A picture is at most as wide as a small screen, as long as each text has this many characters. Few are longer.
 _WIDEST, _SHORTEST, _LONGEST = 1280, 18, 32
 
+#: By this, a file is known as a picture that the next one may replace.
+_GENERATOR = "generator: mlkeys graph"
+
 #: The top of the first box.
 FIRST = _MARGIN + _HEAD
 
@@ -47,7 +50,7 @@ _DARK = "svg{background:#0d1117}text{fill:#f3f4f6}.detail{fill:#cbd5e1}.line{str
 def mermaid(drawn: Picture) -> str:
     """Return a Mermaid flowchart."""
     numbers = {one: f"n{number}" for number, one in enumerate(drawn.boxes)}
-    lines = ["flowchart LR"]
+    lines = ["flowchart LR", f"  %% {_GENERATOR}"]
     for kind, heading in COLUMNS.items():
         if inside := [one for one, box in drawn.boxes.items() if box.kind == kind]:
             lines += [f'  subgraph {kind}s["{heading}"]', "    direction TB"]
@@ -64,10 +67,12 @@ def _mermaid_text(box: Box) -> str:
     return '["{}"]'.format("<br>".join(escape(text).replace("#", "#35;") for text in (box.name, box.detail) if text))
 
 
-def data(view: View, drawn: Picture) -> dict[str, list[dict[str, str]]]:
+def data(view: View, drawn: Picture) -> dict[str, str | list[dict[str, str]]]:
     """Return the constructs, their references and the picture as plain data."""
     constructs = [construct for construct in view.app.node.walk() if construct.node.path]
     return {
+        # It is the first of the sorted names.
+        "_generator": "mlkeys graph",
         "constructs": [
             {"path": one.node.path, "kind": type(one).__name__, "at": one.node.location_text} for one in constructs
         ],
@@ -133,6 +138,7 @@ def svg(drawn: Picture, igraph: ModuleType) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"',
         ' role="img" aria-label="What the program describes">',
+        f"<!-- {_GENERATOR} -->",
         f"<style>{_style()}</style>",
     ]
     parts += [

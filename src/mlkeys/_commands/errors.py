@@ -19,7 +19,6 @@ import click
 
 from mlkeys._errors import AppInvalid, MlkeysError
 from mlkeys._shared.printable import printable
-from mlkeys._system import replacing
 
 #: Set in the context once a command has written its JSON.
 _SHOWN = "mlkeys.json"
@@ -96,18 +95,6 @@ def show_warning(text: str) -> None:
         wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
         text = "\n".join(wrapper.fill(line) for line in text.splitlines())
     click.secho(text, fg="yellow", err=True)
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write an output file.
-
-    Raises:
-        MlkeysError: it cannot be written.
-    """
-    try:
-        replacing.write(path, text)
-    except OSError as problem:
-        raise MlkeysError(f"{path} cannot be written: {problem.strerror}.") from None
 
 
 def cannot_write(path: Path, problem: OSError) -> MlkeysError:

@@ -11,14 +11,14 @@ import click
 
 from mlkeys._analysis.view import View
 from mlkeys._commands.errors import show_warning
-from mlkeys._commands.paths import PathType
+from mlkeys._commands.paths import PathType, ProgramType
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import write_app
 from mlkeys._synthesis.synth import Synthesis
 
-program_argument = click.argument("program", type=PathType(dir_okay=False), default=Path("app.py"), required=False)
+program_argument = click.argument("program", type=ProgramType(), default=Path("app.py"), required=False)
 stack_option = click.option("--stack", "stacks", multiple=True, metavar="NAME", help="Only this stack; repeatable.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Also show Ansible's output, with differences.")

@@ -18,8 +18,8 @@ from mlkeys._shared._files import folders, replacing
 from mlkeys._shared._files.attributes import Attributes
 from mlkeys._shared._files.reading import opened_to_read
 
-# What the caller has open. It is written to as it is.
-_OPEN_ALREADY = re.compile(r"/dev/(?:stdout|stderr|null|tty|fd/\d+)|/proc/self/fd/\d+")
+#: What the caller has open. It is written to as it is.
+OPEN_ALREADY = re.compile(r"/dev/(?:stdout|stderr|null|tty|fd/\d+)|/proc/self/fd/\d+")
 
 
 class ChangedMeanwhile(MlkeysError):
@@ -98,8 +98,10 @@ def write(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written, or somebody else decides where the path leads.
     """
-    if _OPEN_ALREADY.fullmatch(str(path)):
-        path.write_text(text, encoding="utf-8")
+    if OPEN_ALREADY.fullmatch(str(path)):
+        # What it holds already stays, as with the shell's >>.
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(text)
         return
     with opened(path) as file:
         mode = _mode_of_new(0o666) if file.status is None else None

@@ -120,7 +120,13 @@ YOUNG = {"done": False, "asked": True, "age_seconds": 259200, "due_seconds": 777
         ),
         ({}, Wanted(dry_run=True), "transit/ml would not be rotated: v2 is 3 d old"),
         ({"age_seconds": None}, Wanted(), "v2 is of unknown age"),
-        ({"asked": False}, Wanted(), "transit/ml was not rotated: first, v2 has to be everywhere.\n"),
+        (
+            {"asked": False},
+            Wanted(),
+            f"transit/ml was not rotated: v2 was not everywhere. Now it is. To rotate the key now:\n  {_NOW}\n",
+        ),
+        ({"asked": False}, Wanted(follow=True), "transit/ml was not rotated: first, v2 has to be everywhere.\n"),
+        ({"asked": False}, Wanted(dry_run=True), "would not be rotated: first, v2 has to be everywhere.\n"),
         ({"due_seconds": 0}, Wanted(), "transit/ml was not rotated: another run has rotated it meanwhile.\n"),
         ({"done": True}, Wanted(), "transit/ml was rotated to v2.\n"),
         ({"done": True}, Wanted(dry_run=True), "transit/ml would be rotated to v2.\n"),
@@ -130,6 +136,12 @@ def test_whether_the_key_was_rotated_is_said_and_why_not(
     changed: dict[str, Any], wanted: Wanted, expected: str
 ) -> None:
     assert expected in shown(account(rotation={**YOUNG, **changed}), wanted)
+
+
+def test_a_key_whose_version_is_not_everywhere_yet_has_to_wait() -> None:
+    for open_ in ({"left": 2}, {"blocking": ["a place was not read"]}):
+        text = shown(account(rotation={**YOUNG, "asked": False}, **open_))
+        assert "transit/ml was not rotated: first, v2 has to be everywhere.\n" in text
 
 
 def test_of_a_key_that_another_run_rotates_nothing_is_said() -> None:

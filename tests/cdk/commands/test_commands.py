@@ -447,6 +447,15 @@ def test_an_option_refuses_a_path_that_is_another_option() -> None:
     [
         ("status -i hosts.yml --html --out s.html", "'--html': a path is missing before --out"),
         ("status -i hosts.yml s.html", "s.html cannot be used with --inventory"),
+        ("status --html -i hosts.yml", "'--html': a path is missing before -i. A file of this name is ./-i"),
+        ("rotate --backup-dir -v -i hosts.yml", "'--backup-dir': a path is missing before -v."),
+        ("lint --to -h", "'--to': a path is missing before -h."),
+        ("status -i -ihosts.yml", "a path is missing before -ihosts.yml."),
+        ("status hosts.yml", "hosts.yml is not a Python program. For an inventory, write: -i hosts.yml"),
+        ("rotate hosts.yml --key transit/a", "For an inventory, write: -i hosts.yml"),
+        ("rotate .", ". is not a Python program. For an inventory, write: -i ."),
+        ("deploy hosts.yml", "hosts.yml is not a Python program."),
+        ("diff ansible.cfg", "ansible.cfg is not a Python program."),
         ("rotate -i hosts.yml --out s --key transit/a", "--out cannot be used with --inventory"),
         ("init --ansible --template seed", "--template cannot be used with --ansible"),
         ("lint --to keys.transit.yml", "--to, --key and --backend are for --fix"),
@@ -462,6 +471,23 @@ def test_what_would_be_left_unused_is_refused(
     assert done.exit_code == 2
     assert says in done.output
     assert [path.name for path in tmp_path.iterdir()] == ["hosts.yml"]
+
+
+def test_a_folder_with_a_program_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my app").mkdir()
+    (tmp_path / "my app" / "app.py").touch()
+    says = "my app is not a Python program. For the program in it, write: 'my app/app.py'"
+    for command in ("status", "deploy"):
+        assert says in CliRunner().invoke(main, [command, "my app"]).output
+
+
+@pytest.mark.parametrize("value", ["-", "-x", "-1.html"])
+def test_a_path_may_begin_with_a_hyphen_that_begins_no_option(value: str) -> None:
+    command = main.get_command(click.Context(main), "status")
+    assert command is not None
+    [option] = [one for one in command.params if one.name == "html"]
+    assert option.type.convert(value, option, click.Context(command)) == Path(value)
 
 
 def test_each_command_stands_in_one_section_of_the_help() -> None:

@@ -142,6 +142,7 @@ def test_the_state_is_shown_before_and_after_a_rotation(place: Place, tmp_path: 
     young = place.rotate("--key", f"{place.mount}/providers")
     assert re.search(r"/providers was not rotated: v1 is \d+ min old, and due at 90 d \(--older-than\)\.", young)
     assert f"\n  mlkeys rotate --key {place.mount}/providers --now\n" in young
+    assert re.search(rf"^{place.mount}/providers of app +0 ", young, re.MULTILINE), "it changes nothing"
     assert f"{place.mount}/providers would be rotated to v2.\n" in dry
     assert place.key() == (1, 1)
     done = mlkeys("rotate", "--now", "--json", cwd=place.folder, env=place.env)
@@ -275,6 +276,9 @@ def test_a_host_that_cannot_be_reached_keeps_floors_down_and_nothing_else(place:
         (["rotate", "-i", "hosts.yml", "--also", "nowhere", "--key", "transit/ml", "--now"], 2, "'nowhere'"),
         (["status", "-i", "broken.ini"], 1, "Completely failed to parse inventory source"),
         (["status", "--html", "no/folder/status.html"], 1, "no/folder/status.html cannot be written"),
+        (["status", "--html", "app.py"], 1, "app.py is not a report of mlkeys and is not replaced: name another file"),
+        (["status", "-i", "hosts.yml", "--html", "hosts.yml"], 1, "hosts.yml is not a report of mlkeys"),
+        (["status", "-i", "hosts.yml", "--history", "hosts.yml"], 1, "hosts.yml:1: this is not a line of"),
         (["status", "--history", "app.py"], 1, "app.py:1: this is not a line of 'mlkeys status --history'"),
     ],
 )
@@ -282,7 +286,9 @@ def test_impossible_requests_are_refused(tmp_path: Path, arguments: list[str], s
     (tmp_path / "app.py").write_text(PROGRAM.format(mount="transit"))
     (tmp_path / "hosts.yml").write_text("all: {}\n")
     (tmp_path / "broken.ini").write_text("[[[ no group\n")
+    before = {path: path.read_text() for path in tmp_path.iterdir()}
     assert says in mlkeys(*arguments, cwd=tmp_path, status=status).stderr
+    assert {path: path.read_text() for path in tmp_path.iterdir() if path.is_file() and path in before} == before
 
 
 def test_the_playbooks_refuse_an_inventory_that_does_not_exist(bao: Bao, mount: str, tmp_path: Path) -> None:

@@ -82,6 +82,15 @@ def test_what_failed_and_what_was_not_run_is_said(capsys: pytest.CaptureFixture[
     assert table.last_line("Deployed", 1).startswith("Deployed in part: ")
 
 
+def test_nothing_was_deployed_where_each_stack_failed_before_its_first_change() -> None:
+    assert Table({"dev": [], "prod": []}, {"dev": "failed", "prod": "not run"}).last_line("Deployed", 1) == (
+        "Nothing was deployed."
+    )
+    for table in (Table({"dev": [], "prod": []}, {"prod": "failed"}), Table({"dev": ROWS["dev"]}, {"dev": "failed"})):
+        assert table.last_line("Deployed", 1).startswith("Deployed in part: ")
+    assert Table({"dev": []}, {}).last_line("Deployed", 1).startswith("Deployed: 0 created, ")
+
+
 @pytest.mark.parametrize(
     ("run", "shown"),
     [

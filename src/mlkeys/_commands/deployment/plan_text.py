@@ -60,6 +60,8 @@ class Table:
         if self.planned:
             words = (f"{count} {kind if kind == KEPT else f'to {_SIGNS[kind][2]}'}" for kind, count in shown.items())
             return f"Plan: {', '.join(words)}. {verb} in {seconds:.1f} s."
+        if not any(shown.values()) and all(self.states.get(name) in _BAD for name in self.rows):
+            return f"Nothing was {verb.lower()}."
         words = (f"{count} {kind}" for kind, count in shown.items())
         part = " in part" if any(state in _BAD for state in self.states.values()) else ""
         return f"{verb}{part}: {', '.join(words)} in {seconds:.1f} s."

@@ -178,6 +178,11 @@ def finished(account: Account, wanted: Wanted) -> bool:
     return raised and trimmed
 
 
+def everywhere(account: Account, wanted: Wanted) -> bool:
+    """Whether the run left every ciphertext of the key at the target version."""
+    return not (account.blocking or account.left or wanted.follow or wanted.dry_run)
+
+
 def place(row: Row) -> str:
     """A row's file and line, with its host, as the accepting options expect it."""
     path = str(row.get("path", ""))

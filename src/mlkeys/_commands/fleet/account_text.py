@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlkeys._commands.fleet.account import Account, Row, Wanted, advice, again, finished, losses, rotating
+from mlkeys._commands.fleet.account import Account, Row, Wanted, advice, again, everywhere, finished, losses, rotating
 from mlkeys._shared.durations import age_text
 
 if TYPE_CHECKING:
@@ -96,7 +96,10 @@ def _show_rotation(account: Account, wanted: Wanted, words: Sequence[str], conso
         console.print(f"{account.key} {'would be' if wanted.dry_run else 'was'} rotated to v{account.target}.")
         return
     kept = f"{account.key} {'would not be' if wanted.dry_run else 'was not'} rotated:"
-    if not rotation["asked"]:
+    if not rotation["asked"] and everywhere(account, wanted):
+        console.print(f"{kept} v{account.target} was not everywhere. Now it is. To rotate the key now:")
+        console.print(f"  {shlex.join(rotating(words, account.key))}")
+    elif not rotation["asked"]:
         console.print(f"{kept} first, v{account.target} has to be everywhere.")
     elif not rotation["due_seconds"]:
         console.print(f"{kept} another run has rotated it meanwhile.")

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlkeys._commands.errors import failing_plainly, show_json, write_file
+from mlkeys._commands.errors import failing_plainly, show_json
 from mlkeys._commands.fleet.account_text import output, show_rows
-from mlkeys._commands.fleet.status_history import line, looks, of_fleet
+from mlkeys._commands.fleet.status_history import extended, line, looks, of_fleet
 from mlkeys._commands.fleet.status_page import page
 from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place, reason_in, shortened
 from mlkeys._commands.fleet.targets import Fleet, besides, for_fleets
@@ -27,7 +27,7 @@ from mlkeys._commands.project import json_option
 from mlkeys._commands.stacks import show_failures
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import all_printable
-from mlkeys._system import replacing
+from mlkeys._system import replacing, report_files
 from mlkeys._system.collection import with_way_to_a_server
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ _STYLES = {
 @click.option(
     "--html",
     type=PathType(dir_okay=False),
-    help="Also write the report as a self-contained HTML page.",
+    help="Also write the report as a self-contained HTML page: to a new file, or to an earlier report.",
 )
 @click.option(
     "--history",
@@ -110,22 +110,22 @@ def command(  # noqa: PLR0913  each is an option
       mlkeys status --fail                  for cron: exit with 2 if something is overdue
       mlkeys status --json | jq '.fleets[].problems'
     """
-    for path in filter(None, (html, history)):
-        if not path.parent.is_dir():
-            raise MlkeysError(f"{path} cannot be written: the folder {path.parent} does not exist.")
     # A file that holds something else is refused before anything takes time.
+    if html is not None:
+        report_files.check(html)
+    if history is not None:
+        report_files.check_folder(history)
     former = replacing.read(history) if history is not None else None
     former_looks = looks(former or "", history or Path())
     found = [_checked(one, limit, older_than, login_within, fleets) for one in fleets if one.selected]
     now = datetime.now().astimezone()
     if history is not None:
         added = "".join(line(one.name, one.report, now) for one in found)
-        end = "\n" if former and not former.endswith("\n") else ""
-        replacing.replace(history, f"{former or ''}{end}{added}", former)
+        replacing.replace(history, extended(former or "", added), former)
         all_looks = [*looks(added, history), *former_looks]
         found = [FleetStatus(one.name, one.report, of_fleet(all_looks, one.name)) for one in found]
     if html is not None:
-        write_file(html, page(found, now, Path.cwd()))
+        report_files.write(html, page(found, now, Path.cwd()))
     if as_json:
         show_json({"fleets": [{"name": one.name, **one.report} for one in found]})
     else:

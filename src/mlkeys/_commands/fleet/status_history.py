@@ -46,6 +46,12 @@ def line(fleet: str, report: Mapping[str, Any], now: datetime) -> str:
     return json.dumps({"time": now.isoformat(timespec="seconds"), "fleet": fleet, "keys": keys}) + "\n"
 
 
+def extended(former: str, added: str) -> str:
+    """Return the text of the file with lines added. Somebody may have cut the end of the last one."""
+    end = "\n" if former and not former.endswith("\n") else ""
+    return f"{former}{end}{added}"
+
+
 def looks(text: str, path: Path) -> list[Look]:
     """Return the looks of a file, the newest first.
 

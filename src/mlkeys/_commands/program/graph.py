@@ -14,7 +14,7 @@ import click
 from mlkeys._analysis.diagram import data, mermaid, svg
 from mlkeys._analysis.picture import Picture, picture
 from mlkeys._analysis.view import View
-from mlkeys._commands.errors import failing_plainly, show_json, write_file
+from mlkeys._commands.errors import failing_plainly, show_json
 from mlkeys._commands.paths import PathType
 from mlkeys._commands.program.template_names import names_in_files_of
 from mlkeys._commands.project import json_option, program_argument
@@ -22,6 +22,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import printable
 from mlkeys._shared.suggestions import did_you_mean
 from mlkeys._synthesis.program import load
+from mlkeys._system import report_files
 from mlkeys._targets.json_text import json_text
 
 #: How the files end that this command writes. Such a name in place of the program is the one of --out.
@@ -41,7 +42,7 @@ _LAYOUT = "igraph>=1.0"
     help="Draw only what leads to this name and what follows from it; repeatable.",
 )
 @json_option
-@click.option("--out", type=PathType(dir_okay=False), help="Write to this file.")
+@click.option("--out", type=PathType(dir_okay=False), help="Write to this file: a new one, or an earlier report.")
 @failing_plainly
 def command(
     program: Path, out: Path | None, focus: tuple[str, ...], *, as_svg: bool, as_html: bool, as_json: bool
@@ -82,7 +83,7 @@ def command(
     if out is None:
         click.echo(text, nl=False)
         return
-    write_file(out, text)
+    report_files.write(out, text)
 
 
 def _focused(drawn: Picture, names: tuple[str, ...]) -> Picture:

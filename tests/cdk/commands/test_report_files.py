@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reports replace earlier reports, whatever their format, and no other file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mlkeys._cli import main
+from mlkeys._commands.fleet.status_page import page
+from mlkeys._errors import MlkeysError
+from mlkeys._system import report_files
+
+PROGRAM = """from mlkeys import transit as vault
+vault.TransitSecretBackend("engine", path="transit")
+"""
+FORMATS: tuple[list[str], ...] = ([], ["--svg"], ["--html"], ["--json"])
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "app.py").write_text(PROGRAM)
+    return tmp_path
+
+
+def graph(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["graph", *arguments])
+    return done.exit_code, done.stderr
+
+
+def test_a_report_replaces_any_earlier_one(folder: Path) -> None:
+    reports = {"new": "", "status": page([], datetime.now(UTC), folder)}
+    for number, words in enumerate(FORMATS):
+        assert graph(*words, "--out", f"{number}") == (0, "")
+        reports[f"{number}"] = (folder / f"{number}").read_text()
+    for text in reports.values():
+        for former in reports.values():
+            (folder / "report").write_text(former)
+            report_files.write(folder / "report", text or "anything")
+
+
+@pytest.mark.parametrize("words", FORMATS)
+def test_a_picture_replaces_no_other_file(folder: Path, words: list[str]) -> None:
+    shown = graph(*words, "--out", "app.py")
+    says = "app.py is not a report of mlkeys and is not replaced: name another file, or remove this one first."
+    assert shown == (1, f"Error: {says}\n")
+    assert (folder / "app.py").read_text() == PROGRAM
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "all:\n  hosts: {}\n",
+        "{}\n",
+        '{"generator": "others"}\n',
+        "\n",
+        "flowchart LR\n  a --> b\n",
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta name="generator" content="Hugo">\n</head>\nof mlkeys graph\n',
+        "<!-- a page about the generator: mlkeys graph -->\n",
+        "# The generator: mlkeys graph\n",
+        f"<svg {' ' * 512} generator: mlkeys graph",
+    ],
+)
+def test_what_only_looks_like_a_report_stays(folder: Path, text: str) -> None:
+    (folder / "other").write_text(text)
+    with pytest.raises(MlkeysError, match="is not a report of mlkeys"):
+        report_files.write(folder / "other", "new")
+    assert (folder / "other").read_text() == text
+
+
+def test_what_the_caller_has_open_gets_the_report_after_what_it_holds(folder: Path) -> None:
+    (folder / "notes.md").write_text("notes\n")
+    with (folder / "notes.md").open("a") as notes:
+        report_files.write(Path(f"/dev/fd/{notes.fileno()}"), "report\n")
+    assert (folder / "notes.md").read_text() == "notes\nreport\n"
+
+
+def test_a_folder_that_does_not_exist_is_named(folder: Path) -> None:
+    with pytest.raises(MlkeysError, match="none/out cannot be written: the folder none does not exist"):
+        report_files.write(Path("none/out"), "")
+    assert not (folder / "none").exists()
