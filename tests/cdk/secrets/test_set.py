@@ -153,9 +153,9 @@ def test_the_right_to_encrypt_is_enough(bao: Bao, stored: Path, invoke: Invoke, 
     assert after["openai_api_key"] == before["openai_api_key"]
 
     # Its values would have no type in a file of nested data.
-    before = stored.read_bytes()
+    unchanged = stored.read_bytes()
     assert "has no fingerprint of added, gcp, and format 2 needs it" in invoke("upgrade", str(stored), status=1).output
-    assert stored.read_bytes() == before
+    assert stored.read_bytes() == unchanged
 
     allow("encrypt", "hmac")
     assert "no fingerprint" in invoke("set", str(stored), "gcp", stdin="other").output
