@@ -247,7 +247,7 @@ def type_checked() -> list[str]:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation site into .cache/site. Broken internal links are errors."""
+    """Build the documentation site into .cache/site. Broken internal links are errors, also to a heading."""
     install(session, "docs", package=True)
     quicken(session)
     environment = collection_environment(session)
@@ -262,6 +262,7 @@ def docs(session: nox.Session) -> None:
         env=environment,
     )
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", str(site), env=environment)
+    session.run("python", "docs/fragments.py", str(site))
     made = record(session, CACHE / RECORDING.name)
     if made.read_bytes() != RECORDING.read_bytes():
         session.error(f"{RECORDING.name} does not show what the commands print now. Record it again: nox -s recording")

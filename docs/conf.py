@@ -129,6 +129,9 @@ def fit_in(app: Sphinx, page: nodes.document) -> None:
         for contents in list(page.findall(nodes.topic)):
             if "contents" in contents["classes"]:
                 contents.parent.remove(contents)
+        # Titles link back to it.
+        for title in page.findall(nodes.title):
+            title.attributes.pop("refid", None)
         # Menus use the first entry of the table of contents of a page.
         entry = next(app.env.tocs[app.env.docname].findall(nodes.reference))
         name = entry.astext().removeprefix("mlkeys.transit.").partition(" -- ")[0]

@@ -20,7 +20,7 @@ _PROMPTS = re.compile(r"^(?:mlkeys set (?!.*(?:--from-env|<))|.*getpass)[^\n|]*\
 OUTPUT = "text"
 
 _FILE_NAME = re.compile(r"(?:#|//|\{#) ([\w.-]+(?:/[\w.-]+)*)(?: #\})?")
-_REMARK = re.compile(r"<!-- (not run|instead|ends with): (.+?) -->", re.DOTALL)
+_REMARK = re.compile(r"<!-- (not run|instead): (.+?) -->", re.DOTALL)
 
 
 class Unexplained(Exception):
@@ -33,7 +33,6 @@ class Command:
 
     line: int
     script: str
-    status: int = 0
     output: str | None = None
     shell: str = "bash"
 
@@ -90,7 +89,7 @@ def _block(fence: Token, remarks: dict[str, str], line: int, place: str) -> Bloc
         return Command(line, remarks["instead"])
     if fence.info in SHELLS:
         shell = "sh" if fence.info == "sh" else "bash"
-        return Command(line, fence.content, int(remarks.get("ends with", 0)), shell=shell)
+        return Command(line, fence.content, shell=shell)
     if named := _FILE_NAME.fullmatch(fence.content.partition("\n")[0]):
         return File(line, named[1], fence.content)
     raise Unexplained(f"{place}: name a file in the first line, make it a command, or add a remark why it is not run")

@@ -30,9 +30,8 @@ a: 1
    all.yml
    ```
 
-<!-- ends with: 3 -->
 ```console
-exit 3
+id
 ```
 
 <!-- not run: it needs the web for that -->
@@ -56,10 +55,10 @@ def test_the_first_line_and_the_remark_define_a_block(tmp_path: Path) -> None:
     page.write_text(PAGE, encoding="utf-8")
     assert blocks_of(page) == [
         File(6, "group_vars/all.yml", "# group_vars/all.yml\na: 1\n"),
-        Command(13, "ls\n", 0, "all.yml\n", "sh"),
-        Command(22, "exit 3\n", 3),
-        NotRun(27, "it needs the web for that"),
-        Command(36, "true"),
+        Command(13, "ls\n", "all.yml\n", "sh"),
+        Command(21, "id\n"),
+        NotRun(26, "it needs the web for that"),
+        Command(35, "true"),
     ]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from mlkeys._commands.fleet.status_history import line, looks, of_fleet
 from mlkeys._commands.fleet.status_page import page
-from mlkeys._commands.fleet.status_text import FleetStatus, shortened, worst
+from mlkeys._commands.fleet.status_text import FleetStatus, brief, parts, short_hosts, shortened, worst
 from mlkeys._errors import MlkeysError
 
 NOW = datetime(2026, 11, 27, 9, 30, tzinfo=UTC)
@@ -61,7 +61,7 @@ def report(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def test_each_secret_has_its_worst_version_on_each_host() -> None:
     html = page([FleetStatus("fleet", report(ROWS))], NOW, PROJECT)
-    (table,) = re.findall(r"<th scope=.col.>Secret</th><th scope=.col.>a</th>.*?</table>", html, re.DOTALL)
+    (table,) = re.findall(r"<th scope=.col. data-host=.a.>a</th>.*?</table>", html, re.DOTALL)
     cells = re.findall(r'class="state ([a-z-]+)" title="[a-z ]+">([v0-9, ]*)<', table)
     assert cells == [("current", "v3"), ("too-old", "v1"), ("behind", "v2, v3")]
     assert table.count("<tr") == 2, "an unknown secret has no row"
@@ -72,7 +72,7 @@ def test_many_hosts_are_shown_in_several_tables_since_paper_does_not_scroll() ->
     rows = [row(host, "/etc/app/x.env", "openai", 3) for host in hosts]
     html = page([FleetStatus("fleet", report([*rows, row("node-59", "/etc/app/y.env", "mistral", 3)]))], NOW, PROJECT)
     tables = re.findall(r'<table class="matrix">.*?</table>', html, re.DOTALL)
-    columns = [re.findall(r"<th scope=.col.>(node-[0-9]+)</th>", table) for table in tables]
+    columns = [re.findall(r"<th scope=.col. data-host=.node-[0-9]+.>(node-[0-9]+)</th>", table) for table in tables]
     assert [len(one) for one in columns] == [24, 24, 12]
     assert [host for one in columns for host in one] == hosts
     assert [re.findall(r"<th scope=.row.>(.*?)</th>", table) for table in tables] == [
@@ -118,7 +118,7 @@ def test_places_of_the_controller_are_named_from_the_project_and_folders_from_th
     ]
     assert "<summary>a: 3 ciphertexts in /srv/app</summary>" in html
     assert "<summary>localhost (the controller): 2 ciphertexts</summary>" in html
-    assert "</span> group_vars/b.yml: broken" in html
+    assert ">group_vars/b.yml: broken</span>" in html
     assert '<td class="path">hidden.yml</td>' in html
 
 
@@ -128,6 +128,32 @@ def test_places_of_the_controller_are_named_from_the_project_and_folders_from_th
 )
 def test_long_paths_lose_their_middle(path: str, short: str) -> None:
     assert shortened(path) == short
+
+
+def test_a_problem_names_its_command_first_and_shortens_paths() -> None:
+    found = report(ROWS)
+    run = f"mlkeys rotate -i {DEEP}/inventory.yml"
+    found["problems"] = [{"severity": "warning", "text": f"transit/ml: still used: a:{DEEP}/x.env:3. Run: {run}"}]
+    html = page([FleetStatus("fleet", found)], NOW, PROJECT)
+    assert f"Run: <code>{run}</code><br>" in html
+    assert ">transit/ml: still used: a:/srv/…/settings/x.env:3.</span>" in html
+    assert parts("It is broken.") == ("It is broken.", "")
+    assert brief(f"https://a.example.com{DEEP}/x") == f"https://a.example.com{DEEP}/x"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "short", "domain"),
+    [
+        (["a.x.example.com", "b.example.com", "localhost"], ["a.x", "b", "localhost"], "example.com"),
+        (["a.example.com", "localhost"], ["a.example.com", "localhost"], ""),
+        (["a.example.com", "b.example.com", "a"], ["a.example.com", "b.example.com", "a"], ""),
+        (["a.example.com", "b.example.org"], ["a.example.com", "b.example.org"], ""),
+        (["10.0.0.1", "10.1.0.1"], ["10.0.0.1", "10.1.0.1"], ""),
+    ],
+)
+def test_hosts_lose_the_domain_that_they_share(hosts: list[str], short: list[str], domain: str) -> None:
+    names, found = short_hosts(hosts)
+    assert (list(names.values()), found) == (short, domain)
 
 
 def test_a_state_that_is_not_known_counts_most() -> None:

@@ -194,7 +194,9 @@ def test_a_missing_engine_and_key_are_created_on_request_only(
     monkeypatch.setenv("BAO_ADDR", bao.addr)
     monkeypatch.setenv("BAO_TOKEN", bao.token)
     wanted = ["set", "new.transit.yml", "gcp", "--key", "made", "--backend", "made-by-set"]
-    assert "No secrets engine is mounted" in invoke(*wanted, stdin="sk-1", status=1).output
+    refused = invoke(*wanted, stdin="sk-1", status=1).output
+    assert "No secrets engine is mounted" in refused
+    assert "add --create-key" in refused
     # Without a value nothing is created.
     invoke(*wanted, "--create-key", stdin="", status=1)
     assert bao.request("GET", "sys/mounts/made-by-set")[0] == 400
@@ -204,6 +206,9 @@ def test_a_missing_engine_and_key_are_created_on_request_only(
         assert "Created" not in invoke(*wanted, "--create-key", stdin="sk-2").output
         # As other commands show keys, and take them.
         other = ["set", "other.transit.yml", "gcp", "--key", "made-by-set/other", "--create-key"]
+        refused = invoke(*other[:-1], stdin="sk-1", status=1).output
+        assert "does not exist" in refused
+        assert "add --create-key" in refused
         assert "Created the key other." in invoke(*other, stdin="sk-1").output
     finally:
         bao.done("DELETE", "sys/mounts/made-by-set")

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import jinja2
 
-from mlkeys._commands.fleet.status_text import FleetStatus, below, common_folder, place, shortened, worst
+from mlkeys._commands.fleet.status_text import (
+    FleetStatus,
+    below,
+    brief,
+    common_folder,
+    parts,
+    place,
+    short_hosts,
+    shortened,
+    worst,
+)
 
 _TEMPLATE = Path(__file__).parents[2] / "_pages" / "status.html.j2"
 
@@ -30,4 +40,7 @@ def page(fleets: Iterable[FleetStatus], now: datetime, project: Path) -> str:
         worst=worst,
         common_folder=common_folder,
         below=below,
+        parts=parts,
+        brief=brief,
+        short_hosts=short_hosts,
     )

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -246,6 +247,31 @@ def shortened(path: str) -> str:
     return "/".join((*parts[:2], "…", *parts[-2:]))
 
 
+def parts(problem: str) -> tuple[str, str]:
+    """What a problem is, and the command that solves it: empty if the text names none."""
+    what, _, run = problem.partition(" Run: ")
+    return what, run
+
+
+def brief(text: str) -> str:
+    """Return a sentence with its absolute paths shortened."""
+    return _ABSOLUTE.sub(lambda path: shortened(path[0]), text)
+
+
+def short_hosts(hosts: Sequence[str]) -> tuple[dict[str, str], str]:
+    """Return the names of hosts without the domain that all of them with a domain have, and this domain.
+
+    It is empty if there are not several such hosts, or if two hosts would have the same name.
+    """
+    labels = {host: host.split(".") for host in hosts if "." in host and not _ADDRESS.fullmatch(host)}
+    kept = [list(reversed(one[1:])) for one in labels.values()]
+    same = list(itertools.takewhile(lambda column: len(set(column)) == 1, zip(*kept, strict=False)))
+    names = {host: ".".join(labels[host][: -len(same)]) if same and host in labels else host for host in hosts}
+    if len(labels) < 2 or len(set(names.values())) < len(names):
+        return {host: host for host in hosts}, ""
+    return names, ".".join(column[0] for column in reversed(same))
+
+
 def worst(rows: Sequence[Mapping[str, Any]]) -> str:
     """The state that decides about several ciphertexts of a secret on a host."""
     return max((str(row["state"]) for row in rows), key=lambda state: _WEIGHTS.get(state, len(_WEIGHTS)))
@@ -254,6 +280,8 @@ def worst(rows: Sequence[Mapping[str, Any]]) -> str:
 #: The lists of a report whose rows have a path.
 _WITH_PLACES = ("ciphertexts", "unknown", "unread")
 _LONGEST_PATH, _KEPT_PARTS = 44, 4
+_ABSOLUTE = re.compile(r"(?<![\w./…])/(?!/)[^\s:,;'\"]+")
+_ADDRESS = re.compile(r"[\d.]+")
 _WEIGHTS = {state: weight for weight, state in enumerate(("current", "foreign", "behind", "unknown", "too old"))}
 
 _ERROR = re.compile(r"^(?:fatal|failed|ERROR|\[ERROR\]).*$", re.MULTILINE)

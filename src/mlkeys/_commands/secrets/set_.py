@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
-from typing import NoReturn, TypedDict, Unpack
+from typing import TYPE_CHECKING, NoReturn, TypedDict, Unpack
 
 import click
 
@@ -29,6 +29,9 @@ from mlkeys._commands.vars_file.writes import (
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
 from mlkeys._system.terminal import ask_unseen, notice
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 
 
 class _Flags(TypedDict):
@@ -118,9 +121,22 @@ def _stored(aim: Target, secrets: Mapping[str, object], *, create_key: bool) -> 
         if create_key and (created := aim.create_key(client)):
             click.echo(f"Created {' and '.join(created)}.", err=True)
         else:
-            aim.check_key(client)
+            _check_key(aim, client)
         planned = aim.planned(client, secrets, purge=False, may_lack_fingerprints=True)
         return aim.write(client, planned)
+
+
+def _check_key(aim: Target, client: Client) -> None:
+    """
+    Raises:
+        MlkeysError: the engine is of another type, or the key or its engine does not exist.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import MountNotFound, NotFound
+
+    try:
+        aim.check_key(client)
+    except (MountNotFound, NotFound) as missing:
+        raise MlkeysError(f"{missing} To create what is missing, add --create-key.") from None
 
 
 def _parsed(text: str) -> object:
