@@ -131,7 +131,7 @@ LOADED = Rule(
     "MLK211",
     "loaded-ciphertext",
     WARNING,
-    "An encrypted vars file that Ansible loads as it is, in a project in which nothing decrypts its variables.",
+    "An encrypted vars file that Ansible loads as it is, where nothing decrypts its variables.",
     "Load it with the module mlkeys.transit.load_vars.",
 )
 UNKNOWN_KEY = Rule(
