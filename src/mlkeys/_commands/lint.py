@@ -272,7 +272,8 @@ class _Checked:
             self.found += loaded(_in_one(whole, self.with_ciphertexts), self.managed)
         if self.uses.get_ciphertext():
             without = [file for file in self.with_ciphertexts if file.path in found.without]
-            self.found += enabled.findings_without((file.path, file.text) for file in _in_one(whole, without))
+            files = ((file.path, file.text) for file in _in_one(whole, without))
+            self.found += enabled.findings_without(files, found.overruled)
 
 
 def _in_one(folders: Sequence[Path], files: Iterable[Looked]) -> list[Looked]:

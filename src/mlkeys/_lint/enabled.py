@@ -189,12 +189,17 @@ def findings(
                     yield finding(VARS_PLUGIN, file, message)
 
 
-def findings_without(files: Iterable[tuple[str, str]]) -> Iterator[Finding]:
-    """The findings of encrypted vars files, by path and text, for which no configuration enables the vars plugin."""
+def findings_without(files: Iterable[tuple[str, str]], overruled: str = "") -> Iterator[Finding]:
+    """The findings of encrypted vars files, by path and text, for which no configuration enables the vars plugin.
+
+    Args:
+        overruled: why one that is there does not count.
+    """
+    why = overruled or f"no ansible.cfg lists {PLUGIN} in {SETTING}"
     for path, text in files:
         if not is_allowed(text.splitlines(), 1):
             yield finding(
                 VARS_PLUGIN,
                 path,
-                f"no ansible.cfg lists {PLUGIN} in {SETTING}, and nothing else in the project decrypts this file",
+                f"{why}, and nothing else in the project decrypts this file",
             )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlkeys._commands.declared import loaded
 from mlkeys._commands.doctor.check import Check
+from mlkeys._commands.vars_plugins import CONFIGURATION, overruled
 from mlkeys._lint.declared import is_of_role, loads
 from mlkeys._lint.enabled import Uses, uses_in
 from mlkeys._lint.findings import LOADED
@@ -129,11 +130,14 @@ def check(
         yield Check(_NAME, "wrong", f"{wrong} ({configuration or 'no ansible.cfg'})", "mlkeys init --ansible")
     elif files and not is_enabled(enabled):
         where = f"{configuration} does not list" if configuration else "Ansible finds no ansible.cfg here that lists"
-        text = f"{where} {PLUGIN} in {SETTING}: variables of {_shown(files)} are ciphertext"
+        off = overruled(Path(configuration or CONFIGURATION))
+        why = off.why if off else f"{where} {PLUGIN} in {SETTING}"
+        remedy = off.remedy if off else "mlkeys init --ansible"
+        text = f"{why}: variables of {_shown(files)} are ciphertext"
         if uses_ciphertext():
-            yield Check(_NAME, "wrong", f"{text}, and nothing else here decrypts them", "mlkeys init --ansible")
+            yield Check(_NAME, "wrong", f"{text}, and nothing else here decrypts them", remedy)
         else:
-            yield Check(_NAME, "remark", text, "If tasks need plaintext: mlkeys init --ansible")
+            yield Check(_NAME, "remark", text, f"If tasks need plaintext: {remedy}")
     elif is_enabled(enabled):
         refused = misspelt()
         yield from (Check(_NAME, "wrong", said.rstrip(".")) for said in refused)
