@@ -61,7 +61,8 @@ DAMAGED = Rule(
     "damaged-vars-file",
     ERROR,
     "A damaged encrypted vars file.",
-    "Restore it from the last commit, or correct the line by hand.",
+    "If a merge left marks of a conflict, keep the lines of one side for each secret. Otherwise restore the file from "
+    "the last commit, or correct the line by hand.",
 )
 PLAIN_VALUE = Rule(
     "MLK202",
