@@ -243,10 +243,12 @@ entries:
           list) for a leaf that was removed because others are in its place, or the given list is shorter.
         - V(no value given) for one that was kept because its secret has no value, and V(not declared) for one that was
           kept although it is not among O(secrets), if there are any.
+        - V(unencrypted) for one that the file names in C(unencrypted) below C(_transit). Its value is stored as it is,
+          without a fingerprint.
       type: str
       returned: always
     version:
-      description: The key version of the ciphertext. V(null) for an entry that was removed.
+      description: The key version of the ciphertext. V(null) for an entry that was removed, or is unencrypted.
       type: int
       returned: always
   sample:

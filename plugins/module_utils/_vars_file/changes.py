@@ -10,11 +10,13 @@ from types import MappingProxyType
 from typing import Any, Collection, Iterable, Mapping, MutableMapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
     Document,
     arrange,
+    content_of,
     has_free_front,
     is_first_free,
     is_json,
@@ -28,8 +30,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     Entry,
     VarsFile,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.leaves import change_leaves
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.leaves import change_leaves, safe_text
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import Block, edited, lines_of, remaining
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import flattened
 
 KEPT = "kept"
 ADDED = "added"
@@ -37,6 +40,9 @@ UPDATED = "updated"
 REWRAPPED = "rewrapped"
 REFRESHED = "refreshed"
 REMOVED = "removed"
+
+# Why an entry has neither version nor fingerprint.
+UNENCRYPTED = "unencrypted"
 
 # Bytes of a nonce and of a tag.
 _SEAL = 12 + 16
@@ -75,6 +81,7 @@ class Edits:
         fingerprints: by name.
         origins: of entries whose ciphertext is another one, and whose value is not, by name.
         unproven: names of entries that have no fingerprint any more.
+        plain: values of leaves that are not encrypted, by name.
     """
 
     backend: str
@@ -86,6 +93,7 @@ class Edits:
     format: int = FLAT
     origins: Mapping[str, str] = field(default_factory=dict)
     unproven: Sequence[str] = ()
+    plain: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def without_fingerprints(entries: Mapping[str, Entry], names: Iterable[str]) -> list[EntryChange]:
@@ -160,12 +168,27 @@ def _change_of_stored(entry: Entry, version: int) -> EntryChange:
     return EntryChange(entry.name, KEPT, before=entry.version, after=entry.version)
 
 
+def changes_of_plain(file: VarsFile, plain: Mapping[str, Any]) -> list[EntryChange]:
+    """What happens to leaves that the file leaves unencrypted, also if they were encrypted until now."""
+    changes = []
+    for name, value in plain.items():
+        held = file.open.get(name)
+        if name in file.open and (type(held), held) == (type(value), value):
+            changes.append(EntryChange(name, KEPT, UNENCRYPTED))
+        else:
+            is_there = name in file.open or name in file.entries
+            changes.append(EntryChange(name, UPDATED if is_there else ADDED, UNENCRYPTED))
+    return changes
+
+
 def summary(changes: Sequence[EntryChange], *, after: bool) -> dict[str, str]:
     """One side of the diff: names, versions and reasons."""
     shown = {}
     for change in changes:
         version = change.after if after else change.before
-        if version is not None:
+        if change.reason == UNENCRYPTED and (after or change.action != ADDED):
+            shown[change.name] = f"{UNENCRYPTED} ({change.action})" if after and change.action != KEPT else UNENCRYPTED
+        elif version is not None:
             reason = f" ({change.action}: {change.reason})" if after and change.action != KEPT else ""
             shown[change.name] = f"v{version}{reason}"
     return shown
@@ -176,7 +199,7 @@ def stand_ins(changes: Sequence[EntryChange], secrets: Mapping[str, bytes]) -> d
     return {
         change.name: f"vault:v{change.after}:{'A' * (-(-(len(secrets[change.name]) + _SEAL) // 3) * 4)}"
         for change in changes
-        if change.action in (ADDED, UPDATED)
+        if change.action in (ADDED, UPDATED) and change.name in secrets
     }
 
 
@@ -194,14 +217,30 @@ def update(file: VarsFile, edits: Edits) -> str:
     at_front = is_first_free(file.text)
     lines = None if is_json(file.path) else lines_of(file.text)
     text = None
-    if lines is not None:
+    if lines is not None and not edits.plain:
         blocks = _blocks(file.entries, edits)
         text = edited(lines, _settings(edits), edits.ciphertexts, blocks, edits.removed, at_front=at_front)
     if text is not None:
         return text
     document = Document(file.text, file.path)
     edit(document.content, file.entries, edits, at_front=at_front)
-    return document.text()
+    new = document.text()
+    _check_plain(new, file.path, edits.plain)
+    return new
+
+
+def _check_plain(text: str, path: str, plain: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        InvalidOption: Ansible would read a value that is not encrypted as another one.
+    """
+    leaves = flattened(content_of(text, path)) if plain else {}
+    wrong = [name for name, value in plain.items() if (type(leaves[name]), leaves[name]) != (type(value), value)]
+    if wrong:
+        raise InvalidOption(
+            f"{path}: Ansible would read the value of {', '.join(wrong)} as another one, since the file leaves it "
+            "unencrypted. Write it into the file by hand, or remove it from unencrypted."
+        )
 
 
 def edit(
@@ -213,7 +252,10 @@ def edit(
         at_front: whether an entry may come before all others.
     """
     if edits.format == NESTED:
-        change_leaves(content, edits.ciphertexts, edits.removed, at_front=at_front)
+        plain = {
+            name: safe_text(content, value) if isinstance(value, str) else value for name, value in edits.plain.items()
+        }
+        change_leaves(content, {**edits.ciphertexts, **plain}, edits.removed, at_front=at_front)
     else:
         stored = [name for name in content if name != METADATA]
         names = remaining(stored, edits.removed)
@@ -239,7 +281,7 @@ def _blocks(entries: Mapping[str, Entry], edits: Edits) -> dict[str, Block]:
     }
     return {
         "hmac": Block(edits.fingerprints, [*edits.removed, *edits.unproven]),
-        "before": Block(replaced, edits.removed),
+        "before": Block(replaced, [*edits.removed, *edits.plain]),
     }
 
 

@@ -23,7 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.librari
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.limits import MOST_LEVELS, yaml_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import FLAGS, NULL, spellings
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_problem
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import lines_of, placed
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import in_quotes_of, lines_of, placed
 
 # What precedes the first entry: byte order mark, directives, comments, blank lines. ruamel.yaml would drop some of it.
 _BLANK = r"(?:[ \t]*(?:#.*)?\r?\n)*"
@@ -90,11 +90,9 @@ class Document:
         return self._preamble + stream.getvalue().replace("\n", self._line_end)
 
 
-def _replace(mapping: MutableMapping[Any, Any], name: str, value: str) -> None:
+def _replace(mapping: MutableMapping[Any, Any], name: str, value: Any) -> None:
     """Set the value of an entry, in the quotes of the old value."""
-    old = mapping[name]
-    quoted = type(old).__name__ in ("DoubleQuotedScalarString", "SingleQuotedScalarString")
-    mapping[name] = type(old)(value) if quoted else value
+    mapping[name] = in_quotes_of(mapping[name], value)
 
 
 def remove(mapping: MutableMapping[Any, Any], name: str) -> str:

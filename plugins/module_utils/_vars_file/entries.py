@@ -171,6 +171,7 @@ class VarsFile:
         place: the KV document with the entries, if the file only points there.
         open: leaves that need no encryption, since the file names them or they hold nothing, by name.
         order: the names of all leaves of format 2, in the order of the file.
+        unencrypted: paths of the leaves, or of data around them, that are to stay plain.
     """
 
     path: str
@@ -184,6 +185,11 @@ class VarsFile:
     format: int = FLAT
     open: Mapping[str, Any] = field(default_factory=dict, repr=False)
     order: Sequence[str] = ()
+    unencrypted: Sequence[str] = ()
+
+    def stays_plain(self, name: str, value: Any) -> bool:
+        """Whether to write a value as it is. One that looks like ciphertext would be read as that."""
+        return not _is_ciphertext(value) and any(covers(one, name) for one in self.unencrypted)
 
 
 def assembled(file: VarsFile, leaves: Mapping[str, Any]) -> dict[str, Any]:
@@ -271,10 +277,11 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
     leaves = {name: value for name, value in content.items() if name != METADATA}
     leaves = leaves if kind == FLAT else _leaves(leaves, path)
     secrets = {name: value for name, value in leaves.items() if _is_entry(name, value, kind)}
-    is_open = _is_open(metadata, path) if kind == NESTED else _nothing
+    unencrypted = _unencrypted(metadata, path) if kind == NESTED else ()
     befores = metadata.get("before", {})
     before = {name: str(value).split() for name, value in befores.items()} if isinstance(befores, dict) else {}
     others = {name: value for name, value in leaves.items() if name not in secrets}
+    is_open = {name for name, value in others.items() if kind == NESTED and _is_open(unencrypted, name, value)}
     return VarsFile(
         path,
         text,
@@ -282,11 +289,12 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
         key=str(metadata.get("key") or ""),
         fingerprint_key=str(metadata.get("fingerprint_key") or ""),
         entries={name: _entry(name, value, hmacs, before, kind) for name, value in secrets.items()},
-        plain={name: value for name, value in others.items() if not is_open(name, value)},
+        plain={name: value for name, value in others.items() if name not in is_open},
         place=_place(metadata, path),
         format=kind,
-        open={name: value for name, value in others.items() if is_open(name, value)},
+        open={name: value for name, value in others.items() if name in is_open},
         order=tuple(leaves) if kind == NESTED else (),
+        unencrypted=unencrypted,
     )
 
 
@@ -301,18 +309,16 @@ def _leaves(content: Mapping[Any, Any], path: str) -> dict[str, Any]:
         raise InvalidOption(f"{path}: {above} a key that is not text. Put it in quotes.") from None
 
 
-def _nothing(_name: str, _value: Any) -> bool:
-    return False
-
-
-def _is_open(metadata: Mapping[str, Any], path: str) -> Callable[[str, Any], bool]:
-    """What says whether a leaf needs no encryption."""
+def _unencrypted(metadata: Mapping[str, Any], path: str) -> Sequence[str]:
     named = metadata.get("unencrypted") or []
     if not isinstance(named, list) or not all(is_path(name) for name in named):
         raise InvalidOption(f"{path}: {METADATA}.unencrypted must be a list of paths, such as providers.openai.region.")
-    return lambda name, value: (
-        value in ({}, []) or (not isinstance(value, Tagged) and any(covers(one, name) for one in named))
-    )
+    return tuple(named)
+
+
+def _is_open(unencrypted: Sequence[str], name: str, value: Any) -> bool:
+    """Whether a leaf needs no encryption."""
+    return value in ({}, []) or (not isinstance(value, Tagged) and any(covers(one, name) for one in unencrypted))
 
 
 def _entry(name: str, ciphertext: str, hmacs: Mapping[str, str], before: Mapping[str, list[str]], kind: int) -> Entry:

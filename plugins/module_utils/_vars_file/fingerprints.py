@@ -106,7 +106,7 @@ def _decrypt_if_allowed(transit: Transit, key: str, entries: list[Entry], given:
 def stale_entries(file: VarsFile, request: VarsRequest, latest: int) -> list[Entry]:
     """Entries that were not given and need another fingerprint: of a newer key version, or of their own ciphertext."""
     goes = frozenset(file.entries) - request.keep - request.ungiven if request.purge else frozenset()
-    untouched = {*request.secrets, *request.left, *request.gone, *goes}
+    untouched = {*request.secrets, *request.plain, *request.left, *request.gone, *goes}
     others = [entry for name, entry in file.entries.items() if name not in untouched]
     return [
         entry

@@ -16,7 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document
     put,
     remove,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import placed
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import in_quotes_of, placed
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
     Part,
     joined,
@@ -31,7 +31,7 @@ _GONE = object()
 
 
 def change_leaves(
-    content: MutableMapping[Any, Any], values: Mapping[str, str], removed: Sequence[str], *, at_front: bool
+    content: MutableMapping[Any, Any], values: Mapping[str, Any], removed: Sequence[str], *, at_front: bool
 ) -> None:
     """Remove leaves, and set others, in place.
 
@@ -95,9 +95,7 @@ def _put(
     elif not isinstance(part, int) or part > len(here):
         raise InvalidOption(f"'{path}' would leave a gap in its list, which has {len(here)} elements.")
     elif is_there:
-        old = here[part]
-        quoted = type(old).__name__ in ("DoubleQuotedScalarString", "SingleQuotedScalarString")
-        here[part] = type(old)(value) if quoted else value
+        here[part] = in_quotes_of(here[part], value)
     else:
         here.append(value)
 
@@ -167,10 +165,14 @@ def _empty(like: Any, *, is_list: bool) -> Any:
 
 def _safe_key(mapping: Any, key: str) -> str:
     """A key, in quotes where a reader of the file could understand something else."""
-    is_yaml = type(mapping).__module__.startswith("ruamel")
-    if not is_yaml or key in mapping or is_plain_key(key):
-        return key
+    return key if key in mapping else safe_text(mapping, key)
+
+
+def safe_text(document: Any, text: str) -> str:
+    """A text, in quotes where a reader of the document could understand something else."""
+    if not type(document).__module__.startswith("ruamel") or is_plain_key(text):
+        return text
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-    quoted: str = DoubleQuotedScalarString(key)
+    quoted: str = DoubleQuotedScalarString(text)
     return quoted

@@ -312,3 +312,9 @@ def _block(indent: str, name: str, values: Mapping[str, str]) -> list[str]:
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
+
+
+def in_quotes_of(old: Any, value: Any) -> Any:
+    """A new value of a loaded file, in the quotes of the old one."""
+    quoted = isinstance(value, str) and type(old).__name__ in ("DoubleQuotedScalarString", "SingleQuotedScalarString")
+    return type(old)(value) if quoted else value

@@ -37,6 +37,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes 
     UPDATED,
     Edits,
     EntryChange,
+    changes_of_plain,
     decide,
     edit,
     kept_undeclared,
@@ -167,7 +168,7 @@ def plan_vars(client: Client, request: VarsRequest, file: VarsFile) -> VarsPlan:
     except PermissionDenied:
         if not request.may_lack_fingerprints or needs_fingerprints(request.secrets, file):
             raise
-        changes = without_fingerprints(file.entries, request.secrets)
+        changes = _with_plain(without_fingerprints(file.entries, request.secrets), request, file)
         return VarsPlan(transit, request, file, version=0, changes=changes, fingerprints={})
     return _planned(transit, request, file, fingerprints)
 
@@ -178,6 +179,7 @@ def carry_out(plan: VarsPlan) -> Edits:
 
 
 def _edits(plan: VarsPlan, ciphertexts: Mapping[str, str]) -> Edits:
+    written = [change for change in plan.changes if change.action in (ADDED, UPDATED)]
     return Edits(
         backend=plan.transit.backend,
         key=plan.request.key,
@@ -188,6 +190,7 @@ def _edits(plan: VarsPlan, ciphertexts: Mapping[str, str]) -> Edits:
         format=plan.file.format,
         origins={one.name: plan.file.entries[one.name].origin for one in plan.changes if one.action == REWRAPPED},
         unproven=[one.name for one in plan.changes if one.action == UPDATED and not one.fingerprint],
+        plain={one.name: plan.request.plain[one.name] for one in written if one.name in plan.request.plain},
     )
 
 
@@ -213,14 +216,14 @@ def _reconcile(client: Client, request: VarsRequest, file: VarsFile, run: RunCon
     transit = _owner(client, request, file)
     request, file = fitted(request, file)
     _check_ungiven(request, file)
-    if not request.secrets and not file.entries:
+    if not (request.secrets or request.plain or file.entries):
         return Outcome(changed=False, result={"entries": []}), None
     try:
         fingerprints = fingerprints_of(transit, request.fingerprint_key, request.secrets)
     except (MountNotFound, NotFound):
         if not run.dry_run or file.entries:
             raise
-        return _predicted(request), None
+        return _predicted(request, file), None
     plan = _planned(transit, request, file, fingerprints, dry_run=run.dry_run)
     changed = any(change.action != KEPT for change in plan.changes)
     edits = None
@@ -256,7 +259,7 @@ def _why_kept(change: EntryChange, request: VarsRequest) -> str:
         return change.reason
     if change.name in request.ungiven:
         return NOT_GIVEN
-    declares = bool(request.secrets or request.ungiven)
+    declares = bool(request.secrets or request.ungiven or request.plain)
     return NOT_DECLARED if declares and change.name not in request.keep | request.left else change.reason
 
 
@@ -265,7 +268,7 @@ def _check_ungiven(request: VarsRequest, file: VarsFile) -> None:
     Raises:
         InvalidOption: a secret without a value has no stored ciphertext either.
     """
-    missing = sorted(request.ungiven - frozenset(file.entries))
+    missing = sorted(request.ungiven - frozenset(file.entries) - frozenset(file.open))
     if missing:
         raise InvalidOption(nothing_to_keep(missing, file.path, typed=file.format == NESTED or not file.entries))
 
@@ -290,7 +293,13 @@ def _planned(
         gone=request.gone,
     )
     changes = [replace(change, reason=_why_kept(change, request)) for change in changes]
+    changes = _with_plain(changes, request, file)
     return VarsPlan(transit, request, file, version, changes, {**fingerprints, **refreshed}, warnings)
+
+
+def _with_plain(changes: list[EntryChange], request: VarsRequest, file: VarsFile) -> list[EntryChange]:
+    others = [change for change in changes if change.name not in request.plain]
+    return [*others, *changes_of_plain(file, request.plain)]
 
 
 def _successors(file: VarsFile, ciphertexts: Mapping[str, str]) -> dict[str, str]:
@@ -304,9 +313,10 @@ def _successors(file: VarsFile, ciphertexts: Mapping[str, str]) -> dict[str, str
     return successors
 
 
-def _predicted(request: VarsRequest) -> Outcome:
+def _predicted(request: VarsRequest, file: VarsFile) -> Outcome:
     """The prediction for a key that does not exist: an earlier task may be about to create it."""
     changes = decide({}, dict.fromkeys(request.secrets, "new"), version=1, fingerprint_version=1, purge=False)
+    changes = _with_plain(changes, request, file)
     warning = (
         f"The key '{request.key}' does not exist. Without check mode this fails unless an earlier task creates it."
     )
@@ -335,7 +345,7 @@ def _wanted_version(transit: Transit, request: VarsRequest, latest_fingerprint: 
 
 def _ciphertexts(plan: VarsPlan) -> dict[str, str]:
     transit, key, version, secrets = plan.transit, plan.request.key, plan.version, plan.request.secrets
-    written = [change.name for change in plan.changes if change.action in (ADDED, UPDATED)]
+    written = [one.name for one in plan.changes if one.action in (ADDED, UPDATED) and one.name in secrets]
     rewrapped = [change.name for change in plan.changes if change.action == REWRAPPED]
     ciphertexts: dict[str, str] = {}
     if rewrapped:

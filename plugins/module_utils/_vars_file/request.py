@@ -30,7 +30,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
     lists_in,
     split,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, NotEncryptable, encoded
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import (
+    Json,
+    NotEncryptable,
+    decoded,
+    encoded,
+)
 
 Secrets = Mapping[str, bytes]
 
@@ -51,6 +56,7 @@ class VarsRequest:
         nests: whether the secrets are nested, and need a file for that.
         lists: the lists among the secrets, with their lengths. What the file holds behind these goes.
         gone: why entries of the file have no place any more beside the secrets.
+        plain: values that the file does not want to have encrypted, by name.
         may_lack_fingerprints: whether to write secrets for which the token may not compute, or verify, a fingerprint.
     """
 
@@ -73,6 +79,7 @@ class VarsRequest:
     lists: Mapping[str, int] = field(default_factory=dict)
     gone: Mapping[str, str] = field(default_factory=dict)
     may_lack_fingerprints: bool = False
+    plain: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """
@@ -273,7 +280,17 @@ def fitted(request: VarsRequest, file: VarsFile) -> tuple[VarsRequest, VarsFile]
         keep=_leaves_of(request.keep, file),
         left=_leaves_of(request.left, file),
     )
-    return replace(request, gone=_without_place(request, file)), replace(file, format=kind)
+    request = _with_plain(replace(request, gone=_without_place(request, file)), file)
+    return request, replace(file, format=kind)
+
+
+def _with_plain(request: VarsRequest, file: VarsFile) -> VarsRequest:
+    """The request with what the file leaves unencrypted set apart from the secrets."""
+    values = {name: decoded(value) for name, value in request.secrets.items()} if file.unencrypted else {}
+    plain = {name: value for name, value in values.items() if file.stays_plain(name, value)}
+    return replace(
+        request, plain=plain, secrets={name: value for name, value in request.secrets.items() if name not in plain}
+    )
 
 
 def _without_hollow(request: VarsRequest, file: VarsFile) -> VarsRequest:

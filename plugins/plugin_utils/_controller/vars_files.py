@@ -20,6 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.limits import yaml_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import ODD_TEXT_RAISES
@@ -104,7 +105,18 @@ def stored(content: Mapping[Any, Any], source: str) -> VarsFile:
     Raises:
         InvalidOption: it is not that of an encrypted vars file.
     """
-    return interpret(_as_data(content), source)
+    data = _as_data(content)
+    if METADATA not in data and _holds_ciphertext(list(data.values())):
+        raise InvalidOption(
+            f"{source} has ciphertext and no {METADATA}, which names its key. Pass {METADATA} of the same file with it."
+        )
+    return interpret(data, source)
+
+
+def _holds_ciphertext(value: Any) -> bool:
+    if isinstance(value, (dict, list)):
+        return any(map(_holds_ciphertext, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and ciphertext_version(value.strip()) is not None
 
 
 def _as_data(value: Any) -> Any:

@@ -19,6 +19,7 @@ from mlkeys._lint.declared import (
     declared_in_ini,
     declared_in_yaml,
     declares,
+    decrypted_by,
     is_of_role,
     is_yaml,
     loaded_by_commands,
@@ -61,13 +62,17 @@ def followed(tree: Worktree, files: Iterable[Looked]) -> Followed:
 
 
 def loaded(files: Iterable[Looked], encrypted: Iterable[str]) -> Iterator[Finding]:
-    """Where Ansible loads encrypted vars files as they are, for a project in which nothing decrypts them.
+    """Where Ansible loads encrypted vars files as they are, where nothing decrypts them.
 
     Args:
         encrypted: the paths of the encrypted vars files that were checked.
     """
     known = {os.path.normpath(path) for path in encrypted}
-    for file in files:
+    every = list(files)
+    decrypted = {place for file in every for place in _decrypted_places(file)}
+    if "" in decrypted:
+        return
+    for file in every:
         if is_of_role(file.path) and os.path.normpath(file.path) in known:
             yield from _as_it_is(file, 1, "Ansible reads this file")
         if not loads(file.text, file.path):
@@ -75,13 +80,27 @@ def loaded(files: Iterable[Looked], encrypted: Iterable[str]) -> Iterator[Findin
         found = [*(loaded_in_yaml(_nodes(file.text)) if is_yaml(file.path) else ())]
         found += loaded_by_commands(file.text, file.path)
         for line, name in found:
-            if is_vars_file_name(name) or not known.isdisjoint(places_of(name, file.path)):
+            places = places_of(name, file.path)
+            if name.endswith("/"):
+                inside = {path for path in known if any(path.startswith(f"{place}/") for place in places)}
+                is_loaded = bool(inside - decrypted)
+            else:
+                is_loaded = is_vars_file_name(name) or not known.isdisjoint(places)
+                is_loaded = is_loaded and decrypted.isdisjoint(places)
+            if is_loaded:
                 yield from _as_it_is(file, line, f"Ansible loads '{name}'")
+
+
+def _decrypted_places(file: Looked) -> Iterator[str]:
+    """The paths at which something decrypts a file, empty for a file that only Ansible knows."""
+    if "load_vars" in file.text or "vault_transit_vars" in file.text:
+        for name in decrypted_by(_nodes(file.text) if is_yaml(file.path) else (), file.text):
+            yield from places_of(name, file.path) if name else ("",)
 
 
 def _as_it_is(file: Looked, line: int, what: str) -> Iterator[Finding]:
     if not is_allowed(file.text.split("\n"), line):
-        message = f"{what} as it is: its variables are ciphertext, and nothing in the project decrypts them"
+        message = f"{what} as it is: its variables are ciphertext, and nothing decrypts them"
         yield finding(LOADED, file.path, message, (line, 1))
 
 

@@ -268,11 +268,12 @@ class _Checked:
         has_configuration = self.uses.get_ciphertext(configured=True)
         unused = {path for path in found.texts if has_configuration and Path(path).resolve().parent in whole}
         self.found += enabled.findings(found.texts, found.files, unused)
-        if has_configuration:
+        if not self.uses.decrypts_any:
             self.found += loaded(_in_one(whole, self.with_ciphertexts), self.managed)
         if self.uses.get_ciphertext():
             without = [file for file in self.with_ciphertexts if file.path in found.without]
-            self.found += enabled.findings_without((file.path, file.text) for file in _in_one(whole, without))
+            files = ((file.path, file.text) for file in _in_one(whole, without))
+            self.found += enabled.findings_without(files, found.overruled)
 
 
 def _in_one(folders: Sequence[Path], files: Iterable[Looked]) -> list[Looked]:

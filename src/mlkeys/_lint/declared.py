@@ -22,6 +22,11 @@ _IN_ALL = "_vars_files"
 
 # What Ansible loads as it is.
 _LOADING = ("vars_files", "include_vars", "ansible.builtin.include_vars", "ansible.legacy.include_vars")
+# What decrypts the files that it names.
+_DECRYPTING = ("mlkeys.transit.load_vars", "load_vars")
+_LOOKUP = re.compile(r"mlkeys\.transit\.vault_transit_vars['\"](?:\s*,\s*(['\"])([^'\"]+)\1)?")
+_LOOPS = ("loop", "with_items", "ansible.builtin.with_items", "with_list", "with_flattened")
+_ITEM = re.compile(r"\{\{\s*item\s*\}\}")
 _OF_ROLE = re.compile(r"(?:\A|/)roles/[^/]+/(?:vars|defaults)/main(?:/.+|\.(?:ya?ml|json))")
 _EXTRA = re.compile(r"(?:\s-e|--extra-vars)[ =]?['\"]?@([^\s'\"]+)")
 _PROSE = (".md", ".rst", ".txt")
@@ -107,18 +112,46 @@ def declared_in_yaml(roots: Iterable[Any], path: str) -> Iterator[Declared]:
 
 def loads(text: str, path: str) -> bool:
     """Whether a file may load encrypted vars files as they are."""
-    return ".transit." in text or (is_yaml(path) and ("vars_files" in text or "include_vars" in text))
+    return ".transit." in text or (is_yaml(path) and any(word in text for word in ("vars_files", "_vars:")))
 
 
 def loaded_in_yaml(roots: Iterable[Any]) -> Iterator[tuple[int, str]]:
-    """The paths that `vars_files` and `include_vars` name as texts, each with a line, by the nodes of documents."""
-    for name, line, value in _settings(roots):
-        if name in _LOADING:
+    """The paths that `vars_files` and `include_vars` name as texts, each with a line, by the nodes of documents.
+
+    A folder ends with a slash.
+    """
+    return ((line, path) for line, path in _named(roots, _LOADING) if not _is_templated(path))
+
+
+def decrypted_by(roots: Iterable[Any], text: str) -> Iterator[str]:
+    """The paths that `load_vars` and lookups of whole files name; empty for one that only Ansible knows."""
+    for path in (path for _line, path in _named(roots, _DECRYPTING)):
+        yield "" if _is_templated(path) else path
+    for found in _LOOKUP.finditer(text):
+        yield "" if _is_templated(found[2] or "{{") else found[2]
+
+
+def _named(roots: Iterable[Any], names: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The paths that settings with one of these names have, each with its line. Of a loop over texts, all of them."""
+    for settings in _mappings(roots):
+        items = [one for name, _line, value in settings if name in _LOOPS and isinstance(value, list) for one in value]
+        for line, value in ((line, value) for name, line, value in settings if name in names):
             for one in value if isinstance(value, list) else [value]:
-                path = one.get("file") if isinstance(one, dict) else one
-                if isinstance(path, str) and not _is_templated(path):
-                    found = _KEY.search(path)
-                    yield line, found[1] if found else path
+                for path in _paths_of(one):
+                    each = [item for item in items if isinstance(item, str)] if _ITEM.search(path) else []
+                    yield from ((line, item.join(_ITEM.split(path))) for item in each)
+                    if not each:
+                        yield line, path
+
+
+def _paths_of(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if folder := value.get("dir"):
+            yield f"{folder.rstrip('/')}/"
+        value = value.get("file")
+    if isinstance(value, str):
+        found = _KEY.search(value)
+        yield found[1] if found else value
 
 
 def loaded_by_commands(text: str, path: str) -> Iterator[tuple[int, str]]:
@@ -148,6 +181,11 @@ def texts_in_yaml(roots: Iterable[Any]) -> Iterator[tuple[str, str]]:
 
 def _settings(roots: Iterable[Any]) -> Iterator[tuple[str, int, Any]]:
     """Names, lines and values of all mappings."""
+    return (setting for settings in _mappings(roots) for setting in settings)
+
+
+def _mappings(roots: Iterable[Any]) -> Iterator[list[tuple[str, int, Any]]]:
+    """The same for each mapping."""
     rest = [root for root in roots if root is not None]
     seen: set[int] = set()
     while rest:
@@ -159,9 +197,9 @@ def _settings(roots: Iterable[Any]) -> Iterator[tuple[str, int, Any]]:
             rest += node.value
         elif node.id == _MAPPING:
             rest += [value for _name, value in node.value]
-            yield from (
+            yield [
                 (name.value, name.start_mark.line + 1, _plain(value)) for name, value in node.value if name.id == _TEXT
-            )
+            ]
 
 
 def _plain(node: Any) -> Any:

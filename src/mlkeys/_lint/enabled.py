@@ -18,6 +18,8 @@ _OTHERWISE = re.compile(
     r"|mlkeys\.transit\.vault_transit(?:_vars)?['\"]|ANSIBLE_VARS_ENABLED\b.*mlkeys\.transit"
     r"|mlkeys (?:run|rotate|status)|mlkeys\.runtime"
 )
+# What decrypts files by their names says nothing of others that Ansible loads.
+_BY_NAME = re.compile(r"\bload_vars|mlkeys\.transit\.vault_transit_vars['\"]")
 # One of these is in whatever the expression finds. They are found ten times as fast.
 _SIGNS = ("mlkeys", "vault_transit", "decrypt_vars", "load_vars")
 _PLAY = re.compile(r"^[ \t]*(?:-[ \t]+)?hosts[ \t]*:", re.MULTILINE)
@@ -132,13 +134,16 @@ class Uses:
     Attributes:
         decrypts: whether one names what decrypts such files without the vars plugin: on hosts, or from a path.
         plays: whether one may be a playbook.
+        decrypts_any: whether one names what decrypts files that it does not name, as a filter or a role does.
     """
 
     decrypts: bool = False
     plays: bool = False
+    decrypts_any: bool = False
 
     def __or__(self, other: Uses) -> Uses:
-        return Uses(self.decrypts or other.decrypts, self.plays or other.plays)
+        any_ = self.decrypts_any or other.decrypts_any
+        return Uses(self.decrypts or other.decrypts, self.plays or other.plays, any_)
 
     def get_ciphertext(self, *, configured: bool = False) -> bool:
         """Whether tasks get ciphertext where the vars plugin is not enabled: something runs, and nothing decrypts.
@@ -151,8 +156,9 @@ class Uses:
 
 def uses_in(path: str, text: str) -> Uses:
     """What one file does."""
-    decrypts = any(sign in text for sign in _SIGNS) and _OTHERWISE.search(text) is not None
-    return Uses(decrypts, path.endswith(_PLAYBOOKS) and _PLAY.search(text) is not None)
+    found = _OTHERWISE.findall(text) if any(sign in text for sign in _SIGNS) else []
+    decrypts_any = any(_BY_NAME.fullmatch(one) is None for one in found)
+    return Uses(bool(found), path.endswith(_PLAYBOOKS) and _PLAY.search(text) is not None, decrypts_any)
 
 
 def findings(
@@ -183,12 +189,17 @@ def findings(
                     yield finding(VARS_PLUGIN, file, message)
 
 
-def findings_without(files: Iterable[tuple[str, str]]) -> Iterator[Finding]:
-    """The findings of encrypted vars files, by path and text, for which no configuration enables the vars plugin."""
+def findings_without(files: Iterable[tuple[str, str]], overruled: str = "") -> Iterator[Finding]:
+    """The findings of encrypted vars files, by path and text, for which no configuration enables the vars plugin.
+
+    Args:
+        overruled: why one that is there does not count.
+    """
+    why = overruled or f"no ansible.cfg lists {PLUGIN} in {SETTING}"
     for path, text in files:
         if not is_allowed(text.splitlines(), 1):
             yield finding(
                 VARS_PLUGIN,
                 path,
-                f"no ansible.cfg lists {PLUGIN} in {SETTING}, and nothing else in the project decrypts this file",
+                f"{why}, and nothing else in the project decrypts this file",
             )

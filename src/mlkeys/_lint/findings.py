@@ -61,7 +61,8 @@ DAMAGED = Rule(
     "damaged-vars-file",
     ERROR,
     "A damaged encrypted vars file.",
-    "Restore it from the last commit, or correct the line by hand.",
+    "If a merge left marks of a conflict, keep the lines of one side for each secret. Otherwise restore the file from "
+    "the last commit, or correct the line by hand.",
 )
 PLAIN_VALUE = Rule(
     "MLK202",
@@ -131,7 +132,7 @@ LOADED = Rule(
     "MLK211",
     "loaded-ciphertext",
     WARNING,
-    "An encrypted vars file that Ansible loads as it is, in a project in which nothing decrypts its variables.",
+    "An encrypted vars file that Ansible loads as it is, where nothing decrypts its variables.",
     "Load it with the module mlkeys.transit.load_vars.",
 )
 UNKNOWN_KEY = Rule(

@@ -262,13 +262,17 @@ def check_configuration() -> None:
         )
 
 
+def passes_over(folder: Path) -> bool:
+    """Whether Ansible ignores the configuration in a folder, because everybody may write there."""
+    return bool(folder.stat().st_mode & stat.S_IWOTH)
+
+
 def _configurations() -> Iterator[tuple[str, bytes]]:
     """The files that Ansible may read its configuration from, in its order, and their contents. It reads the first."""
     named = os.environ.get("ANSIBLE_CONFIG", "")
     for place in (named, f"{named}/ansible.cfg", "ansible.cfg", "~/.ansible.cfg", "/etc/ansible/ansible.cfg"):
         try:
-            # Ansible passes over one that everybody may write.
-            if place != "ansible.cfg" or not Path.cwd().stat().st_mode & stat.S_IWOTH:
+            if place != "ansible.cfg" or not passes_over(Path()):
                 yield place, Path(place).expanduser().read_bytes()
         except (OSError, RuntimeError):
             continue

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from mlkeys._cli import main
+from mlkeys._commands.doctor.variables import check, encrypted_files, loaded_as_they_are
 from mlkeys._lint.enabled import setting_in, with_plugin
 from mlkeys._shared.vars_plugins import PLUGIN, problem
 from tests.cdk.lint.linting import git, lint, listed, written
@@ -124,6 +125,11 @@ def test_a_project_without_a_configuration_is_held_against_its_files(
         ("roles/r/tasks/main.yml", "- include_vars: file=main.yml\n", 1),
         ("Makefile", "deploy:\n\tansible-playbook -e @v.transit.yml site.yml\n", 2),
         ("ci.yml", "script: ansible-playbook --extra-vars '@v.transit.yml' site.yml\n", 1),
+        ("site.yml", "- hosts: all\n  tasks:\n    - include_vars: {dir: keys}\n", 3),
+        ("site.yml", "- hosts: all\n  tasks:\n    - include_vars: '{{ item }}'\n      loop: [keys/v.yml]\n", 3),
+        ("site.yml", "- hosts: all\n  vars_files: [keys/v.yml]\n  tasks: [{load_vars: {file: other.yml}}]\n", 2),
+        ("site.yml", "- hosts: all\n  vars_files: [keys/v.yml]\n  tasks: [{load_vars: {file: keys/v.yml}}]\n", 0),
+        ("site.yml", "- hosts: all\n  vars_files: [keys/v.yml]\n  tasks: [{load_vars: {file: '{{ x }}'}}]\n", 0),
         # What these load is another file, or only Ansible knows it.
         ("site.yml", "- hosts: all\n  vars_files: [plain.yml, '{{ x }}.transit.yml']\n", 0),
         ("README.md", "Do not use ansible-playbook -e @v.transit.yml.\n", 0),
@@ -139,6 +145,8 @@ def test_files_that_are_loaded_as_they_are(path: str, text: str, line: int) -> N
     written("plain.yml", "a: b\n")
     written(path, text)
     assert listed() == ([f"MLK211 {path}:{line}"] if line else [])
+    found = [one.found for one in loaded_as_they_are(Path(), ["keys/v.yml", "roles/r/vars/main.yml"])]
+    assert [one.partition(": ")[0] for one in found] == ([f"{path}:{line}"] if line else []), "doctor has the same rule"
     written("other.yml", "- ansible.builtin.debug: {msg: '{{ v | mlkeys.transit.decrypt_vars }}'}\n")
     assert listed() == []
 
@@ -218,6 +226,33 @@ def test_init_enables_it_in_a_project_that_exists(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [".gitattributes", "ansible.cfg", "site.yml"]
     assert "*.transit.yml merge=mlkeys\n" in Path(".gitattributes").read_text()
     assert "already" in CliRunner().invoke(main, ["init", "--ansible"]).stdout
+
+
+def test_a_configuration_that_ansible_does_not_use_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a folder that a runner with the umask 0 made, or with a variable of a CI job."""
+    path = "group_vars/all/keys.transit.yml"
+    written(path, VARS)
+    written("ansible.cfg", RIGHT)
+    written("site.yml", PLAY)
+
+    def said(why: str, remedy: str) -> None:
+        assert listed() == [f"MLK209 {path}:1"]
+        assert why in lint(status=1).stdout
+        done = CliRunner().invoke(main, ["init", "--ansible"])
+        assert (done.exit_code, why in done.stderr, remedy in done.stderr) == (1, True, True)
+        found = [*check(encrypted_files(Path()), [], "", list, lambda: True)]
+        assert [(one.level, why in one.found, remedy in one.advice) for one in found] == [("wrong", True, True)]
+
+    assert listed() == []
+    folder.chmod(0o777)
+    said("Ansible ignores ansible.cfg, because everybody may write its folder", "chmod o-w .")
+    monkeypatch.setenv("ANSIBLE_CONFIG", "ansible.cfg")
+    assert listed() == []
+    monkeypatch.delenv("ANSIBLE_CONFIG")
+    folder.chmod(0o755)
+    assert listed() == []
+    monkeypatch.setenv("ANSIBLE_VARS_ENABLED", "host_group_vars")
+    said("ANSIBLE_VARS_ENABLED overrides ansible.cfg", "Unset ANSIBLE_VARS_ENABLED")
 
 
 def test_init_says_what_stays_ciphertext_for_its_name() -> None:

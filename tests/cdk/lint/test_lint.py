@@ -107,6 +107,13 @@ def test_a_vars_file_that_cannot_be_read_says_where() -> None:
     assert listed("a.yml") == []
 
 
+def test_the_advice_about_a_conflict_is_that_for_a_merge() -> None:
+    written("a.transit.yml", f"<<<<<<< HEAD\na: {CIPHERTEXT}\n=======\na: {OTHER}\n>>>>>>> theirs\n{VARS}")
+    done = lint("a.transit.yml", status=1)
+    assert "unresolved merge conflict" in done.stdout
+    assert "MLK201: If a merge left marks of a conflict, keep the lines of one side for each secret." in done.stderr
+
+
 def test_what_a_file_allows_itself_controls_nothing() -> None:
     metadata = {"format": 2, "backend": "transit", "key": "k", "unencrypted": ["region", "ansible_connection"]}
     content = {"region": "eu", "ansible_connection": {"x": "local"}, "_transit": metadata}

@@ -161,6 +161,33 @@ def test_what_a_file_leaves_unencrypted_belongs_to_the_data(nested: Path, invoke
     assert b"Two secrets would be in PROVIDERS_OPENAI_REGION" in process("run", "--", "true", status=1).stderr
 
 
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("eu-2", "text"), ("yes", "text"), ("0644", "text"), ("a: b # c", "text"), ("{{ x }}", "text"), ("7", "json")],
+)
+def test_what_a_file_leaves_unencrypted_is_written_as_it_is(
+    nested: Path, invoke: Invoke, value: str, kind: str
+) -> None:
+    text = nested.read_text().replace("  format: 2\n", "  format: 2\n  unencrypted: [providers.openai]\n")
+    nested.write_text(text.replace("  openai:\n", "  openai:\n    region: eu-1\n"))
+    # Also what is encrypted until now.
+    for name, action in (("region", "updated"), ("new", "added"), ("api_key", "updated")):
+        done = invoke("set", FILE, f"providers.openai.{name}", "--type", kind, "--json", stdin=value)
+        assert json.loads(done.stdout)["changes"] == [
+            {"name": f"providers.openai.{name}", "change": action, "version": None, "reason": "unencrypted"}
+        ]
+        assert "already holds" in invoke("set", FILE, f"providers.openai.{name}", "--type", kind, stdin=value).output
+    stored = content(nested)
+    plain = json.loads(value) if kind == "json" else value
+    assert {stored["providers"]["openai"][name] for name in ("region", "new", "api_key")} == {plain}
+    for block in ("hmac", "before"):
+        assert not {"region", "new", "api_key"} & {path.split(".")[-1] for path in stored["_transit"].get(block, {})}
+    assert "7 of 7 secrets decrypt" in invoke("check", FILE).output
+    # What is beside it is encrypted as ever.
+    invoke("set", FILE, "hf_token", stdin="hf_nested_canary_2")
+    assert secrets_of(invoke, "hf_token") == "hf_nested_canary_2"
+
+
 OPEN = """
 retry: {on_error: yes, mode: 0644, wait: 1:30, since: 2026-01-31, most: .inf, ratio: .nan, tag: n}
 limits: !!binary aGk=

@@ -226,6 +226,8 @@ def test_each_way_in_which_a_playbook_loads_a_file(bao: Bao, mount: str, tmp_pat
         ("'x' | mlkeys.transit.decrypt_vars", "the input must be the dictionary"),
         ("{} | mlkeys.transit.decrypt_vars(names=['a'])", "decrypt_vars: the input has no secret a"),
         ("sealed | mlkeys.transit.decrypt_vars(names=['opnai'])", "Did you mean 'openai'"),
+        ("{'a': sealed.openai} | mlkeys.transit.decrypt_vars", "the input has ciphertext and no _transit"),
+        ("{'a': {'b': [sealed.openai]}} | mlkeys.transit.decrypt_vars", "Pass _transit of the same file with it"),
         ("sealed | mlkeys.transit.decrypt_vars(ulr='x')", "unknown options ulr"),
         ("{'a': 'sk-in-the-clear', '_transit': sealed._transit} | mlkeys.transit.decrypt_vars", "a is not ciphertext"),
         ("{'other': missing, '_transit': sealed._transit} | mlkeys.transit.decrypt_vars", "'missing' is undefined"),

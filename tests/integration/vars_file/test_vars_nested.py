@@ -94,6 +94,34 @@ def test_each_leaf_is_encrypted_for_its_path(nested_file: VarsFile) -> None:
     assert set(found.values()) == {KEPT}
 
 
+def test_what_the_file_leaves_unencrypted_is_written_as_it_is(nested_file: VarsFile) -> None:
+    file = nested_file
+    file.run(DATA, key=KEY)
+    text = file.path.read_text(encoding="utf-8")
+    names = ("providers.openai.beta", "providers.region")
+    for before, after in (
+        ("  format: 2\n", f"  format: 2\n  unencrypted: [{', '.join(names)}]\n"),
+        ('"format": 2,', f'"format": 2, "unencrypted": ["{names[0]}", "{names[1]}"],'),
+    ):
+        text = text.replace(before, after)
+    file.path.write_text(text, encoding="utf-8")
+    wanted = {"providers": {"openai": {"beta": False}, "region": "no"}}
+    found = actions(file.converge(wanted, key=KEY))
+    assert {name: found[name] for name in names} == {
+        "providers.openai.beta": ("updated", "unencrypted"),
+        "providers.region": ("added", "unencrypted"),
+    }
+    assert at(file.variables(), "providers", "openai", "beta") is False
+    assert at(file.variables(), "providers", "region") == "no"
+    assert not set(names) & {
+        *at(file.variables(), "_transit", "hmac"),
+        *at(file.variables(), "_transit").get("before", {}),
+    }
+    # Without a value it stays, as a secret does.
+    again = file.run({"providers": {"region": ""}}, key=KEY)
+    assert (again.failed, again.changed) == (False, False), again
+
+
 def test_what_is_not_given_stays_and_a_given_list_is_the_whole(nested_file: VarsFile) -> None:
     file = nested_file
     file.run(DATA, key=KEY)

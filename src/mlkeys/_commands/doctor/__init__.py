@@ -99,7 +99,9 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
         yield machine.collection()
     yield from machine.programs(oldest_terraform)
     files = variables.encrypted_files(Path())
-    yield from merges.conflicts(Path(), [*files.named, *files.misnamed, *variables.loaded_files(Path())])
+    encrypted = [*files.named, *files.misnamed, *variables.loaded_files(Path())]
+    yield from merges.conflicts(Path(), encrypted)
+    yield from variables.loaded_as_they_are(Path(), encrypted)
     yield from merges.check(Path(), files.named)
     if broken is not None:
         yield broken

@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlkeys._commands.declared import loaded
 from mlkeys._commands.doctor.check import Check
+from mlkeys._commands.vars_plugins import CONFIGURATION, overruled
+from mlkeys._lint.declared import is_of_role, loads
 from mlkeys._lint.enabled import Uses, uses_in
+from mlkeys._lint.findings import LOADED
 from mlkeys._lint.ignored_folders import IGNORED_FOLDERS
 from mlkeys._shared._files.reading import opened_to_read
 from mlkeys._shared.vars_files import METADATA, is_read_by_ansible
@@ -85,6 +89,27 @@ def would_use_ciphertext(folder: Path, configuration: str) -> bool:
     return uses.get_ciphertext(configured=is_configured)
 
 
+def loaded_as_they_are(folder: Path, encrypted: Sequence[str]) -> Iterator[Check]:
+    """Where a project loads encrypted vars files as they are (MLK211 of `mlkeys lint`).
+
+    Args:
+        encrypted: its encrypted vars files. Without any, the folder is not searched.
+    """
+    if not encrypted:
+        return
+    uses = Uses()
+    kept = []
+    for file in Worktree([folder], ignored=IGNORED_FOLDERS).files():
+        if isinstance(file, Looked):
+            uses |= uses_in(file.path, file.text)
+            if uses.decrypts_any:
+                return
+            if loads(file.text, file.path) or is_of_role(file.path):
+                kept.append(file)
+    for one in loaded(kept, encrypted):
+        yield Check("loaded files", "wrong", f"{one.path}:{one.line}: {one.message}", LOADED.advice)
+
+
 def check(
     found: Found,
     enabled: Sequence[str],
@@ -105,11 +130,14 @@ def check(
         yield Check(_NAME, "wrong", f"{wrong} ({configuration or 'no ansible.cfg'})", "mlkeys init --ansible")
     elif files and not is_enabled(enabled):
         where = f"{configuration} does not list" if configuration else "Ansible finds no ansible.cfg here that lists"
-        text = f"{where} {PLUGIN} in {SETTING}: variables of {_shown(files)} are ciphertext"
+        off = overruled(Path(configuration or CONFIGURATION))
+        why = off.why if off else f"{where} {PLUGIN} in {SETTING}"
+        remedy = off.remedy if off else "mlkeys init --ansible"
+        text = f"{why}: variables of {_shown(files)} are ciphertext"
         if uses_ciphertext():
-            yield Check(_NAME, "wrong", f"{text}, and nothing else here decrypts them", "mlkeys init --ansible")
+            yield Check(_NAME, "wrong", f"{text}, and nothing else here decrypts them", remedy)
         else:
-            yield Check(_NAME, "remark", text, "If tasks need plaintext: mlkeys init --ansible")
+            yield Check(_NAME, "remark", text, f"If tasks need plaintext: {remedy}")
     elif is_enabled(enabled):
         refused = misspelt()
         yield from (Check(_NAME, "wrong", said.rstrip(".")) for said in refused)

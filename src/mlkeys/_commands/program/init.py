@@ -16,7 +16,7 @@ from mlkeys._commands.errors import cannot_write, failing_plainly, show_json
 from mlkeys._commands.paths import PathType
 from mlkeys._commands.project import json_option
 from mlkeys._commands.vars_file.merge_driver import ATTRIBUTES, DEFINE, MERGED
-from mlkeys._commands.vars_plugins import CONFIGURATION
+from mlkeys._commands.vars_plugins import CONFIGURATION, overruled
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.enabled import with_plugin
 from mlkeys._shared.printable import printable
@@ -102,7 +102,10 @@ def _enable(folder: Path, *, as_json: bool) -> None:
         show_json({"folder": str(folder), "files": written, "misnamed": misnamed})
     else:
         _say_enabled(folder, written, misnamed)
-    if misnamed:
+    off = overruled(path)
+    if off:
+        click.echo(f"The vars plugin is not enabled: {off.why}. {off.remedy}", err=True)
+    if misnamed or off:
         sys.exit(1)
 
 

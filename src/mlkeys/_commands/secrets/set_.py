@@ -107,7 +107,7 @@ def _report(planned: Planned, file: Path, name: str, *, as_json: bool) -> None:
         notice(f"{file} already holds this value of {name}.")
     else:
         show([(change, "") for change in changes], str(file))
-    if planned.lacks_fingerprints:
+    if planned.lacks_fingerprints and name not in planned.plan.request.plain:
         click.echo(
             f"{name} has no fingerprint, because the token may not use hmac of the key. The same value is encrypted "
             "again the next time.",
