@@ -4,12 +4,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from mlkeys._commands.deployment.plan import CHANGED, CREATED, DELETED, KEPT, REVOKED, Row, rows_of
+from mlkeys._commands.deployment.plan import CHANGED, CREATED, DELETED, KEPT, ONE_OF, REVOKED, Row, rows_of
 from mlkeys._commands.deployment.plan_text import Table
 from mlkeys._commands.playbook import Awaited, Change, Failure, Run
 from mlkeys._commands.stacks import run_each
+from mlkeys._targets.ansible import bulk
+
+PROGRAM = Path("/srv/program")
+PROJECT = PROGRAM / "mlkeys.out/ansible/app"
 
 
 def items(kind: str, *names: str) -> list[dict[str, str]]:
@@ -29,16 +35,38 @@ def test_rows_are_in_the_order_of_the_run_and_count_each_host() -> None:
         ],
         awaited=[Awaited("Key later", "localhost", 2, 1)],
     )
-    assert rows_of(run) == [
+    assert rows_of(run, PROJECT, PROGRAM) == [
         Row(CREATED, "Engine e"),
         Row(CREATED, "Key later", "what it needs does not exist yet", 2),
-        Row(CHANGED, "2 keys", "e/k: auto_rotate_period"),
-        Row(CREATED, "5 policies", "a, b, c and 1 more", 4),
-        Row(CHANGED, "5 policies", "x"),
+        Row(CHANGED, "1 key", "e/k: auto_rotate_period"),
+        Row(CREATED, "4 policies", "a, b, c and 1 more", 4),
+        Row(CHANGED, "1 policy", "x"),
         Row(CREATED, "Unit", "on 2 hosts", 2),
         Row(CHANGED, "Restart", "on web-1"),
         Row(CREATED, "Folders", "on web-1", 2),
     ]
+
+
+def test_rows_count_what_differs_and_name_files_from_the_program() -> None:
+    file = "../../../mlkeys.state/app/transit/second.transit.yml"
+    run = Run(
+        changes=[
+            Change("2 keys", "localhost", "created", (), items("created", "transit/second")),
+            Change("2 files of ciphertexts", "localhost", "created", (), items("created", file)),
+            Change("2 AppRoles", "localhost", "changed"),
+        ],
+        awaited=[Awaited("2 files of ciphertexts", "localhost", 1, 1)],
+    )
+    assert rows_of(run, PROJECT, PROGRAM) == [
+        Row(CREATED, "1 key", "transit/second"),
+        Row(CREATED, "1 file of ciphertexts", "what it needs does not exist yet"),
+        Row(CREATED, "1 file of ciphertexts", "mlkeys.state/app/transit/second.transit.yml"),
+        Row(CHANGED, "2 AppRoles"),
+    ]
+
+
+def test_each_task_for_many_has_a_word_for_one() -> None:
+    assert {*bulk._MANY.values(), "keys"} == {*ONE_OF}
 
 
 ROWS = {

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mlkeys._commands.deployment.departed import Departed
 from mlkeys._commands.playbook import Change, Run
@@ -17,6 +19,15 @@ CREATED, CHANGED, REVOKED, DELETED, KEPT = "created", "changed", "revoked", "del
 _AWAITS = "what it needs does not exist yet"
 #: A row names so many of the things that one task makes.
 _NAMED = 3
+#: What one of the things is, by the word that tasks of generated projects have for many, after their number.
+ONE_OF = {
+    "engines": "engine",
+    "keys": "key",
+    "files of ciphertexts": "file of ciphertexts",
+    "policies": "policy",
+    "auth methods": "auth method",
+    "AppRoles": "AppRole",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +45,26 @@ class Row:
     count: int = 1
 
 
-def rows_of(run: Run) -> list[Row]:
-    """The rows of a playbook: what it did, or would do in check mode."""
+def rows_of(run: Run, project: Path, program: Path) -> list[Row]:
+    """The rows of a playbook: what it did, or would do in check mode.
+
+    Args:
+        project: the folder of the playbook, which its names of files are relative to.
+        program: the folder of the program, which the user's names of them are relative to.
+    """
     hosts: dict[tuple[str, str, str, int], list[str]] = {}
     awaited = [*run.awaited]
 
     def add_awaited(before: int) -> None:
         while awaited and awaited[0].changes_before <= before:
             one = awaited.pop(0)
-            hosts.setdefault((CREATED, _name(one.task), _AWAITS, one.count), []).append(one.host)
+            hosts.setdefault((CREATED, _name(one.task, one.count), _AWAITS, one.count), []).append(one.host)
 
     for number, change in enumerate(run.changes):
         add_awaited(number)
-        for kind, why, count in _parts(change):
-            hosts.setdefault((kind, _name(change.task), why, count), []).append(change.host)
+        for kind, why, count in _parts(change, project, program):
+            what = _name(change.task, count if change.items else None)
+            hosts.setdefault((kind, what, why, count), []).append(change.host)
     add_awaited(len(run.changes))
     return [
         Row(kind, what, ", ".join(word for word in (why, _where(on)) if word), count * len(on))
@@ -55,11 +72,11 @@ def rows_of(run: Run) -> list[Row]:
     ]
 
 
-def _parts(change: Change) -> Iterator[tuple[str, str, int]]:
+def _parts(change: Change, project: Path, program: Path) -> Iterator[tuple[str, str, int]]:
     """Yield what a task did by kinds, each with a reason and a count."""
     by_kind: dict[str, list[str]] = {}
     for item in change.items:
-        by_kind.setdefault(_kind(item["kind"]), []).append(item["name"])
+        by_kind.setdefault(_kind(item["kind"]), []).append(_shown(item["name"], project, program))
     for kind, names in by_kind.items():
         attributes = f": {', '.join(change.names)}" if len(change.items) == 1 and change.names else ""
         yield kind, f"{_list(names)}{attributes}", len(names)
@@ -72,9 +89,26 @@ def _kind(kind: str) -> str:
     return kind if kind in (CREATED, DELETED) else CHANGED
 
 
-def _name(task: str) -> str:
-    """The name of a task without that of its role."""
-    return task.rpartition(" : ")[2]
+def _name(task: str, count: int | None) -> str:
+    """The name of a task without that of its role.
+
+    The name of a task for many has the number of all of them: a row has the number of those that differ.
+
+    Args:
+        count: how many of its things differ. None if the task does not show that.
+    """
+    name = task.rpartition(" : ")[2]
+    number, _, many = name.partition(" ")
+    if count is None or not number.isdecimal() or many not in ONE_OF:
+        return name
+    return f"{count} {ONE_OF[many] if count == 1 else many}"
+
+
+def _shown(name: str, project: Path, program: Path) -> str:
+    """The name of a thing; of a file above the project, its path from the folder of the program."""
+    if not name.startswith("../"):
+        return name
+    return os.path.relpath(os.path.normpath(project.absolute() / name), program)
 
 
 def _list(names: Sequence[str]) -> str:

@@ -142,7 +142,7 @@ class _Deployment:
         run = Run()
         if found := moves_of(one.state):
             run = make_keys(project, show)
-            rows += rows_of(run)
+            rows += rows_of(run, project, one.state.program_folder)
             if not run.status:
                 run = run.followed_by(carry(one.state, found, project, show))
             if run.status:
@@ -151,7 +151,7 @@ class _Deployment:
         if not one.state.gone:
             arguments = [*self.arguments, *one.arguments(self.generate)]
             done = ansible_playbook(project, "site.yml", arguments, show=show, brief=True)
-            rows += rows_of(done)
+            rows += rows_of(done, project, one.state.program_folder)
             run = run.followed_by(done)
         if run.status:
             return run

@@ -138,7 +138,7 @@ def _destroy(one: Departed, folder: Path, show: TextIO | None, rows: list[Row], 
         own = {kind: sorted(getattr(one.destroyed, kind)) for kind in KINDS}
         arguments = ["--extra-vars", json.dumps({"destroyed": own, **({"force_keys": True} if force else {})})]
         made = ansible_playbook(project, "destroy.yml", arguments, show=show, brief=True)
-        rows += rows_of(made)
+        rows += rows_of(made, project, one.state.program_folder)
         run = run.followed_by(made)
     if not run.status:
         one.state.end(one.shared)

@@ -15,7 +15,7 @@ import click
 
 from mlkeys._commands.deployment.carry import moves_of
 from mlkeys._commands.deployment.comparison import Choices, Comparison, compared
-from mlkeys._commands.deployment.gone import gone_stacks
+from mlkeys._commands.deployment.gone import gone_stacks, project_of
 from mlkeys._commands.deployment.plan import Row, gone_besides, rows_of, rows_of_gone, rows_of_moves
 from mlkeys._commands.deployment.plan_text import table
 from mlkeys._commands.errors import failing_plainly
@@ -91,7 +91,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     if as_json:
         show_report([*done], done, "stack", _details)
         sys.exit(_verdict(done, fail=fail))
-    shown = table(found, {name: _rows(one, done[name]) for name, one in by_name.items()}, done, planned=True)
+    shown = table(found, {name: _rows(one, done[name], folder) for name, one in by_name.items()}, done, planned=True)
     shown.show()
     status = _verdict(done, fail=fail, hint="" if verbose else " To see what differs, add -v.")
     click.echo(shown.last_line("Compared", time.monotonic() - start))
@@ -117,8 +117,12 @@ def _details(_name: str, made: Run) -> dict[str, object]:
     return {name: made.stats.get(name, []) for name in ("left", "kept")}
 
 
-def _rows(one: Comparison, made: Run) -> list[Row]:
-    return [*rows_of(made), *rows_of_moves(moves_of(one.state)), *rows_of_gone(one.departed)]
+def _rows(one: Comparison, made: Run, folder: Path) -> list[Row]:
+    return [
+        *rows_of(made, project_of(one.state, folder), one.state.program_folder),
+        *rows_of_moves(moves_of(one.state)),
+        *rows_of_gone(one.departed),
+    ]
 
 
 def _verdict(done: Mapping[str, Run], *, fail: bool, hint: str = "") -> int:
