@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from mlkeys._commands.fleet import status
+from mlkeys._commands.fleet.status_rows import StatusRow, folded
 from mlkeys._commands.fleet.status_text import FleetStatus, reason_in
 
 KEY: dict[str, Any] = {
@@ -76,6 +77,47 @@ def test_the_table_fits_on_a_terminal_and_is_complete_elsewhere(*, is_terminal: 
     else:
         assert f"{path}:3" in shown.getvalue()
         assert "transit/ml" in shown.getvalue()
+
+
+def test_many_ciphertexts_share_rows_on_a_terminal() -> None:
+    base = {"backend": "transit", "key": "ml", "version": 1, "state": "behind"}
+    rows = [
+        {**base, "host": f"gw-{host:02}.prod.example.com", "path": path, "line": line, "secret": f"s{line}_api_key"}
+        for host in range(24)
+        for path in ("/etc/litellm/keys.env", "/etc/litellm/more.env", "/srv/assistant/releases/current/settings/.env")
+        for line in range(1, 7)
+    ]
+    odd = {**base, "host": "odd", "path": "/a", "line": 3, "secret": "one", "version": 0, "state": "too old"}
+    made = folded([*rows, odd])
+    assert sum(row.ciphertexts for row in made) == len(rows) + 1
+    assert made == [
+        StatusRow("odd", "/a:3", "one", "transit/ml", 0, "too old", 1),
+        StatusRow(
+            "gw-00 and 23 more",
+            "/etc/litellm/ (2 files)",
+            "s1_api_key and 5 more",
+            "transit/ml",
+            1,
+            "behind",
+            288,
+        ),
+        StatusRow(
+            "gw-00 and 23 more",
+            "/srv/…/settings/.env",
+            "s1_api_key and 5 more",
+            "transit/ml",
+            1,
+            "behind",
+            144,
+        ),
+    ]
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, width=80, color_system=None)
+    status._show_ciphertexts(fleet(ciphertexts=[*rows, odd]), console, every=False)
+    lines = shown.getvalue().splitlines()
+    assert len(lines) < 20
+    assert max(map(len, lines)) <= 80
+    assert "gw-00 and 23 more" in " ".join(shown.getvalue().split()), "no name is broken"
 
 
 @pytest.mark.parametrize("name", ["unread", "unknown"])

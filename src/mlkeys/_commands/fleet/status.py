@@ -19,6 +19,7 @@ from mlkeys._commands.errors import failing_plainly, show_json
 from mlkeys._commands.fleet.account_text import output, show_rows
 from mlkeys._commands.fleet.status_history import extended, line, looks, of_fleet
 from mlkeys._commands.fleet.status_page import page
+from mlkeys._commands.fleet.status_rows import folded
 from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place, reason_in, shortened
 from mlkeys._commands.fleet.targets import Fleet, besides, for_fleets
 from mlkeys._commands.paths import PathType
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+#: A terminal shows so many ciphertexts one by one.
+_FEW = 20
 #: How wide the full table may be, in columns, to find out whether it fits.
 _WIDEST = 1000
 _STYLES = {
@@ -197,6 +200,10 @@ def _show_ciphertexts(fleet: FleetStatus, console: Console, *, every: bool) -> N
     rows = [row for row in fleet.ciphertexts if every or row["state"] != "current"]
     if not rows:
         return
+    if console.is_terminal and len(rows) > _FEW:
+        console.print()
+        console.print(_folded_table(rows))
+        return
     table = _table(rows)
     width = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
     if console.is_terminal and width > console.width:
@@ -217,6 +224,21 @@ def _table(rows: Sequence[Mapping[str, Any]], *, keys: bool = True) -> Table:
         key = [f"{row['backend']}/{row['key']}" if row["key"] else ""] if keys else []
         state = _styled((row["state"], _STYLES.get(row["state"], "")))
         table.add_row(row["host"], place(row), row["secret"] or row["name"], *key, f"v{row['version']}", state)
+    return table
+
+
+def _folded_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    from rich.table import Table
+
+    made = folded(rows)
+    keys = len({row.key for row in made}) > 1
+    table = Table(box=None, pad_edge=False, caption="--json lists each ciphertext.", caption_justify="left")
+    for name in ("hosts", "place", "secrets", *(["key"] if keys else []), "version", "state", "count"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("version", "state", "count"))
+    for row in made:
+        state = _styled((row.state, _STYLES.get(row.state, "")))
+        key = [row.key] if keys else []
+        table.add_row(row.hosts, row.place, row.secrets, *key, f"v{row.version}", state, str(row.ciphertexts))
     return table
 
 
