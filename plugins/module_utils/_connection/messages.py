@@ -71,7 +71,8 @@ def next_step(error: ServerError, path: str, address: str, namespace: str, token
         hint = unusual(["token"]) if is_unusual(token) else ""
         return f"{where} {check(namespace, 'token lookup')}{hint}"
     if isinstance(error, PermissionDenied):
-        return f"{where} Policies are case-sensitive. {check(namespace, 'token capabilities', path)}"
+        shown = check(namespace, "token capabilities", path) + _above(namespace, path)
+        return f"{where} Policies are case-sensitive. {shown}"
     if isinstance(error, NotFound):
         return f"{where} {check(namespace, *_showing(path))}"
     if isinstance(error, NamespaceNotFound):
@@ -89,6 +90,14 @@ def next_step(error: ServerError, path: str, address: str, namespace: str, token
     if error.status >= 500:
         return f"{where} Check the server's log, and: bao status."
     return f"{where} {check(namespace, 'path-help', path)}"
+
+
+def _above(namespace: str, path: str) -> str:
+    """What a token of the namespace above can ask: in this one, its policies do not let it look at itself."""
+    above, _, inner = namespace.rpartition("/")
+    if not namespace:
+        return ""
+    return f" With a token of the namespace above: {_command('token capabilities', above or '/', f'{inner}/{path}')}."
 
 
 # What is before the name of a key in paths of a Transit engine.

@@ -259,6 +259,14 @@ def test_a_server_that_wants_a_client_certificate_is_described_in_one_way(text: 
         (NotFound("x", 404), "keys/encrypt/k", "Check: bao list -namespace=org keys/keys."),
         (NotFound("x", 404), "a/nothing", "Check: bao path-help -namespace=org a/nothing."),
         (NotFound("x", 404), "keys", "Check: bao path-help -namespace=org keys."),
+        (
+            PermissionDenied("x", 403),
+            "a/decrypt/k",
+            (
+                "Policies are case-sensitive. Check: bao token capabilities -namespace=org a/decrypt/k. With a token "
+                "of the namespace above: bao token capabilities -namespace=/ org/a/decrypt/k."
+            ),
+        ),
     ],
 )
 def test_a_refusal_names_the_server_and_the_command_that_shows_more(refused: ServerError, path: str, step: str) -> None:
