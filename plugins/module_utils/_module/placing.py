@@ -141,17 +141,28 @@ class _Directory:
     def __enter__(self) -> _Directory:  # noqa: PYI034  Python 3.8 has no `Self`
         with contextlib.ExitStack() as above:
             self.folder, name = above.enter_context(folders.opened(self.path))
-            try:
-                self.descriptor = os.open(name, _FOLDER, dir_fd=self.folder.descriptor)
-                self.status = os.fstat(self.descriptor)
-            except FileNotFoundError:
-                if self._create:
-                    begun = time.time()
+            if not self._opened(name) and self._create:
+                begun = time.time()
+                try:
                     os.mkdir(name, 0o700, dir_fd=self.folder.descriptor)
+                except FileExistsError:
+                    # Another run has made it meanwhile, such as that of another name of the same host.
+                    if not self._opened(name):
+                        raise
+                else:
                     self.descriptor = os.open(name, _FOLDER, dir_fd=self.folder.descriptor)
                     self._check_new(begun)
             self._above = above.pop_all()
         return self
+
+    def _opened(self, name: str) -> bool:
+        """Whether the folder existed."""
+        try:
+            self.descriptor = os.open(name, _FOLDER, dir_fd=self.folder.descriptor)
+        except FileNotFoundError:
+            return False
+        self.status = os.fstat(self.descriptor)
+        return True
 
     def check_change(self, attributes: AttributeChange) -> None:
         """

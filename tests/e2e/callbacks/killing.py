@@ -64,7 +64,8 @@ class CallbackModule(CallbackBase):
         def move(new: NewFile, file: File, **options: Any) -> None:
             with moves.open("a", encoding="utf-8") as log:
                 log.write(f"{file.path}\n")
-            if len(moves.read_text(encoding="utf-8").splitlines()) == int(number):
+            # Two workers may count at once.
+            if len(moves.read_text(encoding="utf-8").splitlines()) >= int(number):
                 kill(run)
             really(new, file, **options)
 

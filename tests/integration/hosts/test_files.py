@@ -40,6 +40,20 @@ def everything(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (path.lstat().st_ino, path.lstat().st_mtime_ns) for path in folder.rglob("*")}
 
 
+def test_a_folder_that_another_run_makes_meanwhile_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for two names of one host in an inventory, whose services have folders in common."""
+    really = os.mkdir
+
+    def beaten(*arguments: Any, **options: Any) -> None:
+        really(*arguments, **options)
+        really(*arguments, **options)
+
+    monkeypatch.setattr(os, "mkdir", beaten)
+    made = place({"path": f"{tmp_path}/app", "state": "directory", "mode": "0750"})
+    assert made.changed
+    assert mode(tmp_path / "app") == 0o750
+
+
 def test_they_are_written_once_and_kept(tmp_path: Path) -> None:
     (tmp_path / "old" / "inner").mkdir(parents=True)
     (tmp_path / "old" / "inner" / "link").symlink_to(tmp_path)
