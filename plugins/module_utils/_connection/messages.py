@@ -94,7 +94,7 @@ def next_step(error: ServerError, path: str, address: str, namespace: str, token
 
 def _above(namespace: str, path: str) -> str:
     """What a token of the namespace above can ask: in this one, its policies do not let it look at itself."""
-    above, _, inner = namespace.rpartition("/")
+    above, _slash, inner = namespace.rpartition("/")
     if not namespace:
         return ""
     return f" With a token of the namespace above: {_command('token capabilities', above or '/', f'{inner}/{path}')}."
