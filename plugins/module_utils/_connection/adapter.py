@@ -302,7 +302,7 @@ def tls_problem(connection: Connection, error: Exception) -> str:
 
 
 def _lost() -> tuple[type[Exception], ...]:
-    """What requests raises where there is no connection, and where one ends amid a response."""
+    """The exceptions of requests for a connection that fails, or that ends before the response does."""
     import requests
 
     return requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError

@@ -209,7 +209,7 @@ def with_remedy(operation: str, refused: ServerError) -> ServerError:
     """The refusal of a value for its size, and what to do in place of the operation if the server itself said so."""
     if not refused.reasons:
         return refused
-    said = refused.message[: -len(refused.asked)].rstrip() if refused.asked else refused.message
+    said = refused.message.partition(refused.asked)[0].rstrip() if refused.asked else refused.message
     return refused.in_words(f"{said} {_SMALLER.get(operation, _SMALLER['encrypt'])}")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from typing import Any, Callable, Mapping, Sequence, TypeVar
+from typing import Any, Callable, List, Mapping, Sequence, TypeVar, Union
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.basic import missing_required_lib
@@ -33,6 +33,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_f
 display = Display()
 
 Result = TypeVar("Result")
+_Ask = Callable[[Client, Sequence[Sealed]], List[Union[bytes, str]]]
 
 
 def connection_options(get_option: Callable[[str], Any]) -> dict[str, Any]:
@@ -77,8 +78,7 @@ def decrypting(options: Mapping[str, Any], *, keep: bool = True) -> Decrypt:
     def decrypt(wanted: Sequence[Sealed]) -> list[bytes | str]:
         if not keep:
             return decrypted_each(connected(options), wanted)
-        settings = settings_from(options, os.environ)
-        return run_sessions().answers(settings, display.warning, decrypted_each, wanted)
+        return _asked_once(options, decrypted_each, wanted)
 
     return decrypt
 
@@ -87,11 +87,14 @@ def decrypting_items(options: Mapping[str, Any]) -> Callable[[str, str, Sequence
     """The same for items of a key, given the engine and the key. Reasons are those of single values."""
 
     def decrypt(backend: str, key: str, items: Sequence[Item]) -> Sequence[bytes | str]:
-        settings = settings_from(options, os.environ)
-        wanted = [Sealed(backend, key, item) for item in items]
-        return run_sessions().answers(settings, display.warning, opened_each, wanted)
+        return _asked_once(options, opened_each, [Sealed(backend, key, item) for item in items])
 
     return decrypt
+
+
+def _asked_once(options: Mapping[str, Any], ask: _Ask, wanted: Sequence[Sealed]) -> list[bytes | str]:
+    """What the server answers, which is asked once for each in a run that shares its logins."""
+    return run_sessions().answers(settings_from(options, os.environ), display.warning, ask, wanted)
 
 
 def opened_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlkeys._commands.fleet.status_text import folder_of, place, short_hosts, shortened
-
-_WEIGHTS = {state: weight for weight, state in enumerate(("too old", "unknown", "behind", "foreign", "current"))}
+from mlkeys._commands.fleet.status_text import folder_of, place, short_hosts, shortened, weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def folded(rows: Sequence[Mapping[str, Any]]) -> list[StatusRow]:
         )
         for (hosts, folder, key, version, state), found in groups.items()
     ]
-    return sorted(made, key=lambda row: _WEIGHTS.get(row.state, 0))
+    return sorted(made, key=lambda row: -weight(row.state))
 
 
 def _secret(row: Mapping[str, Any]) -> str:

@@ -274,7 +274,12 @@ def short_hosts(hosts: Sequence[str]) -> tuple[dict[str, str], str]:
 
 def worst(rows: Sequence[Mapping[str, Any]]) -> str:
     """The state that decides about several ciphertexts of a secret on a host."""
-    return max((str(row["state"]) for row in rows), key=lambda state: _WEIGHTS.get(state, len(_WEIGHTS)))
+    return max((str(row["state"]) for row in rows), key=weight)
+
+
+def weight(state: str) -> int:
+    """How bad a state is. One that is not known is the worst."""
+    return _WEIGHTS.get(state, len(_WEIGHTS))
 
 
 #: The lists of a report whose rows have a path.
