@@ -125,7 +125,8 @@ def test_many_keys_are_deployed_and_one_that_is_wrong_is_named(bao: Bao, mount: 
     assert changes(mlkeys("deploy", cwd=tmp_path, env=env).stdout) > 0
     assert changes(mlkeys("deploy", cwd=tmp_path, env=env).stdout) == 0
     shown = json.loads(mlkeys("output", "--json", cwd=tmp_path, env=env).stdout)
-    assert [shown[f"version_{number}"] for number in range(3)] == [1, 1, 1]
+    # Before ansible-core 2.19, what a template yields is a text.
+    assert [int(shown[f"version_{number}"]) for number in range(3)] == [1, 1, 1]
     bao.done("POST", f"{mount}/keys/k1/config", {"exportable": True})
     bao.done("POST", f"{mount}/keys/k2/rotate", {})
     different = mlkeys("diff", "--fail", cwd=tmp_path, env=env, status=2)
