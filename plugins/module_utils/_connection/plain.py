@@ -33,6 +33,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.l
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import ascii_url, header_value
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import connected, path_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
+    connection_lost,
     Response,
     Unanswered,
     as_lenient_as_the_client,
@@ -133,7 +134,9 @@ def _unanswered(connection: Connection, address: str, error: Exception) -> Unans
         problem = messages.proxy_problem(connection.proxies, address)
     else:
         final = False
-        problem = messages.no_response(connection.timeout) if late else messages.connection_lost(repr(error))
+        problem = (
+            messages.no_response(connection.timeout) if late else connection_lost(connection, address, repr(error))
+        )
     return Unanswered(problem, temporary=not final, never_sent=unheard, late=late)
 
 

@@ -45,7 +45,7 @@ def templated_variables(load_name: str, variables: Mapping[str, Any], templar: A
 
 
 def server_for_hosts(options: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
-    """The ``url`` and the ``namespace`` of the controller's connection, for other machines.
+    """The ``url``, the ``namespace`` and the ``ca_cert_bytes`` of the controller's connection, for other machines.
 
     Args:
         options: those of a plugin, ``None`` for what nothing sets.
@@ -66,6 +66,7 @@ def server_for_hosts(options: Mapping[str, Any], environment: Mapping[str, str])
     return {
         "url": "" if only.startswith("unix:") else only,
         "namespace": str(found.get("namespace") or "").strip("/"),
+        "ca_cert_bytes": "" if found.get("ca_cert") else str(found.get("ca_cert_bytes") or ""),
     }
 
 
