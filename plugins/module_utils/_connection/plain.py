@@ -33,11 +33,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.l
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import ascii_url, header_value
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.unix_sockets import connected, path_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
-    connection_lost,
     Response,
     Unanswered,
     as_lenient_as_the_client,
     authorities_beside,
+    connection_lost,
     load_client_certificate,
     tls_problem,
     with_authorities,

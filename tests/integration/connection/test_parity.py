@@ -597,8 +597,8 @@ ALL: dict[str, Callable[[pytest.MonkeyPatch], str]] = {
     "mlkeys": lambda _patch: by_mlkeys(),
 }
 
-# The agent of a host cannot do these: its role refuses the text of a private key, and of several places for authorities,
-# what decrypts reads one.
+# What the agent of a host cannot do: its role refuses the text of a private key, and of several places for
+# authorities, what decrypts reads one.
 NOT_OF_AGENTS = {
     "CLIENT_CERT_BYTES": "an agent would wait forever with ",
     "CACERT SSL_CERT_FILE": "certificate signed by unknown authority",

@@ -422,7 +422,9 @@ def test_a_connection_with_tls_that_is_lost_may_lack_a_client_certificate() -> N
     url, text = "https://bao.test", repr(ConnectionResetError(104, "Connection reset by peer"))
     said = connection_lost(Connection(url=url), url, text)
     lost = f"the connection was lost. {unreached(url).partition(' Check:')[0]}"
-    assert said.startswith(f"{lost} If it is, it may require a client certificate. Set client_cert and client_key (BAO_")
+    assert said.startswith(
+        f"{lost} If it is, it may require a client certificate. Set client_cert and client_key (BAO_"
+    )
     assert connection_lost(Connection(url="http://a"), "http://a", text) == lost
 
 
