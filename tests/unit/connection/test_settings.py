@@ -376,7 +376,8 @@ def test_each_method_accepts_its_credentials(method: str) -> None:
             "cert",
             (
                 f"auth_method cert requires {in_all_places('cert_auth_public_key')} and "
-                f"{in_all_places('cert_auth_private_key')}."
+                f"{in_all_places('cert_auth_private_key')}, or client_cert and client_key (BAO_CLIENT_CERT and "
+                "BAO_CLIENT_KEY)."
             ),
         ),
         *(
