@@ -297,11 +297,18 @@ def tls_problem(connection: Connection, error: Exception) -> str:
 
 def connection_lost(connection: Connection, address: str, text: str) -> str:
     """Why a connection could not be made or was lost, by signs in the library's text, as sentences."""
-    said = messages.connection_lost(text)
+    said, hint = messages.connection_lost(text), unwelcome(connection, address, text)
+    return f"{said} If it is, {hint}" if hint else said
+
+
+def unwelcome(connection: Connection, address: str, text: str) -> str:
+    """What a server may not have liked that ended a connection for no known reason; empty without TLS.
+
+    With TLS 1.3, it may have closed the connection before its refusal of a certificate is read.
+    """
     if messages.known_problem(text) or not address.startswith("https:"):
-        return said
-    # With TLS 1.3, a server may have closed the connection before its refusal of a certificate is read.
-    return f"{said} If it is, {tls_messages.unwelcome(_certificate(connection), socket.gethostname())}"
+        return ""
+    return tls_messages.unwelcome(_certificate(connection), socket.gethostname())
 
 
 def _certificate(connection: Connection) -> str:

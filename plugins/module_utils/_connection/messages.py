@@ -110,8 +110,8 @@ def _above(place: Place, path: str) -> str:
     above, _slash, inner = place.namespace.rpartition("/")
     if not place.namespace:
         return ""
-    command = _command(place._replace(namespace=above or "/"), "token capabilities", f"{inner}/{path}")
-    return f" With a token of the namespace above: {command}."
+    shown = command(place._replace(namespace=above or "/"), "token capabilities", f"{inner}/{path}")
+    return f" With a token of the namespace above: {shown}."
 
 
 # What is before the name of a key in paths of a Transit engine.
@@ -143,7 +143,7 @@ def login_step(place: Place, other: str | None) -> str:
         step = f"{option} is set to that one: correct it if the auth method is in another namespace{example}."
     return (
         f" {asked([place.address], place.namespace)} {step} Otherwise, ask an administrator for its path "
-        f"({_command(place, 'auth list')})."
+        f"({command(place, 'auth list')})."
     )
 
 
@@ -164,7 +164,7 @@ def asked(addresses: Sequence[str], namespace: str) -> str:
 
 def check(place: Place, name: str, *words: str) -> str:
     """The command of the server's own client that shows more, as a sentence."""
-    return f"Check: {_command(place, name, *words)}."
+    return f"Check: {command(place, name, *words)}."
 
 
 def _check_status(address: str) -> str:
@@ -175,7 +175,8 @@ def _named(namespace: str) -> str:
     return f"namespace '{namespace}'" if namespace else "the root namespace"
 
 
-def _command(place: Place, name: str, *words: str) -> str:
+def command(place: Place, name: str, *words: str) -> str:
+    """A command of the server's own client."""
     address = [f"-address={quote(without_login(place.address))}"] if place.elsewhere else []
     namespace = [f"-namespace={quote(place.namespace)}"] if place.namespace else []
     return " ".join(["bao", name, *address, *namespace, *map(quote, words)])

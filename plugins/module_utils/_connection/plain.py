@@ -40,6 +40,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter
     connection_lost,
     load_client_certificate,
     tls_problem,
+    unwelcome,
     with_authorities,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
@@ -166,7 +167,8 @@ def _problem(connection: Connection, address: str, error: Exception) -> str:
         return "its answer is not HTTP"
     if _is_of_proxy(connection, address, reason):
         return messages.proxy_problem(connection.proxies, address).rstrip(".")
-    return messages.known_problem(repr(error)) or "no response"
+    hint = unwelcome(connection, address, repr(error)).rstrip(".")
+    return messages.known_problem(repr(error)) or (f"no response: {hint}" if hint else "no response")
 
 
 def _received(

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import Proxies
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import connection_lost
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import connection_lost, unwelcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import Members
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -426,6 +426,8 @@ def test_a_connection_with_tls_that_is_lost_may_lack_a_client_certificate() -> N
         f"{lost} If it is, it may require a client certificate. Set client_cert and client_key (BAO_"
     )
     assert connection_lost(Connection(url="http://a"), "http://a", text) == lost
+    for known in ("Connection refused", "timed out"):
+        assert unwelcome(Connection(url=url), url, known) == ""
 
 
 def test_a_response_that_does_not_come() -> None:

@@ -152,7 +152,8 @@ def test_certificates_that_are_a_text_are_a_file_and_another_text_needs_no_resta
     assert "ca.pem" in found["holds"]
     assert described_one(ca_cert_bytes=f"{PEM}{PEM}")["fingerprint"] == found["fingerprint"]
     # A file of the host comes first, and a program that gets plaintext asks no server.
-    for more in ({"ca_cert": "/etc/ca.pem"}, {"mode": "plaintext"}):
+    others: tuple[dict[str, Any], ...] = ({"ca_cert": "/etc/ca.pem"}, {"mode": "plaintext"})
+    for more in others:
         other = described_one(ca_cert_bytes=PEM, **more)
         assert "ca.pem" not in other["holds"]
         assert not other["places"]
