@@ -19,7 +19,7 @@ _DEFAULT = "https://127.0.0.1:8200"
 
 
 def address_of_client(environment: Mapping[str, str]) -> str:
-    """The address that the server's own client uses in an environment. It takes several for one, which is none."""
+    """The address that the server's own client uses in an environment. It reads several as one, which is invalid."""
     text = next(filter(None, (set_in(environment, name) for name in OF_CLIENT)), _DEFAULT)
     return _address(text)
 
