@@ -59,6 +59,11 @@ options:
       - The file on the host with the CA certificates that agents verify the server with.
     type: str
     default: ""
+  ca_cert_bytes:
+    description:
+      - The CA certificates as PEM text, for a file on the host, if O(ca_cert) is empty.
+    type: str
+    default: ""
   ca_path:
     description:
       - The folder on the host with the CA certificates, if O(ca_cert) is empty.

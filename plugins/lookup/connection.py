@@ -9,8 +9,8 @@ name: connection
 version_added: 0.1.0
 short_description: Settings of the controller's connection that hosts share
 description:
-  - Returns the address or the namespace that modules and lookups use on the controller, from options, variables, the
-    environment or C(ansible.cfg).
+  - Returns the address, the namespace or the text of CA certificates that modules and lookups use on the controller,
+    from options, variables, the environment or C(ansible.cfg).
   - The role P(mlkeys.transit.vault_transit_host#role) takes from it what nothing sets for a host.
   - Asks no server.
 author:
@@ -18,7 +18,7 @@ author:
 options:
   _terms:
     description:
-      - V(url) or V(namespace).
+      - V(url), V(namespace) or V(ca_cert_bytes).
       - If other machines cannot use the address, V(url) is empty. This is so for a Unix socket, and for several
         addresses. The address in E(BAO_AGENT_ADDR) or E(VAULT_AGENT_ADDR) is left out.
     type: list

@@ -7,10 +7,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import jinja2
 import pytest
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tests.docs.blocks import File, blocks_of
 from tests.support.collection import ROOT
@@ -28,9 +28,12 @@ VARIABLES = {f"ansible_hashi_vault_{option.name}": option for option in OPTIONS}
 
 
 def injected(**values: str) -> dict[str, str]:
-    """The options of a job, as AWX renders their variables: a field that is not filled in is empty."""
-    given = {**{field["id"]: "" for field in INPUTS["fields"]}, **values}
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701  not HTML
+    """The options of a job, as AWX renders their variables (`inject_credential`).
+
+    A field that is not filled in is not defined there, so its name must be none that Jinja itself defines.
+    """
+    given = {name: value for name, value in values.items() if value}
+    environment = ImmutableSandboxedEnvironment()
     rendered = {name: environment.from_string(text).render(given) for name, text in INJECTORS["extra_vars"].items()}
     return {VARIABLES[name].name: text for name, text in rendered.items()}
 
@@ -64,7 +67,7 @@ def test_awx_accepts_the_variables() -> None:
 
 @pytest.mark.parametrize("namespace", ["", "org/team-a"])
 def test_a_job_gets_settings_that_connect(namespace: str) -> None:
-    given = {"url": "https://v.test", "role_id": "r", "secret_id": "s", "namespace": namespace}
+    given = {"url": "https://v.test", "role_id": "r", "secret_id": "s", "server_namespace": namespace}
     settings = settings_from(injected(**given), {})
     assert settings.connection.url == "https://v.test"
     assert settings.connection.namespace == namespace

@@ -20,6 +20,7 @@ import yaml
 from tests.cdk.command import changes, mlkeys
 from tests.e2e.machines import HOSTS, REPORT, SECRETS, SHA, Site, changed, everything, running_site, service
 from tests.integration.support.jwts import Issuer
+from tests.integration.support.tls import Authority
 from tests.support.hosts import Host, missing_requirements
 
 pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
@@ -370,6 +371,32 @@ def test_problems_are_reported_before_anything_is_changed(site: Site) -> None:
     used_up = site.play([service("x")], vault_transit_host_approle="few", **refused)
     assert "set token_num_uses to 2 or more" in " ".join(used_up.stdout.split())
     assert everything(site, "two") - before == set()
+
+
+def test_certificates_that_the_controller_has_as_a_text_reach_the_agents(site: Site, tmp_path: Path) -> None:
+    text = Authority(tmp_path, "of-hosts").certificate.read_text(encoding="ascii")
+    other = Authority(tmp_path, "of-others").certificate.read_text(encoding="ascii")
+
+    def play(text: str) -> int:
+        return changed(site.play([service("ca")], limit="two", env={"BAO_CACERT_BYTES": text}))["two"]
+
+    def file(name: str) -> str:
+        return site.hosts["two"].run("cat", f"/etc/mlkeys/ca/{name}").stdout
+
+    assert play(text) > 0
+    assert file("ca.pem") == text
+    assert 'ca_cert = "/etc/mlkeys/ca/ca.pem"' in file("agent.hcl")
+    assert play(text) == 0
+    # The agent of the next start reads it, and the program goes on.
+    assert play(f"{text}{other}") > 0
+    assert file("ca.pem") == f"{text}{other}"
+    assert site.got("two", "ca") == [SHA["openai_api_key"]]
+    # Of a text that nothing sets any more, the file goes.
+    assert play("") > 0
+    assert "ca_cert" not in file("agent.hcl")
+    assert not {path for path in everything(site, "two") if path.endswith("ca.pem")}
+    site.play([service("ca", state="absent")], limit="two")
+    assert not {path for path in everything(site, "two") if "etc/mlkeys/ca" in path}
 
 
 PROGRAM = """

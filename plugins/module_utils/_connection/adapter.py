@@ -291,14 +291,31 @@ def _never_sent(error: Any) -> bool:
 
 def tls_problem(connection: Connection, error: Exception) -> str:
     """Why TLS failed, as a sentence."""
-    certificate = ""
-    if connection.client_certificate_texts is not None:
-        certificate = connection.certificate_sources[0]
+    host, certificate = socket.gethostname(), _certificate(connection)
+    return tls_messages.tls_problem(str(error), connection.server_name, connection.ca_of_machine, host, certificate)
+
+
+def connection_lost(connection: Connection, address: str, text: str) -> str:
+    """Why a connection could not be made or was lost, by signs in the library's text, as sentences."""
+    said, hint = messages.connection_lost(text), unwelcome(connection, address, text)
+    return f"{said} If it is, {hint}" if hint else said
+
+
+def unwelcome(connection: Connection, address: str, text: str) -> str:
+    """What a server may not have liked that ended a connection for no known reason; empty without TLS.
+
+    With TLS 1.3, it may have closed the connection before its refusal of a certificate is read.
+    """
+    if messages.known_problem(text) or not address.startswith("https:"):
+        return ""
+    return tls_messages.unwelcome(_certificate(connection), socket.gethostname())
+
+
+def _certificate(connection: Connection) -> str:
+    """What names the client certificate, and its path; empty without one."""
     if connection.client_certificate is not None:
-        certificate = f"{connection.certificate_sources[0]} {connection.client_certificate[0]}"
-    return tls_messages.tls_problem(
-        str(error), connection.server_name, connection.ca_of_machine, socket.gethostname(), certificate
-    )
+        return f"{connection.certificate_sources[0]} {connection.client_certificate[0]}"
+    return connection.certificate_sources[0] if connection.client_certificate_texts is not None else ""
 
 
 def _lost() -> tuple[type[Exception], ...]:
@@ -318,5 +335,5 @@ def _problem(connection: Connection, address: str, error: Any) -> str:
     if isinstance(error, requests.exceptions.Timeout):
         return messages.no_response(connection.timeout)
     if isinstance(error, _lost()):
-        return messages.connection_lost(str(error))
+        return connection_lost(connection, address, str(error))
     return messages.invalid_url(type(error).__name__)

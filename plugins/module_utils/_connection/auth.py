@@ -177,7 +177,7 @@ def refusal_of(client: Client, method: str, path: str, error: ServerError, suspe
     else:
         reason = words_of(error.reasons) or "no reason given"
         said = f"The login with {method} at '{path}' was refused: {reason}. Check {suspects}."
-    return said + messages.login_step(client.url, client.login_namespace, client.other_namespace)
+    return said + messages.login_step(client.place_of_login, client.other_namespace)
 
 
 def _lease(answer: Mapping[str, Any], now: float) -> Lease:

@@ -130,7 +130,16 @@ class Client:
 
     def asked_with(self, command: str, *words: str) -> str:
         """The same, and the command of the server's own client that shows more."""
-        return f"{self.server_asked} {messages.check(self._connection.namespace, command, *words)}"
+        return f"{self.server_asked} Check: {self.command(command, *words)}."
+
+    def command(self, name: str, *words: str) -> str:
+        """A command of the server's own client, which asks this server in this namespace."""
+        return messages.command(self._connection.place(self.url, self._connection.namespace), name, *words)
+
+    @property
+    def place_of_login(self) -> messages.Place:
+        """Where it logs in, for messages."""
+        return self._connection.place(self.url, self.login_namespace)
 
     @property
     def login_namespace(self) -> str:

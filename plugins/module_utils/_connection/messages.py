@@ -10,7 +10,7 @@ text only what cannot hold a secret.
 from __future__ import annotations
 
 from shlex import quote
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import Proxies
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import is_unusual
@@ -64,40 +64,54 @@ def from_answer(
     return ServerError(f"The server refused '{path}' (HTTP {status}).{_server_said(words)}", status, reasons)
 
 
-def next_step(error: ServerError, path: str, address: str, namespace: str, token: str = "") -> str:
+class Place(NamedTuple):
+    """Where a request was sent.
+
+    Attributes:
+        elsewhere: whether the server's own client would ask another server, so that its commands need the address.
+    """
+
+    address: str
+    namespace: str = ""
+    elsewhere: bool = False
+
+
+def next_step(error: ServerError, path: str, place: Place, token: str = "") -> str:
     """Where a refusal came from, and the command that shows more."""
+    address, namespace, _elsewhere = place
     where = " " + asked([address], namespace)
     if isinstance(error, Unauthenticated):
         hint = unusual(["token"]) if is_unusual(token) else ""
-        return f"{where} {check(namespace, 'token lookup')}{hint}"
+        return f"{where} {check(place, 'token lookup')}{hint}"
     if isinstance(error, PermissionDenied):
-        shown = check(namespace, "token capabilities", path) + _above(namespace, path)
+        shown = check(place, "token capabilities", path) + _above(place, path)
         return f"{where} Policies are case-sensitive. {shown}"
     if isinstance(error, NotFound):
-        return f"{where} {check(namespace, *_showing(path))}"
+        return f"{where} {check(place, *_showing(path))}"
     if isinstance(error, NamespaceNotFound):
         # Without the flag, the command would ask in the namespace of the user's environment, which may be this one.
         parent = namespace.rpartition("/")[0] or "/"
-        return f" Asked: {without_login(address)}. {check(parent, 'namespace list')}"
+        return f" Asked: {without_login(address)}. {check(place._replace(namespace=parent), 'namespace list')}"
     if isinstance(error, MountNotFound):
         listing = "auth list" if path.startswith("auth/") else "secrets list"
-        return f"{where} If it is in another namespace, set namespace. {check(namespace, listing)}"
+        return f"{where} If it is in another namespace, set namespace. {check(place, listing)}"
     if isinstance(error, NotReady):
         return f"{where} {_check_status(address)}"
     if error.status == 429:
         # Quotas are those of the whole server.
-        return f"{where} {check('', 'list', 'sys/quotas/rate-limit')}"
+        return f"{where} {check(place._replace(namespace=''), 'list', 'sys/quotas/rate-limit')}"
     if error.status >= 500:
-        return f"{where} Check the server's log, and: bao status."
-    return f"{where} {check(namespace, 'path-help', path)}"
+        return f"{where} Check the server's log. {_check_status(address)}"
+    return f"{where} {check(place, 'path-help', path)}"
 
 
-def _above(namespace: str, path: str) -> str:
+def _above(place: Place, path: str) -> str:
     """What a token of the namespace above can ask: in this one, its policies do not let it look at itself."""
-    above, _slash, inner = namespace.rpartition("/")
-    if not namespace:
+    above, _slash, inner = place.namespace.rpartition("/")
+    if not place.namespace:
         return ""
-    return f" With a token of the namespace above: {_command('token capabilities', above or '/', f'{inner}/{path}')}."
+    shown = command(place._replace(namespace=above or "/"), "token capabilities", f"{inner}/{path}")
+    return f" With a token of the namespace above: {shown}."
 
 
 # What is before the name of a key in paths of a Transit engine.
@@ -115,7 +129,7 @@ def _showing(path: str) -> tuple[str, str]:
     return "path-help", path
 
 
-def login_step(address: str, namespace: str, other: str | None) -> str:
+def login_step(place: Place, other: str | None) -> str:
     """Where a refused login was sent, and what to do. Who cannot log in can run no command of the server's.
 
     Args:
@@ -125,21 +139,21 @@ def login_step(address: str, namespace: str, other: str | None) -> str:
     if other is None:
         step = f"If the auth method is in another namespace, set {option}."
     else:
-        example = f", such as {_named(other)}" if other != namespace else ""
+        example = f", such as {_named(other)}" if other != place.namespace else ""
         step = f"{option} is set to that one: correct it if the auth method is in another namespace{example}."
     return (
-        f" {asked([address], namespace)} {step} Otherwise, ask an administrator for its path "
-        f"({_command('auth list', namespace)})."
+        f" {asked([place.address], place.namespace)} {step} Otherwise, ask an administrator for its path "
+        f"({command(place, 'auth list')})."
     )
 
 
-def no_token_sent(path: str, address: str, namespace: str) -> str:
+def no_token_sent(path: str, place: Place) -> str:
     """For a refused request to an agent that was sent without a token."""
     return (
         f"Refused at '{path}': there is no token, and what listens at url adds none. Set token, BAO_TOKEN or "
         "VAULT_TOKEN, log in with mlkeys login, bao or vault, or let the agent use its own token "
         "(use_auto_auth_token). "
-        f"{asked([address], namespace)}"
+        f"{asked([place.address], place.namespace)}"
     )
 
 
@@ -148,9 +162,9 @@ def asked(addresses: Sequence[str], namespace: str) -> str:
     return f"Asked: {', '.join(map(without_login, addresses))}, {_named(namespace)}."
 
 
-def check(namespace: str, name: str, *words: str) -> str:
+def check(place: Place, name: str, *words: str) -> str:
     """The command of the server's own client that shows more, as a sentence."""
-    return f"Check: {_command(name, namespace, *words)}."
+    return f"Check: {command(place, name, *words)}."
 
 
 def _check_status(address: str) -> str:
@@ -161,9 +175,11 @@ def _named(namespace: str) -> str:
     return f"namespace '{namespace}'" if namespace else "the root namespace"
 
 
-def _command(name: str, namespace: str, *words: str) -> str:
-    flag = [f"-namespace={quote(namespace)}"] if namespace else []
-    return " ".join(["bao", name, *flag, *map(quote, words)])
+def command(place: Place, name: str, *words: str) -> str:
+    """A command of the server's own client."""
+    address = [f"-address={quote(without_login(place.address))}"] if place.elsewhere else []
+    namespace = [f"-namespace={quote(place.namespace)}"] if place.namespace else []
+    return " ".join(["bao", name, *address, *namespace, *map(quote, words)])
 
 
 def _nothing_mounted(path: str) -> str:

@@ -37,8 +37,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter
     Unanswered,
     as_lenient_as_the_client,
     authorities_beside,
+    connection_lost,
     load_client_certificate,
     tls_problem,
+    unwelcome,
     with_authorities,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
@@ -133,7 +135,9 @@ def _unanswered(connection: Connection, address: str, error: Exception) -> Unans
         problem = messages.proxy_problem(connection.proxies, address)
     else:
         final = False
-        problem = messages.no_response(connection.timeout) if late else messages.connection_lost(repr(error))
+        problem = (
+            messages.no_response(connection.timeout) if late else connection_lost(connection, address, repr(error))
+        )
     return Unanswered(problem, temporary=not final, never_sent=unheard, late=late)
 
 
@@ -163,7 +167,8 @@ def _problem(connection: Connection, address: str, error: Exception) -> str:
         return "its answer is not HTTP"
     if _is_of_proxy(connection, address, reason):
         return messages.proxy_problem(connection.proxies, address).rstrip(".")
-    return messages.known_problem(repr(error)) or "no response"
+    hint = unwelcome(connection, address, repr(error)).rstrip(".")
+    return messages.known_problem(repr(error)) or (f"no response: {hint}" if hint else "no response")
 
 
 def _received(

@@ -21,11 +21,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins
     is_true,
     login_of,
     login_problems,
-    set_in,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import named as _option
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.addresses import (
+    OF_CLIENT,
+    address_of_client,
     addresses_of,
+    are_of_agent,
     problems_of,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.authorities import (
@@ -55,19 +57,17 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.t
     timeout_of,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import Place
 
 # They mean the opposite of their option.
 _SKIP_VERIFY = ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")
-
-# An agent or a proxy may add a token of its own.
-OF_AGENT = ("BAO_AGENT_ADDR", "VAULT_AGENT_ADDR")
 
 OPTIONS: tuple[Option, ...] = (
     Option(
         "url",
         kind="raw",
         environment=("ANSIBLE_HASHI_VAULT_ADDR",),
-        late=(*OF_AGENT, "BAO_ADDR", "VAULT_ADDR"),
+        late=OF_CLIENT,
     ),
     _option("namespace", late=("BAO_NAMESPACE", "VAULT_NAMESPACE"), meaning=PRINTABLE),
     _option("auth_namespace", meaning=PRINTABLE),
@@ -136,6 +136,7 @@ class Connection:
         timeout: seconds for one request.
         rate: requests for each second, and how many at once; ``None`` for no limit.
         proxies: those that were set, or those of the environment.
+        of_client: the address that the server's own client uses in the same environment, if that is known.
     """
 
     url: str
@@ -155,10 +156,15 @@ class Connection:
     warn_on_retry: bool = True
     rate: tuple[float, int] | None = None
     proxies: Proxies = DIRECT
+    of_client: str = field(default="", compare=False)
 
     @property
     def addresses(self) -> tuple[str, ...]:
         return tuple(self.url.split(","))
+
+    def place(self, address: str, namespace: str) -> Place:
+        """Where a request is sent, for messages."""
+        return Place(address, namespace, elsewhere=self.of_client not in ("", address))
 
 
 @dataclass(frozen=True)
@@ -195,7 +201,7 @@ def settings_from(
     if wrong or problems:
         raise InvalidOption(" ".join([*wrong, *([f"{'; '.join(problems)}."] if problems else [])]))
     connection = _connection(values, environment, certificate)
-    return Settings(connection, login_of(values, environment, by_agent=_by_agent(connection, environment)))
+    return Settings(connection, login_of(values, environment, by_agent=are_of_agent(connection.addresses, environment)))
 
 
 def settings_without_limits(options: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -207,7 +213,7 @@ def settings_without_limits(options: Mapping[str, Any], environment: Mapping[str
     if values["auth_method"] == "cert":
         values["auth_method"] = "none"
     connection = _connection(values, environment, certificate)
-    return Settings(connection, login_of(values, environment, by_agent=_by_agent(connection, environment)))
+    return Settings(connection, login_of(values, environment, by_agent=are_of_agent(connection.addresses, environment)))
 
 
 def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -304,15 +310,10 @@ def _is_readable(name: str, value: Any, source: str) -> bool:
     return True
 
 
-def _by_agent(connection: Connection, environment: Mapping[str, str]) -> bool:
-    """Whether the address is that of an agent, as far as variables and the address say."""
-    given = [addresses_of(set_in(environment, name)) for name in OF_AGENT]
-    return list(connection.addresses) in given or connection.url.startswith("unix:")
-
-
 def _problems(values: Mapping[str, Any], environment: Mapping[str, str], flags: Mapping[str, str] | None) -> list[str]:
     addresses = addresses_of(values["url"])
-    problems = problems_of(addresses)
+    missing = [] if addresses else [f"url is not set: set {_BY_NAME['url'].with_places(flags)}"]
+    problems = [*missing, *problems_of(addresses)]
     problems += login_problems(values, environment, flags)
     for pair in (PATHS, TEXTS):
         problems += incomplete_pair(*pair, values, _BY_NAME, flags)
@@ -346,6 +347,7 @@ def _connection(
         warn_on_retry=values["retry_action"] == "warn",
         rate=rate_of(values["rate_limit"]),
         proxies=_proxies_of(values, environment),
+        of_client=address_of_client(environment),
     )
 
 

@@ -263,12 +263,12 @@ class Transport:
         status = response.status_code
         reasons = reasons_in(content.get("errors"), request.body)
         error = messages.from_answer(request.method, request.path, status, reasons, self._namespace_of(request))
-        where = (self.members.address, self._namespace_of(request))
+        where = self._connection.place(self.members.address, self._namespace_of(request))
         if isinstance(error, Unauthenticated) and not (self.token or request.login):
-            error = Unauthenticated(messages.no_token_sent(request.path, *where), status, reasons)
+            error = Unauthenticated(messages.no_token_sent(request.path, where), status, reasons)
         else:
-            error.asked = messages.asked([where[0]], where[1])
-            error.message += messages.next_step(error, request.path, *where, self.token)
+            error.asked = messages.asked([where.address], where.namespace)
+            error.message += messages.next_step(error, request.path, where, self.token)
         error.item_errors = item_errors(content, request.body)
         error.version = _version(content)
         error.not_applied = certainly_not_applied(status, reasons)

@@ -86,7 +86,7 @@ class Wrapped:
                     f"{asked([address], self.connection.namespace)}"
                 )
             refused = from_answer("POST", path, status, reasons, self.connection.namespace)
-            refused.message += next_step(refused, path, address, self.connection.namespace)
+            refused.message += next_step(refused, path, self.connection.place(address, self.connection.namespace))
             raise refused
         raise ServerUnreachable(
             f"Cannot reach the server. {'; '.join(failed)}. Check url, ca_cert and that the server is running."

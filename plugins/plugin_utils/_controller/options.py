@@ -17,9 +17,9 @@ from ansible.config.manager import find_ini_config_file
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option, set_in
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.addresses import OF_AGENT
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
-    OF_AGENT,
     OPTIONS,
     are_readable,
     environment_options,
@@ -45,7 +45,7 @@ def templated_variables(load_name: str, variables: Mapping[str, Any], templar: A
 
 
 def server_for_hosts(options: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
-    """The ``url`` and the ``namespace`` of the controller's connection, for other machines.
+    """The ``url``, the ``namespace`` and the ``ca_cert_bytes`` of the controller's connection, for other machines.
 
     Args:
         options: those of a plugin, ``None`` for what nothing sets.
@@ -66,6 +66,7 @@ def server_for_hosts(options: Mapping[str, Any], environment: Mapping[str, str])
     return {
         "url": "" if only.startswith("unix:") else only,
         "namespace": str(found.get("namespace") or "").strip("/"),
+        "ca_cert_bytes": "" if found.get("ca_cert") else str(found.get("ca_cert_bytes") or ""),
     }
 
 
@@ -266,11 +267,35 @@ def own_problems(kind: str, load_name: str) -> list[str]:
     found = []
     for name, entry in constants.config.get_configuration_definitions(kind, load_name).items():
         option = Option(name, str(entry.get("type") or "str"), choices=tuple(entry.get("choices") or ()))
-        variable = next((str(one["name"]) for one in entry.get("env") or () if one["name"] in os.environ), "")
-        text = os.environ[variable] if variable else _written(entry)
-        if name not in of_connection and (text or variable) and not option.accepts(text):
-            found.append(option.problem(text, variable or "ansible.cfg"))
+        text, source = _own_value(entry)
+        if name not in of_connection and source and not option.accepts(text):
+            found.append(option.problem(text, source))
     return found
+
+
+def keys_in_configuration(*plugins: tuple[str, str]) -> dict[str, set[str]]:
+    """The keys of each section that the connection and plugins have in ``ansible.cfg``.
+
+    Args:
+        plugins: type of each, and the name under which Ansible keeps its documentation.
+    """
+    found: dict[str, set[str]] = {}
+    for kind, name in (("lookup", load_definitions()), *plugins):
+        for entry in constants.config.get_configuration_definitions(kind, name).values():
+            for one in entry.get("ini") or ():
+                found.setdefault(str(one["section"]), set()).add(str(one["key"]))
+    return found
+
+
+def own_value(kind: str, load_name: str, name: str) -> tuple[str, str]:
+    """What is written for one of a plugin's own settings, and what sets it; both empty if nothing does."""
+    return _own_value(constants.config.get_configuration_definitions(kind, load_name)[name])
+
+
+def _own_value(entry: Mapping[str, Any]) -> tuple[str, str]:
+    variable = next((str(one["name"]) for one in entry.get("env") or () if one["name"] in os.environ), "")
+    text = os.environ[variable] if variable else _written(entry)
+    return text, variable or ("ansible.cfg" if text else "")
 
 
 # Ansible, too, reads it once.

@@ -13,6 +13,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.addresses import (
+    addresses_of,
+    problems_of,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.hcl import (
     APPROLE,
     METHODS,
@@ -25,12 +29,20 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names impor
 
 _SECRET_VARIABLE = re.compile(r"(?:TOKEN|SECRET|SECRET_ACCESS_KEY|PASSWORD)$")
 
+# An agent logs in with these texts, and then waits forever: what decrypts in it knows files alone.
+_TEXTS = re.compile(r"(?:BAO|VAULT)_CLIENT_(?:CERT|KEY)_BYTES")
+
+# The file of `ca_cert_bytes` in the folder of a service.
+AUTHORITIES = "ca.pem"
+_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+
 
 @dataclass(frozen=True)
 class Access:
     """Where the server is, and what agents of a host log in as.
 
     Attributes:
+        ca_cert_bytes: CA certificates as PEM text, for a file on the host; ``ca_cert`` wins.
         secret_id_kept: whether the host keeps a secret ID. Otherwise it gets a wrapping token, which the agent uses up.
         auth_path: where the auth method is mounted, if it is not AppRole.
         auth_namespace: that of the auth method: ``namespace`` or one above it, by default ``namespace``; ``/`` is the
@@ -45,6 +57,7 @@ class Access:
     secret_id_kept: bool = True
     namespace: str = ""
     ca_cert: str = ""
+    ca_cert_bytes: str = ""
     ca_path: str = ""
     client_cert: str = ""
     client_key: str = ""
@@ -70,6 +83,17 @@ class Login(Access):
     runtime: str = ""
 
     @property
+    def address(self) -> str:
+        """As the agent reads it; empty if there is none, or more than one."""
+        found = addresses_of(self.url)
+        return found[0] if len(found) == 1 else ""
+
+    @property
+    def authorities(self) -> str:
+        """The file with the CA certificates, empty if there is none."""
+        return self.ca_cert or (f"{self.folder}/{AUTHORITIES}" if self.ca_cert_bytes else "")
+
+    @property
     def own_namespace(self) -> str:
         """That of the login."""
         return (self.auth_namespace or self.namespace).strip("/")
@@ -87,12 +111,9 @@ def way_down(auth_namespace: str, namespace: str) -> str:
 
 def server(login: Login) -> str:
     """The block of the server."""
-    names = ("ca_cert", "ca_path", "client_cert", "client_key", "tls_server_name")
-    return block("vault", attributes({"address": login.url.rstrip("/"), **_set(login, names)}))
-
-
-def _set(login: Login, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: getattr(login, name) for name in names if getattr(login, name)}
+    names = ("ca_path", "client_cert", "client_key", "tls_server_name")
+    given = {"ca_cert": login.authorities, **{name: getattr(login, name) for name in names}}
+    return block("vault", attributes({"address": login.address, **{name: one for name, one in given.items() if one}}))
 
 
 def auth(login: Login) -> str:
@@ -130,8 +151,7 @@ def _of_method(login: Login) -> tuple[str, dict[str, Any]]:
 
 def problems(login: Login) -> Iterator[str]:
     """What is wrong with the settings of a login."""
-    if not login.url.startswith(("http://", "https://", "unix:///")):
-        yield "its agent needs the server's address: set vault_transit_host_url"
+    yield from _problems_of_server(login)
     if bool(login.client_cert) != bool(login.client_key):
         yield "vault_transit_host_client_cert and vault_transit_host_client_key must be set together"
     own, wanted = login.own_namespace, login.namespace.strip("/")
@@ -141,10 +161,8 @@ def problems(login: Login) -> Iterator[str]:
             "vault_transit_host_namespace, or one above it"
         )
     for name in login.agent_environment:
-        if not VARIABLE_NAME.fullmatch(name):
-            yield f"vault_transit_host_agent_environment: '{name}' is not a valid name of an environment variable"
-        elif _SECRET_VARIABLE.search(name):
-            yield f"vault_transit_host_agent_environment: {name} would stand in a file of the host"
+        if problem := _problem_of_variable(name):
+            yield f"vault_transit_host_agent_environment: {problem}"
     if login.auth_method == APPROLE:
         if not login.approle:
             yield (
@@ -159,3 +177,33 @@ def problems(login: Login) -> Iterator[str]:
         login.auth_config,
         certificate=bool(login.client_cert),
     )
+
+
+def _problems_of_server(login: Login) -> Iterator[str]:
+    addresses = addresses_of(login.url)
+    if not addresses:
+        yield "its agent needs the server's address: set vault_transit_host_url"
+    elif len(addresses) > 1:
+        yield f"vault_transit_host_url must be one address, and not {len(addresses)}"
+    else:
+        yield from (f"vault_transit_host_{problem}" for problem in problems_of(addresses))
+    if not f"{login.namespace}{login.auth_namespace}".isprintable():
+        yield "vault_transit_host_namespace and vault_transit_host_auth_namespace must be text without a line break"
+    if login.ca_cert_bytes and not login.ca_cert and _CERTIFICATE not in login.ca_cert_bytes:
+        yield "vault_transit_host_ca_cert_bytes is not a text of PEM certificates"
+    if "PRIVATE KEY-----" in login.ca_cert_bytes:
+        yield "vault_transit_host_ca_cert_bytes has a private key in it, which would stand in a file of the host"
+
+
+def _problem_of_variable(name: str) -> str:
+    """What is wrong with a variable of the agent, empty if nothing is."""
+    if not VARIABLE_NAME.fullmatch(name):
+        return f"'{name}' is not a valid name of an environment variable"
+    if _SECRET_VARIABLE.search(name):
+        return f"{name} would stand in a file of the host"
+    if _TEXTS.fullmatch(name):
+        return (
+            f"an agent would wait forever with {name}: set vault_transit_host_client_cert and "
+            "vault_transit_host_client_key to files on the host"
+        )
+    return ""

@@ -25,6 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Rendered, writing
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.health import health, problems_of_health, start_type
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.host import Host
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import AUTHORITIES
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import problems as problems_of_login
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.names import problems_of_name, problems_of_names
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import (
@@ -142,7 +143,7 @@ class _Service:
         more = {
             "fingerprint": self._fingerprint(shown, files),
             "allow_ciphertext": bool(given.get("allow_ciphertext")),
-            "places": _places(texts, links),
+            "places": [*self._authorities(), *_places(texts, links)],
             "has_secret_id": self.mode != PLAINTEXT and self._host.has_secret_id,
             "is_used_up": self.mode != PLAINTEXT and self._host.is_used_up,
         }
@@ -281,6 +282,7 @@ class _Service:
         held = ["placed", "started"]
         if self.mode != PLAINTEXT:
             held += ["agent.hcl", "fetch"]
+            held += [AUTHORITIES] if self._authorities() else []
         if self.mode != PLAINTEXT and self._host.has_secret_id:
             held += ["role_id", "accessor"]
             held += ["once"] if self._host.is_used_up else ["secret_id", "expires"]
@@ -295,6 +297,14 @@ class _Service:
         login = self._host.login(self.folder, self.runtime)
         wanted = [Rendered(file.real, file.shape, file.content, file.mode) for file in files if file.secrets]
         return writing(login, wanted, secrets.__getitem__)
+
+    def _authorities(self) -> list[dict[str, str]]:
+        """The file with the CA certificates of its agent, if they are a text. Another text needs no restart."""
+        login = self._host.login(self.folder, self.runtime)
+        if self.mode == PLAINTEXT or login.authorities != f"{self.folder}/{AUTHORITIES}":
+            return []
+        text = f"{login.ca_cert_bytes.strip()}\n"
+        return [{"path": login.authorities, "content": text, "owner": "root", "group": self.group, "mode": "0640"}]
 
     def _fingerprint(self, shown: Mapping[str, Any], files: Iterable[_File]) -> str:
         """A hash that changes whenever a service has to restart. Nothing that goes into it is secret.

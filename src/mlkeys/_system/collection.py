@@ -85,10 +85,40 @@ def vars_plugins() -> tuple[list[str], str]:
 
 def vars_plugin_problems() -> list[str]:
     """What is wrong with the vars plugin's own settings, as sentences. The collection must be loaded."""
-    from ansible.plugins.loader import vars_loader
     from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import own_problems
 
-    return own_problems("vars", vars_loader.get(PLUGIN, class_only=True)._load_name)  # noqa: SLF001  Ansible keeps the name there
+    return own_problems("vars", _name_of_vars_plugin())
+
+
+def vars_plugin_off() -> tuple[str, str]:
+    """What keeps the vars plugin from decrypting where it is enabled, and what to do; empty if nothing does.
+
+    The collection must be loaded.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import is_true
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import own_value
+
+    for key, stops in (("disabled", is_true), ("decrypt", "never".__eq__)):
+        text, source = own_value("vars", _name_of_vars_plugin(), key)
+        if source and stops(text):
+            of_file = source.endswith(".cfg")
+            remedy = f"Remove {key} from [vars_mlkeys_transit]." if of_file else f"Unset {source}."
+            return f"{PLUGIN} decrypts nothing, because {key} ({source}) is {text}", remedy
+    return "", ""
+
+
+def keys_in_configuration() -> dict[str, set[str]]:
+    """The keys of each section of the collection's in Ansible's configuration. The collection must be loaded."""
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller import options
+
+    return options.keys_in_configuration(("vars", _name_of_vars_plugin()))
+
+
+def _name_of_vars_plugin() -> str:
+    """The name under which Ansible keeps its documentation."""
+    from ansible.plugins.loader import vars_loader
+
+    return str(vars_loader.get(PLUGIN, class_only=True)._load_name)  # noqa: SLF001  Ansible keeps the name there
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from mlkeys._cli import main
 from mlkeys._commands.doctor import environment, machine, merges, parity, server, variables
 from mlkeys._commands.doctor.check import Check
 from mlkeys._shared.policy import grant_rules, hcl
+from mlkeys._shared.vars_plugins import WANTED
 from mlkeys._system import collection
 from mlkeys._system.git import git
 from tests.cdk.command import plain
@@ -181,7 +182,7 @@ def test_a_value_that_a_setting_cannot_have_is_one_sentence(
 
 def test_missing_settings_are_reported_all_at_once(doctor: Doctor) -> None:
     text = shown(doctor(status=1, ANSIBLE_HASHI_VAULT_AUTH_METHOD="approle"), "settings", "wrong")
-    assert "set url, BAO_ADDR or VAULT_ADDR" in text
+    assert "url is not set: set url (ANSIBLE_HASHI_VAULT_ADDR, BAO_AGENT_ADDR, VAULT_AGENT_ADDR, BAO_ADDR, " in text
     assert "auth_method approle requires role_id" in text
     assert "must start with https://" in shown(doctor(status=1, BAO_ADDR="127.0.0.1:8200"), "settings", "wrong")
 
@@ -572,6 +573,24 @@ VARS_FILE = "a: vault:v1:AAAA\n_transit:\n  format: 1\n  key: k\n"
             "wrong",
             "disabled (ansible.cfg) is 'ture', but must be true or false",
         ),
+        (
+            "keys.transit.yml",
+            "host_group_vars,mlkeys.transit.vault_transit\n[vars_mlkeys_transit]\ndisabled = yes",
+            "wrong",
+            "decrypts nothing, because disabled (ansible.cfg) is yes: variables of group_vars/all/keys.transit.yml are",
+        ),
+        (
+            "keys.transit.yml",
+            "host_group_vars,mlkeys.transit.vault_transit\n[vars_mlkeys_transit]\ndecrypt = never",
+            "wrong",
+            "decrypts nothing, because decrypt (ansible.cfg) is never: variables of",
+        ),
+        (
+            "keys.transit.yml",
+            "host_group_vars,mlkeys.transit.vault_transit\n[vars_mlkeys_transit]\ndisabled = no\ndecrypt = always",
+            "ok",
+            "decrypts group_vars/all/keys",
+        ),
     ],
 )
 def test_the_setting_of_the_vars_plugin_is_held_against_the_files(
@@ -583,6 +602,35 @@ def test_the_setting_of_the_vars_plugin_is_held_against_the_files(
     found = doctor(status=level == "wrong", BAO_ADDR=bao.addr, BAO_TOKEN=bao.token)
     assert said in shown(found, "vars plugin", level)
     assert {one["level"] for one in found if one["name"] == "vars plugin"} == {level}
+
+
+def test_a_variable_that_turns_the_vars_plugin_off_is_named(doctor: Doctor, tmp_path: Path, bao: Bao) -> None:
+    """It is meant, if something else decrypts."""
+    (tmp_path / "group_vars/all").mkdir(parents=True)
+    (tmp_path / "group_vars/all/keys.transit.yml").write_text(VARS_FILE)
+    (tmp_path / "run.sh").write_text("mlkeys run -f group_vars/all/keys.transit.yml -- app\n")
+    (tmp_path / "ansible.cfg").write_text(f"[defaults]\nvars_plugins_enabled = {WANTED}\n")
+    found = doctor(BAO_ADDR=bao.addr, BAO_TOKEN=bao.token, MLKEYS_TRANSIT_VARS_DISABLED="true")
+    assert "because disabled (MLKEYS_TRANSIT_VARS_DISABLED) is true" in shown(found, "vars plugin", "remark")
+    assert "If tasks need plaintext: Unset MLKEYS_TRANSIT_VARS_DISABLED." in [one["advice"] for one in found]
+
+
+def test_misspelt_names_in_the_configuration_are_named(doctor: Doctor, tmp_path: Path, bao: Bao) -> None:
+    """Ansible passes over what it does not know."""
+    (tmp_path / "ansible.cfg").write_text(
+        f"[defaults]\nforks = 3\nvars_plugin_enabled = {WANTED}\n[hashi_vault_collection]\nauth_metod = approle\n"
+        "TIMEOUT = 7\nnothing_like_it = 1\n[vars_mlkeys_transit]\non_eror = warn\n[hashi_vault_colection]\nurl = x\n"
+        "[ssh_connection]\npipelining = true\n[callback_of_ours]\nmetod = x\n"
+    )
+    found = doctor(status=1, BAO_ADDR=bao.addr, BAO_TOKEN=bao.token)
+    said = [one["found"].partition("ansible.cfg: ")[2] for one in found if one["name"] == "ansible.cfg"]
+    assert said == [
+        "[defaults] has no key 'vars_plugin_enabled'. Did you mean 'vars_plugins_enabled'?",
+        "[hashi_vault_collection] has no key 'auth_metod'. Did you mean 'auth_method'?",
+        "[hashi_vault_collection] has no key 'nothing_like_it'.",
+        "[vars_mlkeys_transit] has no key 'on_eror'. Did you mean 'on_error'?",
+        "nothing reads the section [hashi_vault_colection]. Did you mean 'hashi_vault_collection'?",
+    ]
 
 
 PLAY = "- hosts: all\n  tasks: [{ansible.builtin.debug: {msg: '{{ a }}'}}]\n"

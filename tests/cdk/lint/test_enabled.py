@@ -240,7 +240,7 @@ def test_a_configuration_that_ansible_does_not_use_is_none(folder: Path, monkeyp
         assert why in lint(status=1).stdout
         done = CliRunner().invoke(main, ["init", "--ansible"])
         assert (done.exit_code, why in done.stderr, remedy in done.stderr) == (1, True, True)
-        found = [*check(encrypted_files(Path()), [], "", list, lambda: True)]
+        found = [*check(encrypted_files(Path()), [], "", list, lambda: ("", ""), lambda: True)]
         assert [(one.level, why in one.found, remedy in one.advice) for one in found] == [("wrong", True, True)]
 
     assert listed() == []

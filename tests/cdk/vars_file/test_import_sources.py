@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 from click.testing import CliRunner
 
 from mlkeys._cli import main
@@ -167,7 +169,16 @@ def test_a_secret_with_skipped_fields_is_not_to_be_deleted(bao: Bao, importing: 
     ],
 )
 def test_the_command_that_deletes_an_old_secret(path: str, version: str, command: str) -> None:
-    assert removal(path, version) == command
+    made = settings_from({"url": "https://a.test"}, {"BAO_ADDR": "https://a.test"}).connection
+    assert removal(path, version, Client(made, print, plain=True).command) == command
+
+
+def test_the_command_that_deletes_goes_where_the_secret_was_read() -> None:
+    made = settings_from({"url": "https://a.test", "namespace": "org"}, {"BAO_ADDR": "https://b.test"}).connection
+    assert (
+        removal("kv/data/a", "2", Client(made, print, plain=True).command)
+        == "bao kv metadata delete -address=https://a.test -namespace=org kv/a"
+    )
 
 
 def test_a_secret_of_version_1_that_looks_like_version_2(bao: Bao, importing: Importing, kv: str) -> None:

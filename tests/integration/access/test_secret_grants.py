@@ -224,7 +224,7 @@ def test_a_vars_file_is_kept_by_who_may_encrypt_one_secret(
     assert refused.msg == (
         f"encrypt failed for 1 of 2 items at {mount}/encrypt/ml: item 2 ({OTHER}): "
         "the token's policies do not allow it for this name: add the name to 'secrets' of the grant. "
-        f"Asked: {bao.addr}, the root namespace. Check: bao token capabilities {mount}/encrypt/ml."
+        f"Asked: {bao.addr}, the root namespace. Check: bao token capabilities -address={bao.addr} {mount}/encrypt/ml."
     )
     assert actions(file.converge({MINE: "sk-secret-1"}, **run))[MINE][0] == "kept"
 

@@ -37,7 +37,8 @@ WRONG = "wrong-canary-Rn3"
 NO_LOGIN = (
     "If the auth method is in another namespace, set auth_namespace (ANSIBLE_HASHI_VAULT_AUTH_NAMESPACE, or "
     "--namespace of mlkeys login). "
-    "Otherwise, ask an administrator for its path (bao auth list)."
+    "Otherwise, ask an administrator for its path "
+    "(bao auth list -address="
 )
 
 
@@ -292,7 +293,7 @@ def test_an_auth_method_that_is_not_mounted(secure_bao: SecureBao, method: str, 
     path = login.path.replace(login.path.split("/")[1], "nope", 1)
     assert result.msg == (
         f"The login with {method} at '{path}' was refused: permission denied. Check the credentials and mount_point. "
-        f"Asked: {secure_bao.url}, the root namespace. {NO_LOGIN}"
+        f"Asked: {secure_bao.url}, the root namespace. {NO_LOGIN}{secure_bao.url})."
     )
 
 
@@ -523,6 +524,6 @@ def test_a_login_from_another_network_is_refused_in_plain_words(server: Bao) -> 
     assert result.msg == (
         "The login with approle at 'auth/bound/login' was refused: source address \"127.0.0.1\" unauthorized by CIDR "
         "restrictions on the role. Check the credentials and mount_point. "
-        f"Asked: {server.addr}, the root namespace. {NO_LOGIN}"
+        f"Asked: {server.addr}, the root namespace. {NO_LOGIN}{server.addr})."
     )
     server.done("DELETE", "sys/auth/bound")

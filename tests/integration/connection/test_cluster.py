@@ -413,5 +413,5 @@ def test_a_rate_limit_is_an_error_without_retries(cluster: Cluster, limited: str
     assert failed[0] == (
         f"The server's rate limit was exceeded at '{limited}/keys/ml': request path \"{limited}/keys/ml\": rate "
         f"limit quota exceeded. Try again later, or set retries. Asked: {url}, the root namespace. Check: bao list "
-        "sys/quotas/rate-limit."
+        f"-address={url} sys/quotas/rate-limit."
     )

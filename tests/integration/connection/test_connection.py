@@ -64,9 +64,15 @@ def failing(module: str, **params: Any) -> str:
 # --- no server, or another one ---
 
 
+NO_URL = (
+    "url is not set: set url (ANSIBLE_HASHI_VAULT_ADDR, BAO_AGENT_ADDR, VAULT_AGENT_ADDR, BAO_ADDR, VAULT_ADDR, the "
+    "variable ansible_hashi_vault_url or url under [hashi_vault_collection] of ansible.cfg)."
+)
+
+
 @each_module
 def test_no_url(module: str) -> None:
-    assert failing(module) == "url is not set: set url, BAO_ADDR or VAULT_ADDR."
+    assert failing(module) == NO_URL
 
 
 @each_module
@@ -320,7 +326,7 @@ def test_no_token_at_all(bao: Bao, tmp_path: Path) -> None:
 def test_a_missing_namespace(bao: Bao, module: str) -> None:
     assert refused(bao, module, **MODULES[module], namespace="nowhere") == (
         "The namespace 'nowhere' does not exist on this server. Check namespace (or BAO_NAMESPACE, VAULT_NAMESPACE). "
-        f"Asked: {bao.addr}. Check: bao namespace list -namespace=/."
+        f"Asked: {bao.addr}. Check: bao namespace list -address={bao.addr} -namespace=/."
     )
 
 

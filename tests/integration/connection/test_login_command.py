@@ -395,7 +395,7 @@ def test_a_person_logs_in_with_a_provider(secure_bao: SecureBao, log_in: Any, ho
     assert is_valid(secure_bao, token)
     assert token not in done.stdout + done.stderr
     assert oidc.SECRET not in done.stdout + done.stderr
-    assert ("Log in at and enter the code ABCD-EFGH" in done.stderr) is (mode == "device")
+    assert ("Log in at this address, and enter the code ABCD-EFGH:\n" in done.stderr) is (mode == "device")
 
 
 def test_the_role_of_the_server_is_the_default(log_in: Any) -> None:

@@ -24,8 +24,6 @@ from urllib.parse import quote
 import pytest
 from ansible.inventory.group import Group
 from ansible.parsing.dataloader import DataLoader
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Rendered, writing
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import Login
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import Sealed
 from click.testing import CliRunner
 
@@ -33,6 +31,7 @@ from mlkeys import runtime
 from mlkeys._cli import main
 from mlkeys._devserver.server import _binary, without_server_settings
 from tests.integration.conftest import SecureBao, tls_listener
+from tests.integration.support.agents import value_or_reason
 from tests.integration.support.plays import make_key, vars_file
 from tests.integration.support.processes import free_port, listens, started
 from tests.integration.support.tls import Authority, Pair
@@ -495,6 +494,47 @@ FAILS: dict[str, tuple[Row, str]] = {
 }
 
 
+# What the agent of a host says about the same, or its role before it.
+SAID_OF_AGENTS = {
+    "no server": "connection refused",
+    "no socket": "connect: no such file or directory",
+    "unknown authority": "certificate signed by unknown authority",
+    "other name": "doesn't contain any IP SANs",
+    "no certificate": "tls: certificate required",
+    "certificate that is not for clients": "tls: bad certificate",
+    "no namespace": "namespace not found",
+    "wrong token": "permission denied",
+    "token of two lines": "contains non-printable characters",
+    "token in typographic quotes": "permission denied",
+    "namespace of two lines": "vault_transit_host_auth_namespace must be text without a line break",
+    "stale file of the machine": "certificate signed by unknown authority",
+    "stale file and folder of the machine": "certificate signed by unknown authority",
+    "no file of authorities": "open /nowhere/ca.pem: no such file or directory",
+    "no folder of authorities": "/nowhere/certs: no such file or directory",
+    "no folder beside a file": "/nowhere/certs: no such file or directory",
+    "no key": "open /nowhere/c.key: no such file or directory",
+    "proxy is away": "proxyconnect tcp: dial tcp 127.0.0.1:1: connect: connection refused",
+    "text beside a file": "certificate signed by unknown authority",
+    "bad timeout": 'could not parse "BAO_CLIENT_TIMEOUT"',
+    "bad retries": "out of range",
+    "bad rate": "BAO_RATE_LIMIT was provided but incorrectly formatted",
+    "bad flag": "could not parse BAO_SKIP_VERIFY",
+    "path of a request": "has the path of a request: set it to http://127.0.0.1:",
+    "proxy is away beside NO_PROXY": "proxyconnect tcp: dial tcp 127.0.0.1:1: connect: connection refused",
+    "key of another certificate": "private key does not match public key",
+    "half a certificate": "vault_transit_host_client_cert and vault_transit_host_client_key must be set together",
+    **dict.fromkeys(
+        (
+            "text of a certificate without its key",
+            "text of another key",
+            "text of something else",
+        ),
+        "set vault_transit_host_client_cert and vault_transit_host_client_key to files on the host",
+    ),
+    "https to http": "server gave HTTP response to HTTPS client",
+}
+
+
 @pytest.fixture
 def environment(request: pytest.FixtureRequest, place: Place, monkeypatch: pytest.MonkeyPatch) -> Environment:
     """The environment of a row, which is that of this process, too."""
@@ -557,49 +597,24 @@ ALL: dict[str, Callable[[pytest.MonkeyPatch], str]] = {
     "mlkeys": lambda _patch: by_mlkeys(),
 }
 
-# The settings of the agent's server, by the ends of the names of their variables.
-OF_THE_AGENT = {
-    "CACERT": "ca_cert",
-    "CAPATH": "ca_path",
-    "CLIENT_CERT": "client_cert",
-    "CLIENT_KEY": "client_key",
-    "TLS_SERVER_NAME": "tls_server_name",
-    "NAMESPACE": "namespace",
+# What the agent of a host cannot do: its role refuses the text of a private key, and of several places for
+# authorities, what decrypts reads one.
+NOT_OF_AGENTS = {
+    "CLIENT_CERT_BYTES": "an agent would wait forever with ",
+    "CACERT SSL_CERT_FILE": "certificate signed by unknown authority",
+    "CACERT_BYTES SSL_CERT_DIR": "certificate signed by unknown authority",
+    "CACERT CAPATH": "certificate signed by unknown authority",
 }
 
 
 def by_agent(environment: Environment, place: Place, folder: Path) -> str:
-    """What the agent of a host writes: settings of the role for what it has settings for, else variables."""
-    settings: dict[str, Any] = {}
-    rest: dict[str, str] = {}
-    url = ""
-    for name, value in environment.items():
-        end = name.removeprefix("BAO_").removeprefix("VAULT_")
-        if name.startswith("VAULT_") and f"BAO_{end}" in environment:
-            continue
-        if end in OF_THE_AGENT:
-            settings[OF_THE_AGENT[end]] = value.strip("/") if end == "NAMESPACE" else value
-        elif end in ("ADDR", "AGENT_ADDR"):
-            url = url or value
-        elif end != "TOKEN":
-            rest[name] = value
-    config = {"token_file_path": str(place.folder / ".vault-token")}
-    login = Login(
-        url, auth_method="token_file", auth_config=config, folder=str(folder), runtime=str(folder), **settings
-    )
-    file = Rendered(str(folder / "seen"), "json", {"a": {"secret": "token"}}, "0400")
-    sealed = Sealed("token", stored()["token"], ENGINE, KEY)
-    (folder / "agent.hcl").write_text(writing(login, [file], lambda _name: sealed), encoding="utf-8")
-    done = subprocess.run(
-        [_binary(), "agent", f"-config={folder / 'agent.hcl'}"],
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), **rest},
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=60,
-    )
-    seen = folder / "seen"
-    return str(json.loads(seen.read_text())["a"]) if seen.exists() else done.stdout + done.stderr
+    return value_or_reason(environment, place.here.bao.token, Sealed("token", stored()["token"], ENGINE, KEY), folder)
+
+
+def beyond_agents(environment: Environment) -> str:
+    """What an agent says about what only others can do, empty if it can do it."""
+    ends = {name.removeprefix("BAO_").removeprefix("VAULT_") for name in environment}
+    return next((said for names, said in NOT_OF_AGENTS.items() if set(names.split()) <= ends), "")
 
 
 @pytest.mark.parametrize("environment", WORKS.values(), ids=WORKS, indirect=True)
@@ -608,21 +623,26 @@ def test_what_works_for_the_servers_client_works_for_all(
 ) -> None:
     assert by_bao(environment)
     found = {name: get(monkeypatch) for name, get in ALL.items()}
-    authorities = [name for name in environment if "_CA" in name or "SSL_CERT_" in name]
-    if len(authorities) < 2 and "_CERT_BYTES" not in " ".join(environment):
-        # The templates of an agent read one of these variables, and wait forever with the wrong one, or without the
-        # file of a client certificate.
-        found["agent"] = by_agent(environment, place, tmp_path)
+    said = by_agent(environment, place, tmp_path)
+    if reason := beyond_agents(environment):
+        assert reason in said
+    else:
+        found["agent"] = said
     assert found == dict.fromkeys(found, wanted())
 
 
 @pytest.mark.parametrize(
-    ("environment", "words"), [(row, row[1]) for row in FAILS.values()], ids=FAILS, indirect=["environment"]
+    ("environment", "words", "of_agent"),
+    [(row, row[1], SAID_OF_AGENTS[name]) for name, row in FAILS.items()],
+    ids=FAILS,
+    indirect=["environment"],
 )
 def test_what_does_not_is_one_sentence_about_the_same_fault_everywhere(
-    environment: Environment, words: str, monkeypatch: pytest.MonkeyPatch
+    environment: Environment, words: str, of_agent: str, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not by_bao(environment)
+    # Within its time: it has decrypted nothing then.
+    assert of_agent in by_agent(environment, place, tmp_path)
     for name, get in ALL.items():
         try:
             said = get(monkeypatch)

@@ -175,7 +175,7 @@ def test_encrypting_does_not_create_a_missing_key(bao: Bao, engine: str, lookup:
     assert message == (
         f"The key 'mistyped' does not exist in the engine '{engine}'. "
         f"Create it (vault_transit_key), or correct its name. Asked: {bao.addr}, the root namespace. Check: bao "
-        f"list {engine}/keys."
+        f"list -address={bao.addr} {engine}/keys."
     )
     for operation in ("decrypt", "rewrap", "hmac"):
         assert "mistyped' does not exist" in refusal(lookup, "vault:v1:QUJD", operation=operation, key="mistyped")

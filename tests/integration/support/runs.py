@@ -28,7 +28,12 @@ WRITES_NOTHING = re.compile(r"auth/(token/(lookup|renew|revoke)-self|.+/login(/[
 
 def asked(bao: Bao, check: str) -> str:
     """What follows a refusal: where it came from, and what to type next."""
-    return f" Asked: {bao.addr}, the root namespace.{check}."
+    # No variable leads the server's own client there.
+    with_address = _COMMAND.sub(rf"\g<0> -address={bao.addr}", check)
+    return f" Asked: {bao.addr}, the root namespace.{with_address}."
+
+
+_COMMAND = re.compile(r"Check: bao (?:token (?:lookup|capabilities)|(?:secrets |auth |namespace )?list|read|path-help)")
 
 
 def bad_token(bao: Bao, path: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import Proxies
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import connection_lost, unwelcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import Members
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -414,6 +415,19 @@ def test_a_lost_connection() -> None:
     with listening(lambda connection: connection.close()) as url:
         error = failure(lambda: client(url).get("a"))
     assert error.message == f"Cannot reach the server at {url}: the connection was lost. {unreached(url)}"
+
+
+def test_a_connection_with_tls_that_is_lost_may_lack_a_client_certificate() -> None:
+    """With TLS 1.3, a server closes it before its refusal is read."""
+    url, text = "https://bao.test", repr(ConnectionResetError(104, "Connection reset by peer"))
+    said = connection_lost(Connection(url=url), url, text)
+    lost = f"the connection was lost. {unreached(url).partition(' Check:')[0]}"
+    assert said.startswith(
+        f"{lost} If it is, it may require a client certificate. Set client_cert and client_key (BAO_"
+    )
+    assert connection_lost(Connection(url="http://a"), "http://a", text) == lost
+    for known in ("Connection refused", "timed out"):
+        assert unwelcome(Connection(url=url), url, known) == ""
 
 
 def test_a_response_that_does_not_come() -> None:

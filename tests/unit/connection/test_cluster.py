@@ -359,12 +359,18 @@ def test_an_invalid_address_is_named() -> None:
     assert error.value.message == "url 'b:8200' must start with https://, http:// or unix://."
 
 
+NO_URL = (
+    "url is not set: set url (ANSIBLE_HASHI_VAULT_ADDR, BAO_AGENT_ADDR, VAULT_AGENT_ADDR, BAO_ADDR, VAULT_ADDR, the "
+    "variable ansible_hashi_vault_url or url under [hashi_vault_collection] of ansible.cfg)."
+)
+
+
 def test_no_address_at_all() -> None:
     nothing: list[object] = ["", ",", []]
     for url in nothing:
         with pytest.raises(InvalidOption) as error:
             settings_from({"url": url}, {})
-        assert error.value.message == "url is not set: set url, BAO_ADDR or VAULT_ADDR."
+        assert error.value.message == NO_URL
 
 
 def test_one_address_is_a_cluster_of_one() -> None:

@@ -250,7 +250,11 @@ def test_a_server_that_wants_a_client_certificate_is_described_in_one_way(text: 
 @pytest.mark.parametrize(
     ("refused", "path", "step"),
     [
-        (ServerError("x", 500), "auth/approle/login", "Check the server's log, and: bao status."),
+        (
+            ServerError("x", 500),
+            "auth/approle/login",
+            "Check the server's log. Check: bao status -address=https://a.test.",
+        ),
         (ServerError("x", 400), "a/keys/k", "Check: bao path-help -namespace=org a/keys/k."),
         (ServerError("x", 429), "a/keys/k", "Check: bao list sys/quotas/rate-limit."),
         (NotReady("x", 503), "a/keys/k", "Check: bao status -address=https://a.test."),
@@ -270,5 +274,5 @@ def test_a_server_that_wants_a_client_certificate_is_described_in_one_way(text: 
     ],
 )
 def test_a_refusal_names_the_server_and_the_command_that_shows_more(refused: ServerError, path: str, step: str) -> None:
-    said = messages.next_step(refused, path, "https://a.test", "org")
+    said = messages.next_step(refused, path, messages.Place("https://a.test", "org"))
     assert said == f" Asked: https://a.test, namespace 'org'. {step}"

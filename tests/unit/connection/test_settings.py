@@ -8,6 +8,7 @@ from secrets import token_urlsafe
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import AUTH_METHODS, Option
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.client_certificates import TEXTS
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.timeouts import DEFAULT_TIMEOUT
@@ -375,7 +376,8 @@ def test_each_method_accepts_its_credentials(method: str) -> None:
             "cert",
             (
                 f"auth_method cert requires {in_all_places('cert_auth_public_key')} and "
-                f"{in_all_places('cert_auth_private_key')}."
+                f"{in_all_places('cert_auth_private_key')}, or client_cert and client_key (BAO_CLIENT_CERT and "
+                "BAO_CLIENT_KEY)."
             ),
         ),
         *(
@@ -489,10 +491,32 @@ def test_all_problems_are_reported_at_once() -> None:
     )
 
 
+NO_URL = (
+    "url is not set: set url (ANSIBLE_HASHI_VAULT_ADDR, BAO_AGENT_ADDR, VAULT_AGENT_ADDR, BAO_ADDR, VAULT_ADDR, the "
+    "variable ansible_hashi_vault_url or url under [hashi_vault_collection] of ansible.cfg)."
+)
+
+
+def test_a_message_gives_the_address_to_commands_that_would_ask_another_server() -> None:
+    here, other = "https://a.test", "https://b.test"
+    command = "Check: bao list -namespace=org sys/x."
+    for environment, needed in (
+        ({"BAO_ADDR": f"{here}/"}, False),
+        ({"BAO_AGENT_ADDR": here, "BAO_ADDR": other}, False),
+        ({"VAULT_ADDR": other}, True),
+        ({"BAO_ADDR": f"{here},{other}"}, True),
+        ({}, True),
+    ):
+        connection = settings_from({"url": here}, environment).connection
+        said = messages.check(connection.place(here, "org"), "list", "sys/x")
+        assert said == (command.replace("list", f"list -address={here}") if needed else command)
+    assert not settings_from({"url": "https://127.0.0.1:8200"}, {}).connection.place("https://127.0.0.1:8200", "")[2]
+
+
 def test_a_url_is_required() -> None:
     with pytest.raises(InvalidOption) as error:
         settings_from({}, {})
-    assert error.value.message == "url is not set: set url, BAO_ADDR or VAULT_ADDR."
+    assert error.value.message == NO_URL
 
 
 @pytest.mark.parametrize(

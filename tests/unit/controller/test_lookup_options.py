@@ -159,5 +159,6 @@ def test_hosts_get_the_address_and_the_namespace_that_lookups_use(
 
 
 def test_a_setting_that_hosts_do_not_share_is_refused() -> None:
-    with pytest.raises(AnsibleError, match=r"connection: the term 'token' must be one of: url, namespace\."):
+    message = r"connection: the term 'token' must be one of: url, namespace, ca_cert_bytes\."
+    with pytest.raises(AnsibleError, match=message):
         lookup_plugin("connection").run(["token"], {})

@@ -45,6 +45,9 @@ def described_one(documents: list[dict[str, Any]] | None = None, **service: Any)
     return found
 
 
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
 def problem(documents: list[dict[str, Any]] | None = None, **service: Any) -> str:
     with pytest.raises(InvalidOption) as refused:
         described_one(documents, **service)
@@ -119,12 +122,41 @@ def test_another_login_needs_nothing_from_the_controller() -> None:
         ({"namespace": "organic", "auth_namespace": "org"}, "of the namespace 'org' is not valid in 'organic'"),
         ({"agent_environment": {"BAO_TOKEN": "x"}}, "BAO_TOKEN would stand in a file of the host"),
         ({"agent_environment": {"A-B": "x"}}, "'A-B' is not a valid name of an environment variable"),
+        ({"agent_environment": {"VAULT_CLIENT_KEY_BYTES": "x"}}, "would wait forever with VAULT_CLIENT_KEY_BYTES: set"),
+        ({"url": ""}, "its agent needs the server's address: set vault_transit_host_url"),
+        ({"url": "vault.test:8200"}, "vault_transit_host_url 'vault.test:8200' must start with https://, http:// or"),
+        ({"url": "https://a,https://b"}, "vault_transit_host_url must be one address, and not 2"),
+        ({"url": "https://a/v1/sys/health"}, "has the path of a request: set it to https://a"),
+        ({"namespace": "a\nb"}, "vault_transit_host_namespace and vault_transit_host_auth_namespace must be text"),
+        ({"ca_cert_bytes": "/etc/ssl/ca.pem"}, "vault_transit_host_ca_cert_bytes is not a text of PEM certificates"),
+        ({"ca_cert_bytes": f"{PEM}-----BEGIN PRIVATE KEY-----"}, "vault_transit_host_ca_cert_bytes has a private key"),
     ],
 )
 def test_a_login_that_cannot_work_is_refused(given: dict[str, Any], words: str) -> None:
     found = problem(**given)
     assert words in found
     assert "K'" not in found
+
+
+@pytest.mark.parametrize("url", ["HTTPS://v.test:8200/", " https://v.test:8200/v1"])
+def test_an_address_is_read_as_the_controller_reads_it(url: str) -> None:
+    assert '\n  address = "https://v.test:8200"\n' in described_one(url=url)["agent"]
+
+
+def test_certificates_that_are_a_text_are_a_file_and_another_text_needs_no_restart() -> None:
+    found = described_one(ca_cert_bytes=f"\n{PEM}")
+    path = "/etc/mlkeys/app/ca.pem"
+    place = {"path": path, "content": PEM, "owner": "root", "group": found["group"], "mode": "0640"}
+    assert found["places"] == [place]
+    assert f'ca_cert = "{path}"' in found["agent"]
+    assert "ca.pem" in found["holds"]
+    assert described_one(ca_cert_bytes=f"{PEM}{PEM}")["fingerprint"] == found["fingerprint"]
+    # A file of the host comes first, and a program that gets plaintext asks no server.
+    others: tuple[dict[str, Any], ...] = ({"ca_cert": "/etc/ca.pem"}, {"mode": "plaintext"})
+    for more in others:
+        other = described_one(ca_cert_bytes=PEM, **more)
+        assert "ca.pem" not in other["holds"]
+        assert not other["places"]
 
 
 def test_in_mode_credential_secrets_are_in_memory_and_links_point_there() -> None:

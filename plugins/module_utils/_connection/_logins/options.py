@@ -282,7 +282,9 @@ def login_problems(
         job = _job_problem(environment)
         missing.append(f"jwt: {job}" if job else _OPTIONS["jwt"].with_places(flags))
     if missing:
-        problems.append(f"auth_method {method} requires {' and '.join(missing)}")
+        # What logs in on the transport logs in here, too.
+        either_way = ", or client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY)" if method == "cert" else ""
+        problems.append(f"auth_method {method} requires {' and '.join(missing)}{either_way}")
     if method == "aws_iam":
         problems += incomplete_pair("aws_access_key", "aws_secret_key", values, _OPTIONS, flags)
     if method == "azure" and values["azure_client_secret"]:

@@ -6,10 +6,28 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 from urllib.parse import urlsplit
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import set_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
+
+# An agent or a proxy may add a token of its own.
+OF_AGENT = ("BAO_AGENT_ADDR", "VAULT_AGENT_ADDR")
+OF_CLIENT = (*OF_AGENT, "BAO_ADDR", "VAULT_ADDR")
+_DEFAULT = "https://127.0.0.1:8200"
+
+
+def address_of_client(environment: Mapping[str, str]) -> str:
+    """The address that the server's own client uses in an environment. It reads several as one, which is invalid."""
+    text = next(filter(None, (set_in(environment, name) for name in OF_CLIENT)), _DEFAULT)
+    return _address(text)
+
+
+def are_of_agent(addresses: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether they are those of an agent, as far as variables and the addresses say."""
+    given = [addresses_of(set_in(environment, name)) for name in OF_AGENT]
+    return list(addresses) in given or addresses[0].startswith("unix:")
 
 
 def addresses_of(value: Any) -> list[str]:
@@ -26,11 +44,10 @@ def _address(text: Any) -> str:
 
 
 def problems_of(addresses: Sequence[str]) -> list[str]:
-    """What is missing or invalid, in words."""
-    problems = [] if addresses else ["url is not set: set url, BAO_ADDR or VAULT_ADDR"]
+    """What is invalid, in words."""
     whole = [address for address in addresses if not _scheme_problem(address)]
     found = (*map(_scheme_problem, addresses), *map(_form_problem, whole), *map(_path_problem, whole))
-    return [*problems, *filter(None, found)]
+    return [*filter(None, found)]
 
 
 def _scheme_problem(address: str) -> str:

@@ -44,11 +44,16 @@ def tls_problem(
         return "the server does not accept the versions of TLS that this machine offers."
     # A server that wants a certificate says so, but what it says may come too late to be read.
     if "certificate required" in text.lower() or "alert" in text.lower() or "EOF occurred" in text:
-        return f"the server ended the TLS connection: {_unwelcome(certificate, host)}"
+        return f"the server ended the TLS connection: {unwelcome(certificate, host)}"
     return "the TLS handshake failed."
 
 
-def _unwelcome(certificate: str, host: str) -> str:
+def unwelcome(certificate: str, host: str) -> str:
+    """What a server may not like that ends a connection.
+
+    Args:
+        certificate: what names the client certificate, and its path; empty without one.
+    """
     if certificate:
         return (
             f"it may reject the client certificate of {certificate} on {host}. Use one that is valid, is for clients, "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlkeys._commands.deployment.state import states_of
+from mlkeys._commands.doctor import configuration as configuration_file
 from mlkeys._commands.doctor import environment, machine, merges, parity, server, variables
 from mlkeys._commands.doctor.check import Check
 from mlkeys._commands.errors import failing_plainly, show_json
@@ -112,11 +113,13 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
         yield Check("server", "remark", "not checked: this needs Ansible and the collection")
         return
     enabled, configuration = collection.vars_plugins()
+    yield from configuration_file.check(configuration, collection.keys_in_configuration())
     yield from variables.check(
         files,
         enabled,
         configuration,
         collection.vars_plugin_problems,
+        collection.vars_plugin_off,
         lambda: variables.would_use_ciphertext(Path(), configuration),
     )
     yield from _settings_and_servers(stacks)

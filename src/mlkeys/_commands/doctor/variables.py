@@ -115,6 +115,7 @@ def check(
     enabled: Sequence[str],
     configuration: str,
     misspelt: Callable[[], Sequence[str]],
+    turned_off: Callable[[], tuple[str, str]],
     uses_ciphertext: Callable[[], bool],
 ) -> Iterator[Check]:
     """Compare the setting with the files.
@@ -123,6 +124,7 @@ def check(
         enabled: the plugins that Ansible's setting lists.
         configuration: the file that Ansible reads, empty if it reads none.
         misspelt: sentences about settings of the vars plugin that have words which they cannot have.
+        turned_off: what keeps the vars plugin from decrypting if it is enabled, and what to do; empty if nothing does.
         uses_ciphertext: whether tasks would get ciphertext if the vars plugin is not enabled.
     """
     files = [*found.named, *found.misnamed]
@@ -133,18 +135,24 @@ def check(
         off = overruled(Path(configuration or CONFIGURATION))
         why = off.why if off else f"{where} {PLUGIN} in {SETTING}"
         remedy = off.remedy if off else "mlkeys init --ansible"
-        text = f"{why}: variables of {_shown(files)} are ciphertext"
-        if uses_ciphertext():
-            yield Check(_NAME, "wrong", f"{text}, and nothing else here decrypts them", remedy)
-        else:
-            yield Check(_NAME, "remark", text, f"If tasks need plaintext: {remedy}")
+        yield _ciphertext(files, why, remedy, uses_ciphertext)
     elif is_enabled(enabled):
         refused = misspelt()
         yield from (Check(_NAME, "wrong", said.rstrip(".")) for said in refused)
         if found.misnamed:
             yield Check(_NAME, "wrong", f"{_shown(found.misnamed)}: {MISNAMED}", RENAME)
-        if found.named and not refused:
+        why, remedy = turned_off()
+        if files and why:
+            yield _ciphertext(files, why, remedy, uses_ciphertext)
+        elif found.named and not refused:
             yield Check(_NAME, "ok", f"Ansible decrypts {_shown(found.named)}")
+
+
+def _ciphertext(files: Sequence[str], why: str, remedy: str, uses_ciphertext: Callable[[], bool]) -> Check:
+    text = f"{why}: variables of {_shown(files)} are ciphertext"
+    if uses_ciphertext():
+        return Check(_NAME, "wrong", f"{text}, and nothing else here decrypts them", remedy)
+    return Check(_NAME, "remark", text, f"If tasks need plaintext: {remedy}")
 
 
 def _shown(files: Sequence[str]) -> str:

@@ -118,8 +118,8 @@ def _number(value: object) -> float:
 
 
 def _show(flow: Flow, asked: _Asked) -> None:
-    code = f" and enter the code {printable(asked.code)}" if asked.code else ""
-    flow.say(f"Log in at{code}:\n\n    {printable(asked.url)}\n")
+    code = f", and enter the code {printable(asked.code)}" if asked.code else ""
+    flow.say(f"Log in at this address{code}:\n\n    {printable(asked.url)}\n")
     if flow.browser and has_browser(os.environ, sys.platform):
         with _silent():
             webbrowser.open(asked.url)

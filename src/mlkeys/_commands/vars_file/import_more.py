@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,12 +60,12 @@ def kv(path: str, **options: Any) -> None:
 
     def read(_wishes: Wishes) -> Source:
         where = path_of(path)
-        data, version = _stored(where)
+        data, version, command = _stored(where)
         return Source(
             path,
             tuple(kv_values(data, where, version)),
             STANDS_FOR,
-            advice=f"{_WHEN_IT_WORKS}, delete the old secret: {removal(where, version)}",
+            advice=f"{_WHEN_IT_WORKS}, delete the old secret: {removal(where, version, command)}",
             advice_on_rest=f"{_WHEN_IT_WORKS}, write the old secret again without the imported fields. {_NOT_DELETED}",
         )
 
@@ -80,19 +79,25 @@ _NOT_DELETED = (
 )
 
 
-def removal(path: str, version: str) -> str:
-    """The command that deletes a secret of a KV engine, in version 2 with all of its versions."""
+def removal(path: str, version: str, command: Callable[..., str]) -> str:
+    """The command that deletes a secret of a KV engine, in version 2 with all of its versions.
+
+    Args:
+        command: makes a command of the server's own client for the same server.
+    """
     mount, data, name = path.partition("/data/")
-    deletes_all = f"bao kv metadata delete {shlex.quote(f'{mount}/{name}')}"
     if version == FIRST or not data:
-        return f"bao delete {shlex.quote(path)}"
+        return command("delete", path)
+    deletes_all = command("kv metadata delete", f"{mount}/{name}")
     if version:
         return deletes_all
-    return f"{deletes_all} (version 2 of the engine), or bao delete {shlex.quote(path)} (version 1)"
+    return f"{deletes_all} (version 2 of the engine), or {command('delete', path)} (version 1)"
 
 
-def _stored(path: str) -> tuple[Mapping[str, Any], str]:
+def _stored(path: str) -> tuple[Mapping[str, Any], str, Callable[..., str]]:
     """What a KV engine has at a path, and the engine's version; empty if it is not known.
+
+    The last is what makes a command for the same server.
 
     Raises:
         MlkeysError: nothing, or no secret, or it cannot be read.
@@ -107,7 +112,7 @@ def _stored(path: str) -> tuple[Mapping[str, Any], str]:
             version = _version(client, path)
         else:
             check_path(path, data, version)
-            return data, version
+            return data, version, client.command
     if version == FIRST:
         raise MlkeysError(f"There is no secret at {path}.")
     raise MlkeysError(
