@@ -15,6 +15,7 @@ from typing import Any
 from ansible import template
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible.utils.unsafe_proxy import wrap_var
 
 # Ansible marks text of trusted files as templates; before 2.19 every text could be one.
 _trusted: Callable[[str], str] = getattr(template, "trust_as_template", str)
@@ -29,9 +30,12 @@ def ansible(text: str) -> Any:
 
 def ansible_template(text: str, **variables: str) -> str:
     """Return a template file as the module `template` renders it."""
-    templar = Templar(DataLoader(), variables={"reference": "VALUE", **variables})
-    # Before 2.19, text that looks like data became data by default.
-    as_text: dict[str, Any] = {} if hasattr(template, "trust_as_template") else {"convert_data": False}
+    before_trust = not hasattr(template, "trust_as_template")
+    # Before 2.19, what comes from the lookup and the vars plugin is marked, since every other text could be a template.
+    values = {name: wrap_var(value) if before_trust else value for name, value in variables.items()}
+    templar = Templar(DataLoader(), variables={"reference": "VALUE", **values})
+    # There, text that looks like data became data by default.
+    as_text: dict[str, Any] = {"convert_data": False} if before_trust else {}
     return str(templar.template(_trusted(text), preserve_trailing_newlines=True, escape_backslashes=False, **as_text))
 
 
