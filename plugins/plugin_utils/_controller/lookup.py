@@ -24,11 +24,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.operations import Operations
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import (
-    Decrypt,
-    Sealed,
-    decrypted_each,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import Sealed, decrypted_each
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import Decrypt
 
 display = Display()
 
