@@ -207,7 +207,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options
     read_option,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names, files_of_all
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables, when_used
 
 display = Display()
 
@@ -267,10 +267,12 @@ class VarsModule(BaseVarsPlugin):
             raise AnsibleParserError(f"{wanted[0]}: {error.message}") from None
         if not (cache and self.get_option("cache")):
             files.forget()
-        values: dict[str, Any] = {}
-        for file, decrypted in files.read(wanted, lambda: self._nearby(loader, path, entity, variables)):
-            values.update(self._values(file, decrypted))
-        return values
+        playbooks = [] if self.get_option("template") else context.CLIARGS.get("args") or []
+        values: dict[str, Any] = {file: when_used(file, playbooks) for file in wanted}
+        now = [file for file in wanted if values[file] is None]
+        found = files.read(now, lambda: self._nearby(loader, path, entity, variables)) if now else []
+        values.update((file, self._values(file, decrypted)) for file, decrypted in found)
+        return {name: value for file in wanted for name, value in values[file].items()}
 
     def _files_at(self, variables: Mapping[str, Any]) -> DecryptedFiles:
         """What is decrypted at one server with one login."""

@@ -28,6 +28,8 @@ above = vars_places.above
 #: The playbooks of the collection are nobody's project.
 PLAYBOOKS = os.path.join(os.path.realpath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)), "playbooks")
 
+_STATUS = ("mlkeys.transit.status", os.path.join(PLAYBOOKS, "status.yml"))
+
 # A folder that changed a moment ago may change once more without looking different.
 _SETTLED_NS = 2_000_000_000
 
@@ -91,6 +93,12 @@ def _marks(folders: Iterable[str]) -> dict[str, _Mark]:
 
 def _is_settled(mark: _Mark) -> bool:
     return time.time_ns() - mark[0] > _SETTLED_NS
+
+
+def only_reports(playbooks: Iterable[str]) -> bool:
+    """Whether this is the collection's playbook that only reports, and nothing else."""
+    names = [name if name in _STATUS else os.path.realpath(name) for name in playbooks]
+    return bool(names) and all(name in _STATUS for name in names)
 
 
 def files_of_all(base: str) -> Iterable[tuple[tuple[str, str], str]]:

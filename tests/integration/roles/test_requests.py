@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,22 @@ def test_a_run_after_a_rotation_decrypts_once(
             assert (counts["login"], counts["decrypt"]) == (1, 1)
             assert messages(done.stdout) == [shown] * 2
             assert "sk-" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("place", "decrypts"), [("place-17", 0), ("place-{{ account.password | length + account.n }}", 1)])
+def test_a_report_decrypts_only_what_a_variable_of_it_uses(
+    bao: Bao, mount: str, tmp_path: Path, place: str, decrypts: int
+) -> None:
+    make_key(bao, mount)
+    path = tmp_path / "group_vars/all/keys.transit.yml"
+    (tmp_path / "place-17").mkdir()
+    path.parent.mkdir(parents=True)
+    arguments = {**bao.login, "path": str(path), "backend": mount, "key": "ml"}
+    values = {"account": {"password": "canary-of-sudo", "n": 3}, "other": "{{ no_template }}"}
+    assert not run_module("vault_transit_vars", {**arguments, "secrets": values}).failed
+    project = Project(tmp_path, {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, **VARS_PLUGIN})
+    project.hosts(3, vault_transit_host_paths=[f"{tmp_path}/{place}"])
+    ledger = Ledger(bao)
+    done = project.run("-e", json.dumps({"vault_transit_status_backends": [mount]}), playbook="mlkeys.transit.status")
+    assert asked(ledger).get("decrypt", 0) == decrypts
+    assert "canary" not in done.stdout + done.stderr
