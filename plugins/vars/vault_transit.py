@@ -310,7 +310,7 @@ class VarsModule(BaseVarsPlugin):
     def _nearby(self, loader: Any, path: str, entity: Any, variables: Mapping[str, Any]) -> Iterable[str]:
         """Further files that are decrypted at the same server with the same login."""
         known = all_entities(entity)
-        for owner, file in files_of_all(self._basedir):
+        for owner, file in files_of_all(self._basedir, str(loader.get_basedir())):
             other = known.get(owner)
             try:
                 theirs = {} if other is None else _variables.of(loader, path, other)

@@ -15,15 +15,24 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
 Ask = Callable[[Client, Sequence[Any]], Sequence[Any]]
 
 
+#: Questions that go into the same request as others. Looked up when there is one.
+Beside = Callable[[], Sequence[Hashable]]
+
+
 class Questions(NamedTuple):
-    """What a worker sends to the process that asks for it."""
+    """What a worker sends to the process that asks for it.
+
+    Attributes:
+        beside: what goes into the same request if there is one. Nobody waits for these answers.
+    """
 
     settings: Settings
     ask: Ask
     questions: Sequence[Hashable]
+    beside: Sequence[Hashable]
 
     def __repr__(self) -> str:
-        return f"Questions({len(self.questions)})"
+        return f"Questions({len(self.questions)}, {len(self.beside)})"
 
 
 class Learned(NamedTuple):
@@ -63,3 +72,18 @@ class Answers:
 
     def clear(self) -> None:
         self._known.clear()
+
+
+def sent(owner: tuple[str, bytes] | None, asked: Settings | Questions | Learned) -> Any:
+    """The answer of another process, ``None`` without such a process or its answer."""
+    if owner is None or not owner[0]:
+        return None
+    from multiprocessing import AuthenticationError, connection
+
+    address, key = owner
+    try:
+        with connection.Client(address, authkey=key) as channel:
+            channel.send(asked)
+            return channel.recv()
+    except (OSError, EOFError, AuthenticationError):
+        return None

@@ -31,8 +31,10 @@ from typing import TYPE_CHECKING, Any, Callable, Hashable, Iterator, Mapping, Na
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.answers import (
     Answers,
     Ask,
+    Beside,
     Learned,
     Questions,
+    sent,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import Lease, log_in, renew, revoke
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Warn
@@ -144,27 +146,38 @@ class Sessions:
                 self._leases[settings] = lease
             return lease
 
-    def answers(self, settings: Settings, warn: Warn, ask: Ask, questions: Sequence[Hashable]) -> list[Any]:
+    def answers(
+        self, settings: Settings, warn: Warn, ask: Ask, questions: Sequence[Hashable], beside: Beside = tuple
+    ) -> list[Any]:
         """The server's answers. Each question is asked once for this process and its workers, if there is an answer.
+
+        Args:
+            beside: others that are likely to be asked soon. They are asked in the same request if there is one.
 
         Raises:
             TransitError: the login failed, or the server answers nothing.
         """
         with self._lock:
-            return self._answered(settings, ask, questions, lambda: self.client(settings, warn))
+            return self._answered(settings, ask, questions, lambda: self.client(settings, warn), beside)
 
     def _answered(
-        self, settings: Settings, ask: Ask, questions: Sequence[Hashable], connect: Callable[[], Client]
+        self,
+        settings: Settings,
+        ask: Ask,
+        questions: Sequence[Hashable],
+        connect: Callable[[], Client],
+        beside: Beside = tuple,
     ) -> list[Any]:
         known = self._answers.of(settings, ask)
         new: dict[Hashable, Any] = {}
         if any(one not in known for one in questions):
             # All of them, since the server may refuse one alone in other words.
-            asked = list(dict.fromkeys(questions))
-            answers = _sent(self._asked_by_workers(), Questions(settings, ask, asked))
+            asked, others = list(dict.fromkeys(questions)), beside()
+            answers = sent(self._asked_by_workers(), Questions(settings, ask, asked, others))
             if isinstance(answers, str):
                 raise ServerError(answers)
             if answers is None:
+                asked = list(dict.fromkeys([*asked, *others]))
                 with self._patient_once(settings):
                     answers = ask(connect(), asked)
             new = dict(zip(asked, answers))
@@ -186,7 +199,7 @@ class Sessions:
                 if self._answers.of(settings, ask):
                     learned = Learned(settings, ask, answers, same)
                     self._answers.learn(learned)
-                    _sent(self._asked_by_workers(), learned)
+                    sent(self._asked_by_workers(), learned)
 
     def kept(self, client: Client, ask: Ask) -> Mapping[Hashable, bytes]:
         """The answers by question that are kept in this process, of those that this client of it would get."""
@@ -285,7 +298,7 @@ class Sessions:
     def _ask_owner(self, settings: Settings) -> Lease | None:
         """The token of the process that logs in for this one, ``None`` without such a process or its answer."""
         owner = self._asked_by_workers() if self._is_worker() else self._above
-        answer = _sent(owner, settings)
+        answer = sent(owner, settings)
         if answer is None or isinstance(answer, Lease):
             return answer
         raise Unauthenticated(str(answer))
@@ -324,11 +337,13 @@ class Sessions:
         try:
             if not isinstance(asked, Questions):
                 return self.lease(asked, _silent)
-            settings, ask, questions = asked
-            # The client of the session may be at work in another thread.
-            return self._answered(
-                settings, ask, questions, lambda: _client(settings, self.lease(settings, _silent), _silent)
-            )
+            settings, ask, questions, beside = asked
+
+            def connect() -> Client:
+                # The client of the session may be at work in another thread.
+                return _client(settings, self.lease(settings, _silent), _silent)
+
+            return self._answered(settings, ask, questions, connect, lambda: beside)
         except TransitError as error:
             return error.message
 
@@ -350,21 +365,6 @@ class Sessions:
         if self._listener is not None:
             # Otherwise the socket would still seem to listen when its process is gone.
             self._listener.close()
-
-
-def _sent(owner: tuple[str, bytes] | None, asked: Settings | Questions | Learned) -> Any:
-    """The answer of another process, ``None`` without such a process or its answer."""
-    if owner is None or not owner[0]:
-        return None
-    from multiprocessing import AuthenticationError, connection
-
-    address, key = owner
-    try:
-        with connection.Client(address, authkey=key) as channel:
-            channel.send(asked)
-            return channel.recv()
-    except (OSError, EOFError, AuthenticationError):
-        return None
 
 
 _of_this_run: list[Sessions] = []

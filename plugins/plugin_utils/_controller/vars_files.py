@@ -33,17 +33,19 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     interpret,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import Sealed
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import (
     check_key,
     is_controlling,
     resolved,
+    stored_item,
     too_large,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import (
     as_in_any_file,
     as_no_template,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import only_reports
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import files_to_load, only_reports
 from jinja2 import Undefined
 
 # Returns a client that is logged in, or raises TransitError.
@@ -249,6 +251,17 @@ def when_used(path: str, playbooks: Sequence[str]) -> dict[str, Any] | None:
         arguments, one = f"{json.dumps(path)}, names=[{json.dumps(name)}]", json.dumps(name)
         variables[name] = as_in_any_file(f"{{{{ lookup('mlkeys.transit.vault_transit_vars', {arguments})[{one}] }}}}")
     return variables
+
+
+def entries_beside(base: str, backend: str, key: str) -> list[Sealed]:
+    """The entries of a key in the files that playbooks of this folder load."""
+    found = []
+    for path in files_to_load(base):
+        with contextlib.suppress(TransitError):
+            file = _from_disk(path)
+            if (file.backend, file.key) == (backend, key):
+                found += [Sealed(backend, key, stored_item(entry)) for entry in file.entries.values()]
+    return found
 
 
 def _never() -> Client:
