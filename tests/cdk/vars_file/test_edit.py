@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import re
@@ -105,6 +106,36 @@ def test_nested_data_are_edited_as_such(edit: Edit, bao: Bao, stored: Path) -> N
     assert "ports.on ends with a key that is not text (quote it)" in said
     assert "'open-ai' is not a path" in said
     assert "providers.b" not in said
+
+
+def test_what_a_file_leaves_unencrypted_is_edited_too_and_stays_so(edit: Edit, bao: Bao, mount: str) -> None:
+    lines = ["providers:", "  - region: eu  # where", "    since: 2024-01-02", "    retries: 3", "_transit:", "  format: 2"]
+    plain = ["region", "retries", "since", "zone"]
+    named = f"  unencrypted: [{', '.join(f'providers.0.{name}' for name in plain)}]"
+    FILE.write_text("\n".join([*lines, f"  backend: {mount}", f"  key: {KEY}", named, ""]), encoding="utf-8")
+    added = "data['providers'][0]['api_key'] = 'one-canary'; data['providers'][0]['n'] = 2; import json; text = json.dumps(data)"
+    assert "has dates without encryption, which are not shown" not in edit(f"import yaml; data = yaml.safe_load(text); {added}").output
+    assert "# where" in FILE.read_text(encoding="utf-8")
+    sealed = content(FILE)["providers"][0]["api_key"]
+    done = edit(
+        "import yaml; data = yaml.safe_load(text); one = data['providers'][0];"
+        "assert one == {'region': 'eu', 'retries': 3, 'api_key': 'one-canary', 'n': 2}, 1;"
+        "del one['region']; one['retries'] = 4.5; one['zone'] = 'b'; import json; text = json.dumps(data)"
+    )
+    after = content(FILE)["providers"][0]
+    assert {name: value for name, value in after.items() if name != "n"} == {
+        "since": dt.date(2024, 1, 2),
+        "retries": 4.5,
+        "api_key": sealed,
+        "zone": "b",
+    }
+    assert re.findall(r"providers\.0\.(\S+) +(updated|added|removed|kept)", done.output) == [
+        ("api_key", "kept"),
+        ("n", "kept"),
+        ("retries", "updated"),
+        ("zone", "added"),
+        ("region", "removed"),
+    ]
 
 
 def test_a_new_file_of_nested_data(edit: Edit, bao: Bao) -> None:
