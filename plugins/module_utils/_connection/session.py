@@ -26,7 +26,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Callable, Hashable, Iterator, Mapping, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Hashable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.answers import (
     Answers,
@@ -161,12 +161,7 @@ class Sessions:
             return self._answered(settings, ask, questions, lambda: self.client(settings, warn), beside)
 
     def _answered(
-        self,
-        settings: Settings,
-        ask: Ask,
-        questions: Sequence[Hashable],
-        connect: Callable[[], Client],
-        beside: Beside = tuple,
+        self, settings: Settings, ask: Ask, questions: Sequence[Hashable], connect: Callable[[], Client], beside: Beside
     ) -> list[Any]:
         known = self._answers.of(settings, ask)
         new: dict[Hashable, Any] = {}
@@ -204,7 +199,8 @@ class Sessions:
     def kept(self, client: Client, ask: Ask) -> Mapping[Hashable, bytes]:
         """The answers by question that are kept in this process, of those that this client of it would get."""
         with self._lock:
-            return {one: got for known in self._settings_of(client) for one, got in self._answers.of(known, ask).items()}
+            kept = [self._answers.of(settings, ask) for settings in self._settings_of(client)]
+            return {question: answer for answers in kept for question, answer in answers.items()}
 
     def _settings_of(self, client: Client) -> list[Settings]:
         return [settings for settings, one in self._clients.items() if one is client]

@@ -21,7 +21,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import is_temporary
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import VARS_FILE_SUFFIXES, is_read_by_ansible
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import (
+    VARS_FILE_SUFFIXES,
+    is_read_by_ansible,
+)
 
 NotSearched = vars_places.NotSearched
 above = vars_places.above
@@ -116,7 +119,7 @@ def files_of_all(*bases: str) -> Iterable[tuple[tuple[str, str], str]]:
 
 
 def files_to_load(base: str) -> list[str]:
-    """The encrypted vars files that playbooks in a folder may load: there, in its ``vars`` and in those of its roles."""
+    """The encrypted vars files that playbooks in a folder may load: there, in ``vars`` and in those of roles."""
     roles = glob.glob(os.path.join(glob.escape(base), "roles", "*", ""))
     folders = [os.path.join(base, "vars"), *(os.path.join(role, name) for role in roles for name in _OF_ROLES)]
     here = [os.path.join(base, name) for name in _listed(base) if is_read_by_ansible(name)]

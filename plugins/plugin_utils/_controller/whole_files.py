@@ -26,7 +26,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored i
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import TypeUnknown, decoded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template
 
-
 #: Decrypts entries of one key: for each its plaintext, or as text the reason why there is none.
 Decrypt = Callable[[Sequence[Sealed]], List[Union[bytes, str]]]
 

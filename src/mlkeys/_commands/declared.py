@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -80,7 +81,7 @@ def loaded(files: Iterable[Looked], encrypted: Iterable[str], decrypting: Iterab
             yield from _as_it_is(file, line, what)
 
 
-def _loaded_by(file: Looked, known: Set[str], decrypted: Set[str]) -> Iterator[tuple[int, str]]:
+def _loaded_by(file: Looked, known: AbstractSet[str], decrypted: AbstractSet[str]) -> Iterator[tuple[int, str]]:
     """What a file loads that is encrypted and not decrypted, each with its line."""
     if is_of_role(file.path) and os.path.normpath(file.path) in known:
         yield 1, "Ansible reads this file"

@@ -109,12 +109,16 @@ def test_nested_data_are_edited_as_such(edit: Edit, bao: Bao, stored: Path) -> N
 
 
 def test_what_a_file_leaves_unencrypted_is_edited_too_and_stays_so(edit: Edit, bao: Bao, mount: str) -> None:
-    lines = ["providers:", "  - region: eu  # where", "    since: 2024-01-02", "    retries: 3", "_transit:", "  format: 2"]
-    plain = ["region", "retries", "since", "zone"]
-    named = f"  unencrypted: [{', '.join(f'providers.0.{name}' for name in plain)}]"
-    FILE.write_text("\n".join([*lines, f"  backend: {mount}", f"  key: {KEY}", named, ""]), encoding="utf-8")
-    added = "data['providers'][0]['api_key'] = 'one-canary'; data['providers'][0]['n'] = 2; import json; text = json.dumps(data)"
-    assert "has dates without encryption, which are not shown" not in edit(f"import yaml; data = yaml.safe_load(text); {added}").output
+    plain = ", ".join(f"providers.0.{name}" for name in ("region", "retries", "since", "zone"))
+    FILE.write_text(
+        "providers:\n  - region: eu  # where\n    since: 2024-01-02\n    retries: 3\n"
+        f"_transit:\n  format: 2\n  backend: {mount}\n  key: {KEY}\n  unencrypted: [{plain}]\n",
+        encoding="utf-8",
+    )
+    edit(
+        "import yaml; data = yaml.safe_load(text); data['providers'][0].update(api_key='one-canary', n=2);"
+        "import json; text = json.dumps(data)"
+    )
     assert "# where" in FILE.read_text(encoding="utf-8")
     sealed = content(FILE)["providers"][0]["api_key"]
     done = edit(

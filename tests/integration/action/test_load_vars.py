@@ -134,10 +134,12 @@ def test_a_run_decrypts_once_for_each_key(
         path = tmp_path / f"{place}.transit.yml"
         path.parent.mkdir(parents=True, exist_ok=True)
         arguments = {**bao.login, "path": str(path), "backend": mount, "key": key}
-        assert not run_module("vault_transit_vars", {**arguments, "secrets": {path.name.split(".")[0]: {"key": f"sk-{key}-two"}}}).failed
+        secrets = {path.name.split(".")[0]: {"key": f"sk-{key}-two"}}
+        assert not run_module("vault_transit_vars", {**arguments, "secrets": secrets}).failed
     # What nobody loads fails nothing.
     damaged = tmp_path / "vars/damaged.transit.yml"
-    damaged.write_text(damaged.read_text(encoding="utf-8").replace("key: vault:v1:", "key: vault:v1:AAAA"), encoding="utf-8")
+    text = damaged.read_text(encoding="utf-8").replace("key: vault:v1:", "key: vault:v1:AAAA")
+    damaged.write_text(text, encoding="utf-8")
     with approle(bao, may_use(mount)) as role:
         project = Project(tmp_path, {"BAO_ADDR": bao.addr, **role.environment, **environment})
         project.hosts(2)

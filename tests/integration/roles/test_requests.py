@@ -33,11 +33,10 @@ GIVEN = ", secrets: {first: {key: sk-given-new, on: true}}"
 
 
 @pytest.mark.parametrize(("given", "shown"), [("", "one 3 three"), (GIVEN, "new 3 three")])
-def test_a_run_after_a_rotation_decrypts_once(
-    bao: Bao, mount: str, tmp_path: Path, given: str, shown: str
-) -> None:
+def test_a_run_after_a_rotation_decrypts_once(bao: Bao, mount: str, tmp_path: Path, given: str, shown: str) -> None:
     make_key(bao, mount)
-    values = {"first": {"key": "sk-one", "on": False}, "second": {"key": "sk-two", "n": 2}, "third": {"key": "sk-three"}}
+    two = {"key": "sk-two", "n": 2}
+    values = {"first": {"key": "sk-one", "on": False}, "second": two, "third": {"key": "sk-three"}}
     (tmp_path / "group_vars/all").mkdir(parents=True)
     for name, value in values.items():
         path = tmp_path / f"group_vars/all/{name}.transit.yml"
@@ -57,7 +56,10 @@ def test_a_run_after_a_rotation_decrypts_once(
             assert "sk-" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("place", "decrypts"), [("place-17", 0), ("place-{{ account.password | length + account.n }}", 1)])
+USING = "place-{{ account.password | length + account.n }}"
+
+
+@pytest.mark.parametrize(("place", "decrypts"), [("place-17", 0), (USING, 1)])
 def test_a_report_decrypts_only_what_a_variable_of_it_uses(
     bao: Bao, mount: str, tmp_path: Path, place: str, decrypts: int
 ) -> None:

@@ -108,7 +108,7 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
 
 
 def _decrypted(aim: Target) -> dict[str, str]:
-    """The secrets of the file, and what it leaves unencrypted; of nested data as JSON. Fails without a key to encrypt with.
+    """The secrets of the file, and what it leaves unencrypted; of nested data as JSON. Fails without a key to use.
 
     Raises:
         MlkeysError: a value does not decrypt, or is not text.

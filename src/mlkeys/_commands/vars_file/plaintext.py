@@ -51,8 +51,9 @@ def _style(value: str) -> str | None:
 
 
 _INTRODUCTION = """\
-# The secrets of {path}, in plain text. When you close the editor, changed values are encrypted
-# (but those that {path} leaves unencrypted), and this file is overwritten and removed. Remove an entry here to remove it from {path}.
+# The secrets of {path}, in plain text. When you close the editor, changed values are encrypted,
+# and this file is overwritten and removed. Remove an entry here to remove it from {path}.
+# What that file leaves unencrypted (_transit) is here too, and stays so.
 #
 #   name: value
 #   name: |
