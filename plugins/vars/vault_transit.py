@@ -93,6 +93,7 @@ options:
       - V(runs) decrypts for commands that run tasks. Commands that only look get ciphertext, because they print
         variables or do nothing with them. These are C(ansible-inventory), C(ansible-doc), C(ansible-lint),
         C(--syntax-check), C(--list-hosts), C(--list-tasks) and C(--list-tags).
+        The playbook C(mlkeys.transit.status) decrypts only what a variable of it uses.
       - V(always) decrypts for these too, so that C(ansible-inventory --list) prints every secret.
       - V(never) decrypts for no command. C(mlkeys rotate) and C(mlkeys status) use it, unless the
         environment variable is set.
@@ -135,6 +136,8 @@ extends_documentation_fragment:
   - mlkeys.transit._connection
   - mlkeys.transit._connection.plugins
 notes:
+  - The first request of a run takes along the entries of the same key in other files, also those beside the playbook, in
+    its C(vars) and in those of its roles. What no permission is for is undefined, and fails nothing.
   - Connection and authentication can be set by environment, ini and variables. The variables C(ansible_hashi_vault_*)
     of a group or host apply to its own files. They are read from the inventory, from C(group_vars) and C(host_vars)
     beside it and beside the playbook, and from extra variables. Ansible passes no others to vars plugins, such as those
