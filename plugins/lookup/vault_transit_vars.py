@@ -144,7 +144,8 @@ class LookupModule(LookupBase):
             return [stored_content(path) if path else {} for path in paths]
 
         def decrypted() -> list[Any]:
-            decrypt = decrypting(options, base="" if names else str(self._loader.get_basedir()))
+            loader: Any = self._loader
+            decrypt = decrypting(options, base="" if names else str(loader.get_basedir()))
             return [values_of(load(path, lambda: connected(options)), decrypt, names) if path else {} for path in paths]
 
         return plainly(decrypted if self.get_option("decrypt") else stored)

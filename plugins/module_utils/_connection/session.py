@@ -179,9 +179,7 @@ class Sessions:
             self._answers.keep(settings, ask, new)
         return [new[one] if one in new else known[one] for one in questions]
 
-    def learn(
-        self, client: Client, ask: Ask, answers: Mapping[Hashable, bytes], same: Mapping[Hashable, Hashable]
-    ) -> None:
+    def learn(self, client: Client, ask: Ask, answers: Mapping[Any, bytes], same: Mapping[Any, Hashable]) -> None:
         """Keep what the server would answer, here and for other workers, where answers to such questions are kept.
 
         Args:
