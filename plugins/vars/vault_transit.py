@@ -136,8 +136,8 @@ extends_documentation_fragment:
   - mlkeys.transit._connection
   - mlkeys.transit._connection.plugins
 notes:
-  - The first request of a run takes along the entries of the same key in other files, also those beside the playbook, in
-    its C(vars) and in those of its roles. What no permission is for is undefined, and fails nothing.
+  - The first request of a run takes along the entries of the same key in other files, also those beside the playbook,
+    in its C(vars) and in those of its roles. What no permission is for is undefined, and fails nothing.
   - Connection and authentication can be set by environment, ini and variables. The variables C(ansible_hashi_vault_*)
     of a group or host apply to its own files. They are read from the inventory, from C(group_vars) and C(host_vars)
     beside it and beside the playbook, and from extra variables. Ansible passes no others to vars plugins, such as those
