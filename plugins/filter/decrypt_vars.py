@@ -127,7 +127,8 @@ def decrypt_vars(context: Any, content: Any, names: Any = (), **options: Any) ->
         set_options(lookup, load_name, _variables(context, load_name), options)
         connection = connection_options(lookup.get_option)
         file = loaded(content, "the input", lambda: connected(connection))
-        return plainly(lambda: values_of(file, decrypting(connection), chosen))
+        base = "" if chosen else str(context.resolve("playbook_dir") if "playbook_dir" in context else "")
+        return plainly(lambda: values_of(file, decrypting(connection, base=base), chosen))
     except TransitError as error:
         raise AnsibleFilterError(f"{_WHERE}: {error.message}") from None
     except AnsibleError as error:

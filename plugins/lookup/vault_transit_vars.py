@@ -53,6 +53,8 @@ notes:
     P(mlkeys.transit.vault_transit#vars) or the callback P(mlkeys.transit.session#callback) is enabled, the process that
     runs the play asks the server for the secrets of a file once in a run, for all hosts and uses, and keeps them in
     memory. Otherwise each task asks for each host. Nothing is stored on a disk.
+  - Unless O(names) is set, the request takes along the entries of the same key in the other files beside the playbook,
+    in its C(vars) and in those of its roles, which are likely to be used next.
   - Register nothing that holds secrets, and use C(set_fact) only without C(cacheable).
 seealso:
   - module: mlkeys.transit.load_vars
@@ -142,7 +144,8 @@ class LookupModule(LookupBase):
             return [stored_content(path) if path else {} for path in paths]
 
         def decrypted() -> list[Any]:
-            decrypt = decrypting(options)
+            loader: Any = self._loader
+            decrypt = decrypting(options, base="" if names else str(loader.get_basedir()))
             return [values_of(load(path, lambda: connected(options)), decrypt, names) if path else {} for path in paths]
 
         return plainly(decrypted if self.get_option("decrypt") else stored)

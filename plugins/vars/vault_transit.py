@@ -93,6 +93,7 @@ options:
       - V(runs) decrypts for commands that run tasks. Commands that only look get ciphertext, because they print
         variables or do nothing with them. These are C(ansible-inventory), C(ansible-doc), C(ansible-lint),
         C(--syntax-check), C(--list-hosts), C(--list-tasks) and C(--list-tags).
+        The playbook C(mlkeys.transit.status) decrypts only what a variable of it uses.
       - V(always) decrypts for these too, so that C(ansible-inventory --list) prints every secret.
       - V(never) decrypts for no command. C(mlkeys rotate) and C(mlkeys status) use it, unless the
         environment variable is set.
@@ -135,6 +136,8 @@ extends_documentation_fragment:
   - mlkeys.transit._connection
   - mlkeys.transit._connection.plugins
 notes:
+  - The first request of a run takes along the entries of the same key in other files, also those beside the playbook,
+    in its C(vars) and in those of its roles. What no permission is for is undefined, and fails nothing.
   - Connection and authentication can be set by environment, ini and variables. The variables C(ansible_hashi_vault_*)
     of a group or host apply to its own files. They are read from the inventory, from C(group_vars) and C(host_vars)
     beside it and beside the playbook, and from extra variables. Ansible passes no others to vars plugins, such as those
@@ -207,7 +210,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options
     read_option,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names, files_of_all
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables, when_used
 
 display = Display()
 
@@ -267,10 +270,12 @@ class VarsModule(BaseVarsPlugin):
             raise AnsibleParserError(f"{wanted[0]}: {error.message}") from None
         if not (cache and self.get_option("cache")):
             files.forget()
-        values: dict[str, Any] = {}
-        for file, decrypted in files.read(wanted, lambda: self._nearby(loader, path, entity, variables)):
-            values.update(self._values(file, decrypted))
-        return values
+        playbooks = [] if self.get_option("template") else context.CLIARGS.get("args") or []
+        values: dict[str, Any] = {file: when_used(file, playbooks) for file in wanted}
+        now = [file for file in wanted if values[file] is None]
+        found = files.read(now, lambda: self._nearby(loader, path, entity, variables)) if now else []
+        values.update((file, self._values(file, decrypted)) for file, decrypted in found)
+        return {name: value for file in wanted for name, value in values[file].items()}
 
     def _files_at(self, variables: Mapping[str, Any]) -> DecryptedFiles:
         """What is decrypted at one server with one login."""
@@ -308,7 +313,7 @@ class VarsModule(BaseVarsPlugin):
     def _nearby(self, loader: Any, path: str, entity: Any, variables: Mapping[str, Any]) -> Iterable[str]:
         """Further files that are decrypted at the same server with the same login."""
         known = all_entities(entity)
-        for owner, file in files_of_all(self._basedir):
+        for owner, file in files_of_all(self._basedir, str(loader.get_basedir())):
             other = known.get(owner)
             try:
                 theirs = {} if other is None else _variables.of(loader, path, other)

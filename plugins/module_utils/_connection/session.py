@@ -26,8 +26,16 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Callable, Hashable, Iterator, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Hashable, Iterator, Mapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.answers import (
+    Answers,
+    Ask,
+    Beside,
+    Learned,
+    Questions,
+    sent,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import Lease, log_in, renew, revoke
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Warn
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -46,22 +54,6 @@ if TYPE_CHECKING:
 _LONG_WAIT = 3
 _NO_LOGIN = 60
 _PAUSE = 0.1
-
-
-#: Asks the server questions, and returns its answers in their order: bytes, or as text the reason why there is none.
-#: Workers send it to another process, so it is a function of a module.
-Ask = Callable[[Client, Sequence[Any]], Sequence[Any]]
-
-
-class _Questions(NamedTuple):
-    """What a worker sends to the process that asks for it."""
-
-    settings: Settings
-    ask: Ask
-    questions: Sequence[Hashable]
-
-    def __repr__(self) -> str:
-        return f"_Questions({len(self.questions)})"
 
 
 def _silent(_message: str) -> None:
@@ -121,7 +113,7 @@ class Sessions:
         self._leases: dict[Settings, Lease] = {}
         self._created: list[tuple[Settings, Lease]] = []
         self._clients: dict[Settings, Client] = {}
-        self._answers: dict[tuple[Settings, Ask, Hashable], bytes] = {}
+        self._answers = Answers()
         self._unreachable: dict[Settings, tuple[float, str]] = {}
         self._listener: connection.Listener | None = None
         self._address = ""
@@ -154,32 +146,62 @@ class Sessions:
                 self._leases[settings] = lease
             return lease
 
-    def answers(self, settings: Settings, warn: Warn, ask: Ask, questions: Sequence[Hashable]) -> list[Any]:
+    def answers(
+        self, settings: Settings, warn: Warn, ask: Ask, questions: Sequence[Hashable], beside: Beside = tuple
+    ) -> list[Any]:
         """The server's answers. Each question is asked once for this process and its workers, if there is an answer.
+
+        Args:
+            beside: others that are likely to be asked soon. They are asked in the same request if there is one.
 
         Raises:
             TransitError: the login failed, or the server answers nothing.
         """
         with self._lock:
-            return self._answered(settings, ask, questions, lambda: self.client(settings, warn))
+            return self._answered(settings, ask, questions, lambda: self.client(settings, warn), beside)
 
     def _answered(
-        self, settings: Settings, ask: Ask, questions: Sequence[Hashable], connect: Callable[[], Client]
+        self, settings: Settings, ask: Ask, questions: Sequence[Hashable], connect: Callable[[], Client], beside: Beside
     ) -> list[Any]:
+        known = self._answers.of(settings, ask)
         new: dict[Hashable, Any] = {}
-        if any((settings, ask, one) not in self._answers for one in questions):
+        if any(one not in known for one in questions):
             # All of them, since the server may refuse one alone in other words.
-            asked = list(dict.fromkeys(questions))
-            owner = (self._address, self._key) if self._is_worker() else None
-            answers = _sent(owner, _Questions(settings, ask, asked))
+            asked, others = list(dict.fromkeys(questions)), beside()
+            answers = sent(self._asked_by_workers(), Questions(settings, ask, asked, others))
             if isinstance(answers, str):
                 raise ServerError(answers)
             if answers is None:
+                asked = list(dict.fromkeys([*asked, *others]))
                 with self._patient_once(settings):
                     answers = ask(connect(), asked)
             new = dict(zip(asked, answers))
-            self._answers.update({(settings, ask, one): got for one, got in new.items() if isinstance(got, bytes)})
-        return [new[one] if one in new else self._answers[settings, ask, one] for one in questions]
+            self._answers.keep(settings, ask, new)
+        return [new[one] if one in new else known[one] for one in questions]
+
+    def learn(self, client: Client, ask: Ask, answers: Mapping[Any, bytes], same: Mapping[Any, Hashable]) -> None:
+        """Keep what the server would answer, here and for other workers, where answers to such questions are kept.
+
+        Args:
+            client: the one of this process that knows it.
+            answers: the answers by question.
+            same: for further questions, those with the same answer.
+        """
+        with self._lock:
+            for settings in self._settings_of(client):
+                if self._answers.of(settings, ask):
+                    learned = Learned(settings, ask, answers, same)
+                    self._answers.learn(learned)
+                    sent(self._asked_by_workers(), learned)
+
+    def kept(self, client: Client, ask: Ask) -> Mapping[Hashable, bytes]:
+        """The answers by question that are kept in this process, of those that this client of it would get."""
+        with self._lock:
+            kept = [self._answers.of(settings, ask) for settings in self._settings_of(client)]
+            return {question: answer for answers in kept for question, answer in answers.items()}
+
+    def _settings_of(self, client: Client) -> list[Settings]:
+        return [settings for settings, one in self._clients.items() if one is client]
 
     def share(self) -> None:
         """Log in for the workers of this process, and send them the tokens when they ask."""
@@ -224,6 +246,10 @@ class Sessions:
     def _is_worker(self) -> bool:
         return os.getpid() != self._owner
 
+    def _asked_by_workers(self) -> tuple[str, bytes] | None:
+        """The process that asks for this one, if this is a worker."""
+        return (self._address, self._key) if self._is_worker() else None
+
     def _obtain(self, settings: Settings, old: Lease | None, warn: Warn) -> Lease:
         now = time.time()
         if old is not None and old.renewable:
@@ -265,8 +291,8 @@ class Sessions:
 
     def _ask_owner(self, settings: Settings) -> Lease | None:
         """The token of the process that logs in for this one, ``None`` without such a process or its answer."""
-        owner: tuple[str, bytes] | None = (self._address, self._key) if self._is_worker() else self._above
-        answer = _sent(owner, settings)
+        owner = self._asked_by_workers() if self._is_worker() else self._above
+        answer = sent(owner, settings)
         if answer is None or isinstance(answer, Lease):
             return answer
         raise Unauthenticated(str(answer))
@@ -298,15 +324,20 @@ class Sessions:
             # The worker went away, or another process connected that does not have the key.
             pass
 
-    def _answer_to(self, asked: Settings | _Questions) -> Lease | list[Any] | str:
+    def _answer_to(self, asked: Settings | Questions | Learned) -> Lease | list[Any] | str:
+        if isinstance(asked, Learned):
+            self._answers.learn(asked)
+            return []
         try:
-            if not isinstance(asked, _Questions):
+            if not isinstance(asked, Questions):
                 return self.lease(asked, _silent)
-            settings, ask, questions = asked
-            # The client of the session may be at work in another thread.
-            return self._answered(
-                settings, ask, questions, lambda: _client(settings, self.lease(settings, _silent), _silent)
-            )
+            settings, ask, questions, beside = asked
+
+            def connect() -> Client:
+                # The client of the session may be at work in another thread.
+                return _client(settings, self.lease(settings, _silent), _silent)
+
+            return self._answered(settings, ask, questions, connect, lambda: beside)
         except TransitError as error:
             return error.message
 
@@ -330,21 +361,6 @@ class Sessions:
             self._listener.close()
 
 
-def _sent(owner: tuple[str, bytes] | None, asked: Settings | _Questions) -> Any:
-    """The answer of another process, ``None`` without such a process or its answer."""
-    if owner is None or not owner[0]:
-        return None
-    from multiprocessing import AuthenticationError, connection
-
-    address, key = owner
-    try:
-        with connection.Client(address, authkey=key) as channel:
-            channel.send(asked)
-            return channel.recv()
-    except (OSError, EOFError, AuthenticationError):
-        return None
-
-
 _of_this_run: list[Sessions] = []
 
 
@@ -354,6 +370,11 @@ def run_sessions() -> Sessions:
         _of_this_run.append(Sessions())
         _of_this_run[0].follow_forks()
     return _of_this_run[0]
+
+
+def sessions_if_kept() -> Sessions | None:
+    """The same, if this process is one of a run on the controller that keeps what it has."""
+    return _of_this_run[0] if _of_this_run else None
 
 
 @contextmanager

@@ -11,6 +11,11 @@ from __future__ import annotations
 
 import re
 
+#: The setting of Git that names the command.
+SETTING = "merge.mlkeys.driver"
+#: The command that makes Git merge encrypted vars files entry by entry in a clone.
+DEFINE = f"git config {SETTING} 'mlkeys merge %O %A %B %P'"
+
 _MARK = re.compile(r"(<{7}|={7}|>{7})(?: (.*))?")
 # Names of branches and commits. Anything else is not shown.
 _LABEL = re.compile(r"[\w./~^@:-]{1,100}(?: \([^()\n]{1,60}\))?", re.ASCII)
@@ -47,8 +52,9 @@ def conflict_in(content: bytes, path: str) -> str:
 def _message(path: str, ours: tuple[int, str], theirs: tuple[int, str]) -> str:
     return (
         f"{path} has an unresolved merge conflict (line {ours[0]}): {_side(path, *ours, 'one')} and "
-        f"{_side(path, *theirs, 'the other')}. For each secret keep the lines of one side, its ciphertext and its "
-        "hmac, and remove the other lines and the marks."
+        f"{_side(path, *theirs, 'the other')}. To keep what both sides added, let Git merge the file entry by entry: "
+        f"{DEFINE} && git checkout --merge {path}. Or keep the lines of one side for each secret that both have, its "
+        "ciphertext and its hmac, keep or remove those that only one side has, and remove the marks."
     )
 
 

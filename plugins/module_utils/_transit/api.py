@@ -74,7 +74,7 @@ class Transit:
         Raises:
             InvalidOption: no engine can be mounted there. The methods raise it for what cannot be a key's name.
         """
-        self._client = client
+        self.client = client
         self.backend = checked_mount(backend)
         self._predicting = predicting
         # The namespaces in the path, as far as they are known.
@@ -91,7 +91,7 @@ class Transit:
         Durations are in seconds, and 0 for the server's default, which ``/tune`` would show as a number instead.
         """
         try:
-            reply = self._client.get(self._of_mount, answers=() if exists else MountNotFound)
+            reply = self.client.get(self._of_mount, answers=() if exists else MountNotFound)
         except (MountNotFound, PermissionDenied) as error:
             # A token that may manage the engine of a namespace below may have no right to this path, as one of its own.
             if not self._above and self._find_namespaces():
@@ -107,7 +107,7 @@ class Transit:
     def _mounted_at(self) -> str:
         """Where the engine that serves this path is mounted; of a path within an engine the server shows that one."""
         inner = self.backend[len(self._above) :]
-        mount = visible_mount(self._client, inner, self._above)
+        mount = visible_mount(self.client, inner, self._above)
         if not mount:
             return self.backend
         found = str(mount.get("path", "")).strip("/")
@@ -122,42 +122,42 @@ class Transit:
         """Whether the path begins with namespaces that the token can see."""
         for name in self.backend.split("/")[:-1]:
             try:
-                self._client.get(f"{self._above}sys/namespaces/{name}", answers=ServerError)
+                self.client.get(f"{self._above}sys/namespaces/{name}", answers=ServerError)
             except ServerError:
                 break
             self._above += f"{name}/"
         return bool(self._above)
 
     def enable(self, body: Mapping[str, Any]) -> None:
-        self._client.post(self._of_mount, {"type": "transit", **body})
+        self.client.post(self._of_mount, {"type": "transit", **body})
 
     def tune(self, body: Mapping[str, Any]) -> None:
-        self._client.post(f"{self._of_mount}/tune", body)
+        self.client.post(f"{self._of_mount}/tune", body)
 
     def disable(self) -> None:
         """Unmount the engine. This destroys its keys, those with ``deletion_allowed: false`` as well."""
         if not self._above:
             # What shows a mount to a namespace above it does not remove it from there.
             self._find_namespaces()
-        self._client.delete(self._of_mount)
+        self.client.delete(self._of_mount)
 
     def upsert_disabled(self) -> bool:
-        return bool(self._client.get(self.backend + "/config/keys").data.get("disable_upsert"))
+        return bool(self.client.get(self.backend + "/config/keys").data.get("disable_upsert"))
 
     def disable_upsert(self, disabled: bool) -> None:
-        self._client.post(self.backend + "/config/keys", {"disable_upsert": disabled})
+        self.client.post(self.backend + "/config/keys", {"disable_upsert": disabled})
 
     def cache_size(self) -> int:
-        return self._client.get(self.backend + "/cache-config").number("size", 0)
+        return self.client.get(self.backend + "/cache-config").number("size", 0)
 
     def set_cache_size(self, size: int) -> None:
-        self._client.post(self.backend + "/cache-config", {"size": size})
+        self.client.post(self.backend + "/cache-config", {"size": size})
 
     # Keys
 
     def key_names(self) -> list[str]:
         try:
-            names = self._client.list(self.backend + "/keys").texts("keys")
+            names = self.client.list(self.backend + "/keys").texts("keys")
             # After the first import, the server's own wrapping key is listed as a folder.
             return [name for name in names if not name.endswith("/")]
         except NotFound:
@@ -178,7 +178,7 @@ class Transit:
         """
         query = {"context": base64.b64encode(context.encode("utf-8")).decode("ascii")} if context else None
         try:
-            data = self._client.get(self._key_path(name), query, answers=() if exists else NotFound).data
+            data = self.client.get(self._key_path(name), query, answers=() if exists else NotFound).data
         except NotFound as error:
             if error.reasons:
                 raise
@@ -196,12 +196,12 @@ class Transit:
         """The error about a key that does not exist."""
         return NotFound(
             f"The key '{name}' does not exist in the engine '{self.backend}'. Create it (vault_transit_key), or "
-            f"correct its name. {self._client.asked_with('list', f'{self.backend}/keys')}"
+            f"correct its name. {self.client.asked_with('list', f'{self.backend}/keys')}"
         )
 
     def create_key(self, name: str, body: Mapping[str, Any]) -> Reply:
         """Make the key. On a key that exists the server answers with that key, silently and unchanged."""
-        reply = self._client.post(self._key_path(name), body)
+        reply = self.client.post(self._key_path(name), body)
         if _is_key(reply.data):
             return replace(reply, data={**reply.data, "name": name})
         raise self._not_transit(name).after([f"something was written to '{self.backend}/keys/{name}'"])
@@ -210,35 +210,35 @@ class Transit:
         """A store of another kind may have or accept anything at a path that reads like a key's."""
         return ServerError(
             f"What is mounted at '{self.backend}' does not look like a Transit engine: its answer for 'keys/{name}' is "
-            f"not a key. Correct the engine's path. {self._client.asked_with('secrets list')}"
+            f"not a key. Correct the engine's path. {self.client.asked_with('secrets list')}"
         )
 
     def configure_key(self, name: str, body: Mapping[str, Any]) -> Reply:
-        return self._key_reply(name, self._client.post(self._key_path(name) + "/config", body))
+        return self._key_reply(name, self.client.post(self._key_path(name) + "/config", body))
 
     def rotate_key(self, name: str, body: Mapping[str, Any] | None = None) -> Reply:
         """Add a version. Not sent again here when an answer is lost: the rotation may have been done."""
-        return self._key_reply(name, self._client.post(self._key_path(name) + "/rotate", body or {}, repeatable=False))
+        return self._key_reply(name, self.client.post(self._key_path(name) + "/rotate", body or {}, repeatable=False))
 
     def soft_delete_key(self, name: str) -> None:
         """Stop all uses of the key until it is restored. OpenBao only."""
-        self._client.delete(self._key_path(name) + "/soft-delete")
+        self.client.delete(self._key_path(name) + "/soft-delete")
 
     def restore_soft_deleted(self, name: str) -> None:
         """Undo that. OpenBao only."""
-        self._client.post(self._key_path(name) + "/soft-delete-restore", {})
+        self.client.post(self._key_path(name) + "/soft-delete-restore", {})
 
     def wrapping_key(self) -> str:
         """The public key that wraps material for an import, a PEM. The server makes it when it is first asked for."""
-        return self._client.get(self.backend + "/wrapping_key").text("public_key")
+        return self.client.get(self.backend + "/wrapping_key").text("public_key")
 
     def import_key(self, name: str, body: Mapping[str, Any]) -> None:
         """Make a key of material. Not sent again here when an answer is lost."""
-        self._client.post(self._key_path(name) + "/import", body, repeatable=False)
+        self.client.post(self._key_path(name) + "/import", body, repeatable=False)
 
     def import_version(self, name: str, body: Mapping[str, Any]) -> None:
         """Add a version of material. Not sent again here when an answer is lost."""
-        self._client.post(self._key_path(name) + "/import_version", body, repeatable=False)
+        self.client.post(self._key_path(name) + "/import_version", body, repeatable=False)
 
     def export_key(self, name: str, key_type: str, version: int, form: str = "") -> str:
         """The secret material of one version, in plaintext. Empty if the version has the public key alone.
@@ -248,18 +248,18 @@ class Transit:
             form: the server's word for an encoding, empty for its default.
         """
         path = f"{self.backend}/export/{key_type}/{checked_name(name)}/{version}"
-        keys = self._client.get(path, {"format": form} if form else None).mapping("keys")
+        keys = self.client.get(path, {"format": form} if form else None).mapping("keys")
         if isinstance(material := keys.get(str(version)), str):
             return material
         raise UnexpectedAnswer(path, "keys")
 
     def trim_key(self, name: str, oldest: int) -> None:
         """Destroy all versions that are older. There is no way back."""
-        self._client.post(self._key_path(name) + "/trim", {"min_available_version": oldest})
+        self.client.post(self._key_path(name) + "/trim", {"min_available_version": oldest})
 
     def backup_key(self, name: str) -> str:
         """The key with all of its versions, in plaintext."""
-        return self._client.get(f"{self.backend}/backup/{checked_name(name)}").text("backup")
+        return self.client.get(f"{self.backend}/backup/{checked_name(name)}").text("backup")
 
     def restore_key(self, name: str, backup: str, *, force: bool) -> Reply:
         """Make a key from a backup. Not sent again here when an answer is lost.
@@ -269,7 +269,7 @@ class Transit:
         """
         path = f"{self.backend}/restore/{checked_name(name)}"
         try:
-            return self._client.post(path, {"backup": backup, **({"force": True} if force else {})}, repeatable=False)
+            return self.client.post(path, {"backup": backup, **({"force": True} if force else {})}, repeatable=False)
         except ServerError as error:
             refused = error
         if refused.says("already exists"):
@@ -285,14 +285,14 @@ class Transit:
 
     @property
     def may_retry(self) -> bool:
-        return self._client.may_retry
+        return self.client.may_retry
 
     def find_active(self) -> bool:
         """Send requests to the active node from now on: its answers are never stale. Whether it was found."""
-        return self._client.find_active()
+        return self.client.find_active()
 
     def delete_key(self, name: str) -> None:
-        self._client.delete(self._key_path(name))
+        self.client.delete(self._key_path(name))
 
     def _key_reply(self, name: str, reply: Reply) -> Reply:
         if _is_key(reply.data):
@@ -317,13 +317,13 @@ class Transit:
     def may_decrypt(self, key: str) -> bool:
         """Whether the token may decrypt something with a key, as far as it may ask that."""
         path = f"{self.backend}/decrypt/{checked_name(key)}"
-        granted = self._client.capabilities([path])
+        granted = self.client.capabilities([path])
         return granted is None or bool({"update", "root"}.intersection(granted[path]))
 
     def denied(self, updates: Sequence[str]) -> list[str]:
         """Those of the engine's paths that the token may not update. Nothing if it may not ask what it may do."""
         paths = [f"{self.backend}/{path.strip('/')}" for path in updates]
-        granted = (self._client.capabilities(paths) if paths else None) or {}
+        granted = (self.client.capabilities(paths) if paths else None) or {}
         return [path for path, may in granted.items() if may and not {"update", "root"}.intersection(may)]
 
     def decrypt_each(self, key: str, items: Sequence[Item]) -> list[bytes | str]:

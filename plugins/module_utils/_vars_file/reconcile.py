@@ -68,6 +68,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request 
     fitted,
     nothing_to_keep,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import known_by_now, sealed_as
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json
 
@@ -229,6 +230,7 @@ def _reconcile(client: Client, request: VarsRequest, file: VarsFile, run: RunCon
     edits = None
     if changed and not run.dry_run:
         edits = carry_out(plan)
+        _keep_known(client, plan, edits)
     elif changed and len(file.text) + 2 * sum(map(len, request.secrets.values())) > replacing.MOST_BYTES:
         # The file may become too large, which is seen when it would be written.
         edits = _edits(plan, stand_ins(plan.changes, request.secrets))
@@ -240,6 +242,18 @@ def _reconcile(client: Client, request: VarsRequest, file: VarsFile, run: RunCon
     undeclared = [change.name for change in plan.changes if change.reason == NOT_DECLARED]
     warnings = (*plan.warnings, *([kept_undeclared(file, undeclared)] if undeclared else ()))
     return Outcome(changed, before, after, result, warnings=warnings), edits
+
+
+def _keep_known(client: Client, plan: VarsPlan, edits: Edits) -> None:
+    """Keep the run from decrypting what it has just encrypted or rewrapped itself."""
+    values, rewrapped = {}, {}
+    for name, text in edits.ciphertexts.items():
+        new = sealed_as(edits.backend, edits.key, name, text)
+        if name in plan.request.secrets:
+            values[new] = bytes(plan.request.secrets[name])
+        elif name in plan.file.entries:
+            rewrapped[new] = sealed_as(edits.backend, edits.key, name, plan.file.entries[name].ciphertext)
+    known_by_now(client, values, rewrapped)
 
 
 def _owner(client: Client, request: VarsRequest, file: VarsFile) -> Transit:

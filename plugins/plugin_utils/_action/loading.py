@@ -63,7 +63,7 @@ class LoadAction(TransitAction):
             options = checked(spec_of(self.MODULE), self._arguments(known))
             _check_cache()
             path = self._path(str(options["file"]))
-            variables = plainly(lambda: _variables(path, options))
+            variables = plainly(lambda: _variables(path, options, str(self._loader.get_basedir())))
             if options["template"]:
                 templar = Templar(self._loader, variables={**known, **variables})
                 variables = _evaluated(variables, path, templar)
@@ -151,8 +151,11 @@ def _is_of_inventory(name: str, known: Mapping[str, Any]) -> bool:
     return name in hostvars.raw_get(host) and name not in included.get(host, {})
 
 
-def _variables(path: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def _variables(path: str, options: Mapping[str, Any], base: str) -> dict[str, Any]:
     """The variables that a file becomes.
+
+    Args:
+        base: the folder of the playbook.
 
     Raises:
         TransitError: it does not decrypt, or has names that are not those of variables.
@@ -163,7 +166,7 @@ def _variables(path: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if name is not None:
         _check_variables(path, [name])
     mark = as_in_any_file if options["template"] else as_no_template
-    values = values_of(file, decrypting(connection), options["names"], mark)
+    values = values_of(file, decrypting(connection, base="" if options["names"] else base), options["names"], mark)
     if name is not None:
         return {name: values}
     _check_variables(path, values)

@@ -22,14 +22,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.repl
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import other_files
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile, assembled
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import Sealed
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, as_no_template
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load, stored
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import (
-    Decrypt,
-    Sealed,
-    value_of,
-)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import Decrypt, value_of
 
 # At most this many variables are named in a message.
 _NAMED = 3

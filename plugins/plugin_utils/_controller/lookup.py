@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 from typing import Any, Callable, List, Mapping, Sequence, TypeVar, Union
@@ -14,6 +15,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.basic import missing_required_lib
 from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.answers import Beside
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
@@ -24,11 +26,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.operations import Operations
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import (
-    Decrypt,
-    Sealed,
-    decrypted_each,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import Sealed, decrypted_each
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import entries_beside
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import Decrypt
 
 display = Display()
 
@@ -68,17 +68,19 @@ def run(options: Mapping[str, Any], work: Callable[[Client], Result]) -> Result:
     return plainly(lambda: work(connected(options)))
 
 
-def decrypting(options: Mapping[str, Any], *, keep: bool = True) -> Decrypt:
+def decrypting(options: Mapping[str, Any], *, keep: bool = True, base: str = "") -> Decrypt:
     """Decrypts entries, each of them once in a run if its logins are shared. Invalid options are its errors.
 
     Args:
         keep: whether the answers are kept in memory, for whatever asks the same.
+        base: the folder of the playbook, whose other files of the same key go into the same request.
     """
 
     def decrypt(wanted: Sequence[Sealed]) -> list[bytes | str]:
         if not keep:
             return decrypted_each(connected(options), wanted)
-        return _asked_once(options, decrypted_each, wanted)
+        beside = functools.partial(entries_beside, base, *wanted[0][:2]) if base else tuple
+        return _asked_once(options, decrypted_each, wanted, beside)
 
     return decrypt
 
@@ -92,9 +94,11 @@ def decrypting_items(options: Mapping[str, Any]) -> Callable[[str, str, Sequence
     return decrypt
 
 
-def _asked_once(options: Mapping[str, Any], ask: _Ask, wanted: Sequence[Sealed]) -> list[bytes | str]:
+def _asked_once(
+    options: Mapping[str, Any], ask: _Ask, wanted: Sequence[Sealed], beside: Beside = tuple
+) -> list[bytes | str]:
     """What the server answers, which is asked once for each in a run that shares its logins."""
-    return run_sessions().answers(settings_from(options, os.environ), display.warning, ask, wanted)
+    return run_sessions().answers(settings_from(options, os.environ), display.warning, ask, wanted, beside)
 
 
 def opened_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:

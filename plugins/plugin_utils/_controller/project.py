@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import time
 from typing import Any, Iterable, Mapping, Tuple
@@ -20,13 +21,18 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import is_temporary
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import VARS_FILE_SUFFIXES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import (
+    VARS_FILE_SUFFIXES,
+    is_read_by_ansible,
+)
 
 NotSearched = vars_places.NotSearched
 above = vars_places.above
 
 #: The playbooks of the collection are nobody's project.
 PLAYBOOKS = os.path.join(os.path.realpath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)), "playbooks")
+
+_STATUS = ("mlkeys.transit.status", os.path.join(PLAYBOOKS, "status.yml"))
 
 # A folder that changed a moment ago may change once more without looking different.
 _SETTLED_NS = 2_000_000_000
@@ -93,13 +99,38 @@ def _is_settled(mark: _Mark) -> bool:
     return time.time_ns() - mark[0] > _SETTLED_NS
 
 
-def files_of_all(base: str) -> Iterable[tuple[tuple[str, str], str]]:
-    """The encrypted vars files of hosts and groups, each with the folder and the name of whose it is."""
-    for folder in _OF_VARIABLES:
-        for file in vars_places.below(os.path.join(base, folder)):
-            first = os.path.relpath(file, os.path.join(base, folder)).split(os.sep)[0]
-            suffix = next((end for end in VARS_FILE_SUFFIXES if first.endswith(end)), "")
-            yield (folder, first[: len(first) - len(suffix)]), file
+def only_reports(playbooks: Iterable[str]) -> bool:
+    """Whether this is the collection's playbook that only reports, and nothing else."""
+    names = [name if name in _STATUS else os.path.realpath(name) for name in playbooks]
+    return bool(names) and all(name in _STATUS for name in names)
+
+
+def files_of_all(*bases: str) -> Iterable[tuple[tuple[str, str], str]]:
+    """The encrypted vars files of hosts and groups, each with the folder and the name of whose it is, and others."""
+    for base in dict.fromkeys(bases):
+        for folder in _OF_VARIABLES:
+            for file in vars_places.below(os.path.join(base, folder)):
+                first = os.path.relpath(file, os.path.join(base, folder)).split(os.sep)[0]
+                suffix = next((end for end in VARS_FILE_SUFFIXES if first.endswith(end)), "")
+                yield (folder, first[: len(first) - len(suffix)]), file
+        # They belong to no host, and are mostly decrypted as what belongs to all is.
+        for file in files_to_load(base):
+            yield (_OF_VARIABLES[0], "all"), file
+
+
+def files_to_load(base: str) -> list[str]:
+    """The encrypted vars files that playbooks in a folder may load: there, in ``vars`` and in those of roles."""
+    roles = glob.glob(os.path.join(glob.escape(base), "roles", "*", ""))
+    folders = [os.path.join(base, "vars"), *(os.path.join(role, name) for role in roles for name in _OF_ROLES)]
+    here = [os.path.join(base, name) for name in _listed(base) if is_read_by_ansible(name)]
+    return [*filter(os.path.isfile, here), *(file for folder in folders for file in vars_places.below(folder))]
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def beside(sources: Iterable[str], problem: vars_places.Problem) -> list[str]:
@@ -170,3 +201,4 @@ def is_there(path: str) -> bool:
 
 
 _OF_VARIABLES = ("group_vars", "host_vars")
+_OF_ROLES = ("defaults", "vars")

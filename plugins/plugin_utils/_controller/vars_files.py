@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from dataclasses import replace
-from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping
+from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, Sequence
 
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -32,16 +33,19 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     interpret,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import Sealed
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import (
     check_key,
     is_controlling,
     resolved,
+    stored_item,
     too_large,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import (
     as_in_any_file,
     as_no_template,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import files_to_load, only_reports
 from jinja2 import Undefined
 
 # Returns a client that is logged in, or raises TransitError.
@@ -225,6 +229,43 @@ class StoredVariables:
         variables = assembled(file, variables)
         self._known[path] = (mark, (variables, plain, own))
         return variables, plain, own
+
+
+def when_used(path: str, playbooks: Sequence[str]) -> dict[str, Any] | None:
+    """The variables of a file as templates, each of which decrypts its variable when somebody uses it.
+
+    Nothing is asked for what nobody uses. ``None`` for a file whose entries are elsewhere, or that is not valid, and if
+    these playbooks do more than report: then a template would be evaluated for each use.
+    """
+    if not only_reports(playbooks):
+        return None
+    try:
+        file = resolved(_from_disk(path), _never)
+    except TransitError:
+        return None
+    if file.plain:
+        return None
+    stored = {name: as_no_template(value) for name, value in file.open.items()}
+    variables = assembled(file, {**stored, **{entry.name: "" for entry in file.entries.values()}})
+    for name in {entry.name.partition(".")[0] for entry in file.entries.values()}:
+        arguments, one = f"{json.dumps(path)}, names=[{json.dumps(name)}]", json.dumps(name)
+        variables[name] = as_in_any_file(f"{{{{ lookup('mlkeys.transit.vault_transit_vars', {arguments})[{one}] }}}}")
+    return variables
+
+
+def entries_beside(base: str, backend: str, key: str) -> list[Sealed]:
+    """The entries of a key in the files that playbooks of this folder load."""
+    found = []
+    for path in files_to_load(base):
+        with contextlib.suppress(TransitError):
+            file = _from_disk(path)
+            if (file.backend, file.key) == (backend, key):
+                found += [Sealed(backend, key, stored_item(entry)) for entry in file.entries.values()]
+    return found
+
+
+def _never() -> Client:
+    raise InvalidOption("nothing is asked before it is used")
 
 
 def _from_disk(path: str) -> VarsFile:

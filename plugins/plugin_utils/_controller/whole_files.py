@@ -6,18 +6,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, NamedTuple, Sequence, Union
+from typing import Any, Callable, List, Sequence, Union
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     ServerError,
     ServerUnreachable,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import located
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,
     VarsFile,
@@ -25,31 +21,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     plain_names_problem,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import chosen
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import Sealed
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import TypeUnknown, decoded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template
 
-
-class Sealed(NamedTuple):
-    """An entry to decrypt, and the key that encrypted it."""
-
-    backend: str
-    key: str
-    item: Item
-
-    def __repr__(self) -> str:
-        return f"Sealed({self.backend!r}, {self.key!r}, {self.item!r})"
-
-
 #: Decrypts entries of one key: for each its plaintext, or as text the reason why there is none.
 Decrypt = Callable[[Sequence[Sealed]], List[Union[bytes, str]]]
-
-
-def decrypted_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:
-    """What entries of one key decrypt to, in one request."""
-    backend, key, _item = wanted[0]
-    results = Transit(client, backend).decrypt_each(key, [one.item for one in wanted])
-    return [located(client, backend, key, result) if isinstance(result, str) else result for result in results]
 
 
 def values_of(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -61,34 +62,43 @@ def followed(tree: Worktree, files: Iterable[Looked]) -> Followed:
     return found
 
 
-def loaded(files: Iterable[Looked], encrypted: Iterable[str]) -> Iterator[Finding]:
+def loaded(files: Iterable[Looked], encrypted: Iterable[str], decrypting: Iterable[str]) -> Iterator[Finding]:
     """Where Ansible loads encrypted vars files as they are, where nothing decrypts them.
 
     Args:
         encrypted: the paths of the encrypted vars files that were checked.
+        decrypting: those of files that decrypt variables. One that loads files itself is taken to decrypt these, and
+            any other one what the whole project loads.
     """
     known = {os.path.normpath(path) for path in encrypted}
     every = list(files)
     decrypted = {place for file in every for place in _decrypted_places(file)}
-    if "" in decrypted:
+    found = {file.path: list(_loaded_by(file, known, decrypted)) for file in every}
+    if "" in decrypted or any(not found.get(path) for path in decrypting):
         return
     for file in every:
-        if is_of_role(file.path) and os.path.normpath(file.path) in known:
-            yield from _as_it_is(file, 1, "Ansible reads this file")
-        if not loads(file.text, file.path):
-            continue
-        found = [*(loaded_in_yaml(_nodes(file.text)) if is_yaml(file.path) else ())]
-        found += loaded_by_commands(file.text, file.path)
-        for line, name in found:
-            places = places_of(name, file.path)
-            if name.endswith("/"):
-                inside = {path for path in known if any(path.startswith(f"{place}/") for place in places)}
-                is_loaded = bool(inside - decrypted)
-            else:
-                is_loaded = is_vars_file_name(name) or not known.isdisjoint(places)
-                is_loaded = is_loaded and decrypted.isdisjoint(places)
-            if is_loaded:
-                yield from _as_it_is(file, line, f"Ansible loads '{name}'")
+        for line, what in found[file.path] if file.path not in decrypting else ():
+            yield from _as_it_is(file, line, what)
+
+
+def _loaded_by(file: Looked, known: AbstractSet[str], decrypted: AbstractSet[str]) -> Iterator[tuple[int, str]]:
+    """What a file loads that is encrypted and not decrypted, each with its line."""
+    if is_of_role(file.path) and os.path.normpath(file.path) in known:
+        yield 1, "Ansible reads this file"
+    if not loads(file.text, file.path):
+        return
+    found = [*(loaded_in_yaml(_nodes(file.text)) if is_yaml(file.path) else ())]
+    found += loaded_by_commands(file.text, file.path)
+    for line, name in found:
+        places = places_of(name, file.path)
+        if name.endswith("/"):
+            inside = {path for path in known if any(path.startswith(f"{place}/") for place in places)}
+            is_loaded = bool(inside - decrypted)
+        else:
+            is_loaded = is_vars_file_name(name) or not known.isdisjoint(places)
+            is_loaded = is_loaded and decrypted.isdisjoint(places)
+        if is_loaded:
+            yield line, f"Ansible loads '{name}'"
 
 
 def _decrypted_places(file: Looked) -> Iterator[str]:

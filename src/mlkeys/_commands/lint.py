@@ -268,8 +268,7 @@ class _Checked:
         has_configuration = self.uses.get_ciphertext(configured=True)
         unused = {path for path in found.texts if has_configuration and Path(path).resolve().parent in whole}
         self.found += enabled.findings(found.texts, found.files, unused)
-        if not self.uses.decrypts_any:
-            self.found += loaded(_in_one(whole, self.with_ciphertexts), self.managed)
+        self.found += loaded(_in_one(whole, self.with_ciphertexts), self.managed, self.uses.decrypting)
         if self.uses.get_ciphertext():
             without = [file for file in self.with_ciphertexts if file.path in found.without]
             files = ((file.path, file.text) for file in _in_one(whole, without))

@@ -18,8 +18,8 @@ _OTHERWISE = re.compile(
     r"|mlkeys\.transit\.vault_transit(?:_vars)?['\"]|ANSIBLE_VARS_ENABLED\b.*mlkeys\.transit"
     r"|mlkeys (?:run|rotate|status)|mlkeys\.runtime"
 )
-# What decrypts files by their names says nothing of others that Ansible loads.
-_BY_NAME = re.compile(r"\bload_vars|mlkeys\.transit\.vault_transit_vars['\"]")
+# These decrypt variables, whatever file they are from. All others are for files that they name, or on other machines.
+_VARIABLES = re.compile(r"decrypt_vars|mlkeys\.transit\.vault_transit['\"]")
 # One of these is in whatever the expression finds. They are found ten times as fast.
 _SIGNS = ("mlkeys", "vault_transit", "decrypt_vars", "load_vars")
 _PLAY = re.compile(r"^[ \t]*(?:-[ \t]+)?hosts[ \t]*:", re.MULTILINE)
@@ -134,16 +134,16 @@ class Uses:
     Attributes:
         decrypts: whether one names what decrypts such files without the vars plugin: on hosts, or from a path.
         plays: whether one may be a playbook.
-        decrypts_any: whether one names what decrypts files that it does not name, as a filter or a role does.
+        decrypting: the paths of those that decrypt variables, whatever file these are from.
     """
 
     decrypts: bool = False
     plays: bool = False
-    decrypts_any: bool = False
+    decrypting: frozenset[str] = frozenset()
 
     def __or__(self, other: Uses) -> Uses:
-        any_ = self.decrypts_any or other.decrypts_any
-        return Uses(self.decrypts or other.decrypts, self.plays or other.plays, any_)
+        decrypting = self.decrypting | other.decrypting
+        return Uses(self.decrypts or other.decrypts, self.plays or other.plays, decrypting)
 
     def get_ciphertext(self, *, configured: bool = False) -> bool:
         """Whether tasks get ciphertext where the vars plugin is not enabled: something runs, and nothing decrypts.
@@ -157,8 +157,8 @@ class Uses:
 def uses_in(path: str, text: str) -> Uses:
     """What one file does."""
     found = _OTHERWISE.findall(text) if any(sign in text for sign in _SIGNS) else []
-    decrypts_any = any(_BY_NAME.fullmatch(one) is None for one in found)
-    return Uses(bool(found), path.endswith(_PLAYBOOKS) and _PLAY.search(text) is not None, decrypts_any)
+    decrypting = frozenset([path] if any(map(_VARIABLES.fullmatch, found)) else ())
+    return Uses(bool(found), path.endswith(_PLAYBOOKS) and _PLAY.search(text) is not None, decrypting)
 
 
 def findings(

@@ -151,6 +151,32 @@ def test_files_that_are_loaded_as_they_are(path: str, text: str, line: int) -> N
     assert listed() == []
 
 
+LOADING = "- hosts: all\n  vars_files: [keys/v.yml]\n"
+BOTH = ["one.yml:2", "two.yml:2"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        ("run.sh", "mlkeys run keys/v.yml -- ./start\n", BOTH),
+        ("hosts.yml", "- hosts: all\n  roles: [mlkeys.transit.vault_transit_host]\n", BOTH),
+        ("group_vars/all.yml", "vault_transit_vars_files: [{path: keys/v.yml, key: ml}]\n", BOTH),
+        ("two.yml", f"{LOADING}  vars: {{v: '{{{{ k | mlkeys.transit.decrypt_vars }}}}'}}\n", BOTH[:1]),
+        ("two.yml", f"{LOADING}  vars: {{v: \"{{{{ lookup('mlkeys.transit.vault_transit', a) }}}}\"}}\n", BOTH[:1]),
+        ("group_vars/all.yml", "v: '{{ k | mlkeys.transit.decrypt_vars }}'\n", []),
+    ],
+)
+def test_what_decrypts_other_files_says_nothing_of_loaded_ones(path: str, text: str, found: list[str]) -> None:
+    written("ansible.cfg", RIGHT)
+    written("keys/v.yml", VARS)
+    for name in ("one.yml", "two.yml"):
+        written(name, LOADING)
+    written(path, text)
+    assert [one for one in listed() if "MLK211" in one] == [f"MLK211 {one}" for one in found]
+    said = [one.found.partition(": ")[0] for one in loaded_as_they_are(Path(), ["keys/v.yml"])]
+    assert said == found, "doctor has the same rule"
+
+
 def test_variables_of_a_role_are_loaded_as_they_are() -> None:
     written("ansible.cfg", RIGHT)
     for path in ("roles/r/defaults/main/keys.yml", "roles/r/vars/main.yml", "roles/r/files/main.yml"):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlkeys._commands.vars_file.merge import _merged
+from mlkeys._shared.merge_conflicts import DEFINE
 from mlkeys._system import collection
 from tests.cdk.secrets.conftest import SECRETS, Invoke, command_line
 from tests.cdk.stores import decrypted
@@ -75,6 +76,28 @@ def test_two_people_change_a_file(bao: Bao, stored: Path, invoke: Invoke) -> Non
     # As in Git's own marks.
     assert "<<<<<<< HEAD\n" in stored.read_text()
     assert ">>>>>>> new-keys\n" in stored.read_text()
+
+
+def test_a_clone_without_the_driver_is_shown_how_to_keep_what_both_sides_added(
+    bao: Bao, stored: Path, invoke: Invoke
+) -> None:
+    """Git sees changes of the same lines where two people add entries in the same gap."""
+    invoke("init", "--ansible")
+    git("init", "--quiet", "--initial-branch", "main")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "Begin")
+    git("switch", "--quiet", "--create", "new-keys")
+    invoke("set", str(stored), "aab", stdin="sk-theirs")
+    git("commit", "--quiet", "--all", "--message", "Theirs")
+    git("switch", "--quiet", "main")
+    invoke("set", str(stored), "aac", stdin="sk-ours")
+    git("commit", "--quiet", "--all", "--message", "Ours")
+    git("merge", "--no-edit", "new-keys", status=1)
+    said = invoke("show", str(stored), status=1).output
+    assert f"{DEFINE} && git checkout --merge {stored}. Or keep the lines of one side" in said
+    define = DEFINE.replace("'mlkeys merge", f"'{shlex.join(command_line(['merge']))}")
+    subprocess.run(f"{define} && git checkout --merge {stored}", shell=True, check=True)  # noqa: S602  as shown
+    assert decrypted(bao, stored) == {**SECRETS, "aab": "sk-theirs", "aac": "sk-ours"}
 
 
 @pytest.mark.parametrize("is_swapped", [False, True])

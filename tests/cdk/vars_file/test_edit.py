@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import re
@@ -105,6 +106,40 @@ def test_nested_data_are_edited_as_such(edit: Edit, bao: Bao, stored: Path) -> N
     assert "ports.on ends with a key that is not text (quote it)" in said
     assert "'open-ai' is not a path" in said
     assert "providers.b" not in said
+
+
+def test_what_a_file_leaves_unencrypted_is_edited_too_and_stays_so(edit: Edit, bao: Bao, mount: str) -> None:
+    plain = ", ".join(f"providers.0.{name}" for name in ("region", "retries", "since", "zone"))
+    FILE.write_text(
+        "providers:\n  - region: eu  # where\n    since: 2024-01-02\n    retries: 3\n"
+        f"_transit:\n  format: 2\n  backend: {mount}\n  key: {KEY}\n  unencrypted: [{plain}]\n",
+        encoding="utf-8",
+    )
+    edit(
+        "import yaml; data = yaml.safe_load(text); data['providers'][0].update(api_key='one-canary', n=2);"
+        "import json; text = json.dumps(data)"
+    )
+    assert "# where" in FILE.read_text(encoding="utf-8")
+    sealed = content(FILE)["providers"][0]["api_key"]
+    done = edit(
+        "import yaml; data = yaml.safe_load(text); one = data['providers'][0];"
+        "assert one == {'region': 'eu', 'retries': 3, 'api_key': 'one-canary', 'n': 2}, 1;"
+        "del one['region']; one['retries'] = 4.5; one['zone'] = 'b'; import json; text = json.dumps(data)"
+    )
+    after = content(FILE)["providers"][0]
+    assert {name: value for name, value in after.items() if name != "n"} == {
+        "since": dt.date(2024, 1, 2),
+        "retries": 4.5,
+        "api_key": sealed,
+        "zone": "b",
+    }
+    assert re.findall(r"providers\.0\.(\S+) +(updated|added|removed|kept)", done.output) == [
+        ("api_key", "kept"),
+        ("n", "kept"),
+        ("retries", "updated"),
+        ("zone", "added"),
+        ("region", "removed"),
+    ]
 
 
 def test_a_new_file_of_nested_data(edit: Edit, bao: Bao) -> None:

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.support.plays import Project, approle, asked, make_key, messages, vars_file
+from tests.integration.support.plays import (
+    CALLBACK,
+    VARS_PLUGIN,
+    Project,
+    approle,
+    asked,
+    make_key,
+    may_use,
+    messages,
+    vars_file,
+)
 from tests.integration.support.runs import Ledger
 from tests.support.canary import leaking_files, recorders
 from tests.support.core import CORE
@@ -102,6 +112,44 @@ def test_plaintext_becomes_no_fact_that_is_stored(
     assert "use the lookup mlkeys.transit.vault_transit_vars" in done.stdout
     assert asked(ledger) == {}
     assert leaking_files(tmp_path / "facts", CANARY) == set()
+
+
+SEVERAL = """\
+- mlkeys.transit.load_vars: {file: "{{ item }}.transit.yml"}
+  loop: [first, vars/second, third]
+- ansible.builtin.debug: {msg: "{{ first.key[-3:] }} {{ second.key[-3:] }} {{ third.key[-3:] }}"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "decrypts"), [(VARS_PLUGIN, 2), (CALLBACK, 2), ({}, 4)], ids=["plugin", "callback", "neither"]
+)
+def test_a_run_decrypts_once_for_each_key(
+    bao: Bao, mount: str, tmp_path: Path, environment: dict[str, str], decrypts: int
+) -> None:
+    files = {"first": "ml", "vars/second": "ml", "third": "other", "group_vars/all/fourth": "ml", "vars/damaged": "ml"}
+    for key in ("ml", "other"):
+        make_key(bao, mount, key)
+    for place, key in files.items():
+        path = tmp_path / f"{place}.transit.yml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arguments = {**bao.login, "path": str(path), "backend": mount, "key": key}
+        secrets = {path.name.split(".")[0]: {"key": f"sk-{key}-two"}}
+        assert not run_module("vault_transit_vars", {**arguments, "secrets": secrets}).failed
+    # What nobody loads fails nothing.
+    damaged = tmp_path / "vars/damaged.transit.yml"
+    text = damaged.read_text(encoding="utf-8").replace("key: vault:v1:", "key: vault:v1:AAAA")
+    damaged.write_text(text, encoding="utf-8")
+    with approle(bao, may_use(mount)) as role:
+        project = Project(tmp_path, {"BAO_ADDR": bao.addr, **role.environment, **environment})
+        project.hosts(2)
+        project.play(SEVERAL)
+        ledger = Ledger(bao)
+        done = project.run(forks=2)
+    # Workers that share nothing log in and ask for themselves, each of them once for all items of its loop.
+    assert messages(done.stdout) == ["two two two"] * 2
+    assert asked(ledger)["decrypt"] == decrypts
+    assert asked(ledger)["login"] == (1 if environment else 2)
 
 
 FAILING = """\

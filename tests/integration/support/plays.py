@@ -150,7 +150,7 @@ class Project:
         path.write_text(textwrap.dedent(text), encoding="utf-8")
         return path
 
-    def hosts(self, count: int, **variables: str) -> None:
+    def hosts(self, count: int, **variables: object) -> None:
         """An inventory of the group `gateways`; `variables` are those of all its hosts."""
         hosts = {f"gateway{number}": None for number in range(count)}
         group = {"hosts": hosts, "vars": {"ansible_connection": "local", **variables}}

@@ -919,7 +919,7 @@ def test_a_file_written_during_the_run_is_read_by_the_next_task(
     assert messages(done.stdout) == ["hf_1", "hf_2 really"]
     kinds = asked(ledger)
     assert kinds["login"] == 1
-    assert kinds["decrypt"] == 2
+    assert kinds["decrypt"] == 1, "what the run itself has written is known"
 
 
 @pytest.mark.parametrize("stage", ["inventory", "task", "all"])

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mlkeys._commands.doctor.check import Check
-from mlkeys._commands.vars_file.merge_driver import ATTRIBUTES, DEFINE, attributed, is_defined
+from mlkeys._commands.vars_file.merge_driver import ATTRIBUTES, attributed, is_defined
 from mlkeys._shared._files.reading import opened_to_read
 from mlkeys._shared._files.replacing import MOST_BYTES
-from mlkeys._shared.merge_conflicts import conflict_in
+from mlkeys._shared.merge_conflicts import DEFINE, conflict_in
 from mlkeys._shared.vars_files import VARS_FILE_SUFFIXES
 
 _NAME = "merge driver"

@@ -102,11 +102,9 @@ def loaded_as_they_are(folder: Path, encrypted: Sequence[str]) -> Iterator[Check
     for file in Worktree([folder], ignored=IGNORED_FOLDERS).files():
         if isinstance(file, Looked):
             uses |= uses_in(file.path, file.text)
-            if uses.decrypts_any:
-                return
             if loads(file.text, file.path) or is_of_role(file.path):
                 kept.append(file)
-    for one in loaded(kept, encrypted):
+    for one in loaded(kept, encrypted, uses.decrypting):
         yield Check("loaded files", "wrong", f"{one.path}:{one.line}: {one.message}", LOADED.advice)
 
 

@@ -15,10 +15,11 @@ from mlkeys._commands.doctor.variables import MISNAMED, RENAME, encrypted_files
 from mlkeys._commands.errors import cannot_write, failing_plainly, show_json
 from mlkeys._commands.paths import PathType
 from mlkeys._commands.project import json_option
-from mlkeys._commands.vars_file.merge_driver import ATTRIBUTES, DEFINE, MERGED
+from mlkeys._commands.vars_file.merge_driver import ATTRIBUTES, MERGED
 from mlkeys._commands.vars_plugins import CONFIGURATION, overruled
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.enabled import with_plugin
+from mlkeys._shared.merge_conflicts import DEFINE
 from mlkeys._shared.printable import printable
 from mlkeys._system import replacing
 

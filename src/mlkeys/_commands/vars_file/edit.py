@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from mlkeys._commands.vars_file.plaintext import (
     rendered,
     swallowed,
 )
-from mlkeys._commands.vars_file.writes import Change, Target, refuse_ciphertext, show, target
+from mlkeys._commands.vars_file.writes import Change, Planned, Target, refuse_ciphertext, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._stored.secrets import answers
 from mlkeys._system import collection
@@ -65,7 +66,8 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     tmpfs). The file is then overwritten and removed, even if a signal ends this command. Memory may be swapped to disk,
     so encrypt the swap space. Only changed values are encrypted. The other ciphertexts, the comments and the order of
     FILE are kept. Removing half of the entries or more requires confirmation. In a file of format 2, nested data and
-    the types of YAML are kept; a date is text. A new file is of format 2 if you enter nested data.
+    the types of YAML are kept; a date is text. What the file leaves unencrypted is shown too, and stays so. A new file
+    is of format 2 if you enter nested data.
 
     Set the editor with VISUAL or EDITOR. It must wait until you close the file: graphical editors often have the option
     --wait for that. Vim runs without swap, backup, undo and viminfo files. Files that other
@@ -106,7 +108,7 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
 
 
 def _decrypted(aim: Target) -> dict[str, str]:
-    """The secrets of the file; those of nested data as JSON. Fails if there is no key to encrypt new ones with.
+    """The secrets of the file, and what it leaves unencrypted; of nested data as JSON. Fails without a key to use.
 
     Raises:
         MlkeysError: a value does not decrypt, or is not text.
@@ -132,7 +134,17 @@ def _decrypted(aim: Target) -> dict[str, str]:
                 ]
             )
         )
-    return secrets
+    return {**secrets, **_unencrypted(aim)}
+
+
+def _unencrypted(aim: Target) -> dict[str, str]:
+    """What the file leaves unencrypted, as far as the text can express it."""
+    found = {}
+    for name, value in aim.file.open.items():
+        # A date of YAML would become a text.
+        with contextlib.suppress(TypeError):
+            found[name] = json.dumps(value)
+    return found
 
 
 def _text(result: bytes | str) -> tuple[str | None, str]:
@@ -161,18 +173,19 @@ def _shown(aim: Target, secrets: Mapping[str, str]) -> str:
     """The text to edit.
 
     Raises:
-        MlkeysError: a list has elements that are not secrets, so the others would have other places.
+        MlkeysError: a list has elements that are not shown, so the others would have other places.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import clashes, nested
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import assembled
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import clashes
 
     if not aim.is_nested:
         return rendered(secrets, str(aim.path))
     if apart := clashes(secrets):
         raise MlkeysError(
-            f"{aim.path}: {', '.join(apart)} has elements without encryption, which are not shown here. Use 'mlkeys "
-            "set' and 'mlkeys unset'."
+            f"{aim.path}: {', '.join(apart)} has dates without encryption, which are not shown here. Use 'mlkeys set' "
+            "and 'mlkeys unset'."
         )
-    return rendered(nested({name: json.loads(value) for name, value in secrets.items()}), str(aim.path))
+    return rendered(assembled(aim.file, _values(aim, secrets)), str(aim.path))
 
 
 def _understood(aim: Target, text: str) -> dict[str, str]:
@@ -294,8 +307,18 @@ def _written(aim: Target, secrets: Mapping[str, str], guard: Guard) -> tuple[Cha
     with collection.connected() as client:
         with guard.waiting():
             planned = aim.planned(client, _values(aim, secrets), purge=True)
+            planned = _without(planned, [name for name in _unencrypted(aim) if name not in secrets])
         aim.write(client, planned)
     return planned.changes
+
+
+def _without(planned: Planned, names: Sequence[str]) -> Planned:
+    """The plan, which also removes these values that the file leaves unencrypted: only entries are purged."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import REMOVED, EntryChange
+
+    changes = tuple(Change(name, REMOVED, "", None) for name in names)
+    plan = replace(planned.plan, changes=[*planned.plan.changes, *(EntryChange(name, REMOVED) for name in names)])
+    return Planned((*planned.changes, *changes), plan)
 
 
 def _values(aim: Target, secrets: Mapping[str, str]) -> dict[str, object]:

@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.merge_conflicts import SETTING
 from mlkeys._shared.vars_files import VARS_FILE_SUFFIXES
 from mlkeys._system.git import git
 
 ATTRIBUTES = ".gitattributes"
 #: The lines of that file.
 MERGED = "".join(f"*{suffix} merge=mlkeys\n" for suffix in VARS_FILE_SUFFIXES)
-_SETTING = "merge.mlkeys.driver"
-#: The command that defines the driver in a clone.
-DEFINE = f"git config {_SETTING} 'mlkeys merge %O %A %B %P'"
 
 
 def is_defined(folder: Path) -> bool | None:
@@ -28,7 +26,7 @@ def is_defined(folder: Path) -> bool | None:
         return None
     # A setting that is not there makes Git fail.
     with contextlib.suppress(MlkeysError):
-        return bool(git(folder, "config", "--get", _SETTING).strip())
+        return bool(git(folder, "config", "--get", SETTING).strip())
     return False
 
 

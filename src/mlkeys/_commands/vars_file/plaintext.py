@@ -53,6 +53,7 @@ def _style(value: str) -> str | None:
 _INTRODUCTION = """\
 # The secrets of {path}, in plain text. When you close the editor, changed values are encrypted,
 # and this file is overwritten and removed. Remove an entry here to remove it from {path}.
+# What that file leaves unencrypted (_transit) is here too, and stays so.
 #
 #   name: value
 #   name: |

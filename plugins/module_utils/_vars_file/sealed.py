@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Decrypt entries of encrypted vars files, each of them once in a run. **Private** to the collection."""
+
+from __future__ import annotations
+
+from typing import Mapping, NamedTuple, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import sessions_if_kept
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import located
+
+
+class Sealed(NamedTuple):
+    """An entry to decrypt, and the key that encrypted it."""
+
+    backend: str
+    key: str
+    item: Item
+
+    def __repr__(self) -> str:
+        return f"Sealed({self.backend!r}, {self.key!r}, {self.item!r})"
+
+
+def decrypted_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:
+    """What entries of one key decrypt to, in one request."""
+    backend, key, _item = wanted[0]
+    results = Transit(client, backend).decrypt_each(key, [one.item for one in wanted])
+    return [located(client, backend, key, result) if isinstance(result, str) else result for result in results]
+
+
+def sealed_as(backend: str, key: str, name: str, ciphertext: str) -> Sealed:
+    """The entry of this name with this ciphertext."""
+    return Sealed(backend, key, Item(ciphertext.encode("utf-8"), name, context=name.encode("utf-8")))
+
+
+def recalled_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:
+    """The same. What a run keeps in memory is not asked for."""
+    sessions = sessions_if_kept()
+    known = sessions.kept(client, decrypted_each) if sessions else {}
+    return [known[one] for one in wanted] if all(one in known for one in wanted) else decrypted_each(client, wanted)
+
+
+def known_by_now(client: Client, values: Mapping[Sealed, bytes], rewrapped: Mapping[Sealed, Sealed]) -> None:
+    """Keep the run from asking for what it has just written itself, where it keeps in memory what it decrypts.
+
+    Args:
+        values: the plaintexts of new entries.
+        rewrapped: for new ciphertexts, those of the same plaintexts that they replace.
+    """
+    sessions = sessions_if_kept()
+    if sessions:
+        sessions.learn(client, decrypted_each, values, rewrapped)
