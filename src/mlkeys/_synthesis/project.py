@@ -99,7 +99,7 @@ def write(files: Mapping[str, str], outdir: Path) -> None:
 
 
 def _refuse_others(files: Mapping[str, str], outdir: Path) -> None:
-    """Refuse to replace files that no earlier run wrote. A link is no such file: what it leads to stays."""
+    """Refuse to replace files that no earlier run wrote. A link is replaced itself, and what it leads to stays."""
     there = {name for name in files if (outdir / name).is_file() and not (outdir / name).is_symlink()}
     listed = former_files.listed(_read(outdir / MANIFEST))
     ours = {name for name in there - {MANIFEST} if name in listed or _is_generated(outdir / name, files[name])}

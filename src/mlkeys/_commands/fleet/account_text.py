@@ -190,7 +190,7 @@ def _result(account: Account, wanted: Wanted) -> list[str]:
             "end, or somebody lowered it. It is raised again when nothing blocks."
         )
     if account.trimmed and account.target <= 1:
-        found.append("The key has one version, so none was to be destroyed.")
+        found.append("The key has one version, so none is destroyed.")
     elif account.trimmed:
         destroyed = "would be destroyed" if wanted.dry_run else "are destroyed"
         found.append(f"The versions below v{account.target} {destroyed}.")
