@@ -23,10 +23,13 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-COLUMNS = 92
+#: As many as the table of `mlkeys status` needs, so that a telephone can show the letters as large as possible.
+COLUMNS = 76
 #: More lines than these scroll, as in a terminal.
-ROWS = 16
+ROWS = 8
 TITLE = "mlkeys"
+#: How wide pages show it, in pixels, if they have the room: its letters are then as large as those of code.
+WIDTH = 640
 
 #: What is shown as typed, and what the shell runs instead where a person would answer a question.
 STEPS = (
@@ -34,7 +37,7 @@ STEPS = (
         "mlkeys set keys.transit.yml openai_api_key --key ml-api-key --create-key",
         "printf sk-FAKE-of-the-recording | {} 2>&1",
     ),
-    ("head -n 2 keys.transit.yml | cut -c -80", "{}"),
+    ("head -n 2 keys.transit.yml | cut -c -72", "{}"),
     ("mlkeys run -- sh -c 'echo \"The program has a key of ${#OPENAI_API_KEY} characters.\"'", "{}"),
     ("mlkeys rotate -i inventory.yml --key transit/ml-api-key --now", "{}"),
     ("mlkeys status -i inventory.yml", "{}"),
@@ -155,7 +158,7 @@ def _scrolled(drawn: str, delays: list[float]) -> str:
     # Those of the window and of its content; a line is lower.
     tall = re.compile(r'height="(\d{3,}[\d.]*)"')
     drawn = tall.sub(lambda found: f'height="{float(found[1]) - over * _LINE:.1f}"', drawn)
-    drawn = drawn.replace(f' {height}"', f' {float(height) - over * _LINE:.1f}"', 1)
+    drawn = drawn.replace(f' {height}"', f' {float(height) - over * _LINE:.1f}" width="{WIDTH}"', 1)
     shown = {delay: number for number, delay in enumerate(delays[:-1], 1)}
     steps = "".join(
         f"{100 * delay / end:.2f}% {{ transform: translateY({_shift(number):.1f}px) }} "

@@ -324,6 +324,14 @@ def test_kept_data_opens_again_with_the_same_token(state: Path) -> None:
     assert not stop_detached(state)
 
 
+def test_files_of_others_are_not_replaced(tmp_path: Path) -> None:
+    for name in ("token", "config.hcl"):
+        (tmp_path / name).write_text("mine\n")
+    with pytest.raises(DevServerError, match=r"not replaced: token, config\.hcl\. Choose another folder"):
+        DevServer(tmp_path).start()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"token": "mine\n", "config.hcl": "mine\n"}
+
+
 def test_a_port_that_is_taken_is_reported(state: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -173,3 +173,15 @@ def test_all_locked_requirements_exist() -> None:
         "sbom",
         "scanners",
     } | tests == set(LOCKED)
+
+
+def test_the_readme_is_about_one_screen() -> None:
+    # GitHub shows 45 to 50 lines of text and code at once. A link counts as its text.
+    readme = re.sub(r"<!--.*?-->\n?|\]\(.+?\)", "", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    rows = sum(max(1, -(-len(line) // 95)) for line in readme.splitlines() if line and not line.startswith("```"))
+    drawing = (ROOT / "docs/_static/start.svg").read_text(encoding="utf-8")
+    ((wide, high, shown),) = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)" width="(\d+)"', drawing)
+    assert rows <= 40
+    assert float(high) * int(shown) / float(wide) < 200, "the recording leaves room for what to type"
+    # Its letters are 20 units high. The column of a telephone is 358 pixels wide.
+    assert 20 * 358 / float(wide) > 7.5

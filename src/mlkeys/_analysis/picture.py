@@ -8,7 +8,7 @@ import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -44,11 +44,8 @@ E = TypeVar("E", bound=Element)
 NamesIn = Callable[[str], AbstractSet[str]]
 
 _MOST_HOSTS = 3
-#: More secrets of one key than this are one box, unless the user asks for one of them.
-_MOST_SECRETS = 8
-#: Variables of more groups of hosts than this have no lines to them.
-_MOST_GROUPS = 3
-_VARIABLES = "are variables of"
+#: What a line from variables to a group of hosts means.
+VARIABLES = "are variables of"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,54 +99,9 @@ class Picture:
             {ends: meaning for ends, meaning in self.lines.items() if {*ends} <= chosen},
         )
 
-    def folded(self) -> Picture:
-        """Return the same picture with one box for the secrets of a key that has many."""
-        of_key: dict[str, list[str]] = {}
-        for start, end in self.lines:
-            if self.boxes[start].kind == "key" and self.boxes[end].kind == "secret":
-                of_key.setdefault(start, []).append(end)
-        place = {one: f"secrets of {key}" for key, ones in of_key.items() if len(ones) > _MOST_SECRETS for one in ones}
-        done = Picture()
-        for one, box in self.boxes.items():
-            if one not in place:
-                done.boxes[one] = box
-        for key, ones in of_key.items():
-            if ones[0] in place:
-                named = {one: self.boxes[one].name for one in ones}
-                names = dict(sorted(named.items(), key=lambda item: natural(item[1])))
-                detail = f"of {self._engine_of(key)}{self.boxes[key].name}"
-                done.boxes[place[ones[0]]] = Box("secret", f"{len(ones)} secrets", detail, names=names)
-        for (start, end), meanings in self.lines.items():
-            for meaning in meanings.split(", "):
-                done.connect(place.get(start, start), place.get(end, end), meaning)
-        return done._without_common_variables()
-
-    def _without_common_variables(self) -> Picture:
-        """Return the same picture without the lines from variables to many groups of hosts: their detail says it."""
-        groups: dict[str, list[str]] = {}
-        for (start, end), meaning in self.lines.items():
-            if meaning == _VARIABLES:
-                groups.setdefault(start, []).append(end)
-        many = {one: len(those) for one, those in groups.items() if len(those) > _MOST_GROUPS}
-        return Picture(
-            {
-                one: replace(box, detail=f"{box.detail} of {many[one]} groups") if one in many else box
-                for one, box in self.boxes.items()
-            },
-            {
-                (start, end): text
-                for (start, end), text in self.lines.items()
-                if start not in many or text != _VARIABLES
-            },
-        )
-
     def place_of(self, one: str) -> str:
         """Return the id of the box that stands for another one, or of that itself."""
         return next((place for place, box in self.boxes.items() if one in box.names), one)
-
-    def _engine_of(self, key: str) -> str:
-        """Return the path of the engine of a key, with a slash."""
-        return next((f"{self.boxes[start].name}/" for start, end in self.lines if end == key), "")
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -300,7 +252,7 @@ class _Drawing:
         for secret in file.entries:
             self._done.connect(secret.node.path, box, "is in")
         for group in self._groups_of(file):
-            self._done.connect(box, group.node.path, _VARIABLES)
+            self._done.connect(box, group.node.path, VARIABLES)
 
     def _groups_of(self, file: EncryptedVars) -> Sequence[Group]:
         if file.hosts is not None:

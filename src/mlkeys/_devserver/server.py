@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from mlkeys._devserver.http import request
-from mlkeys._devserver.state_folder import POLL_SECONDS, STOP_SECONDS, forget, locked, read_line, write_private
+from mlkeys._devserver.state_folder import (
+    POLL_SECONDS,
+    STOP_SECONDS,
+    forget,
+    locked,
+    read_line,
+    refuse_others,
+    write_private,
+)
 from mlkeys._errors import DevServerError
 from mlkeys._shared.hcl import attributes, block
 from mlkeys._system import replacing
@@ -98,6 +106,7 @@ class DevServer:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         binary = self._program or _binary()
+        refuse_others(self.state)
         _make(self.state)
         with locked(self.state) as lock:
             if lock is None:

@@ -36,6 +36,9 @@ POLL_SECONDS = 0.02
 
 _LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+#: What a server writes, besides `lock`, which is first and stays.
+_WRITTEN = ("token", "address", "pid", "server.log", "config.hcl", "unseal_key")
+
 PRIVATE = Attributes(mode=0o600)
 
 
@@ -135,6 +138,21 @@ def forget(state: Path) -> None:
     names = ["pid", "address"] if (state / "unseal_key").exists() else ["pid", "address", "token"]
     for name in names:
         replacing.remove(state / name)
+
+
+def refuse_others(state: Path) -> None:
+    """Refuse a folder in which a server would replace files of somebody else.
+
+    Raises:
+        DevServerError: there are such files, and no server was started in the folder before.
+    """
+    there = [name for name in _WRITTEN if os.path.lexists(state / name)]
+    kept = (state / "unseal_key").is_file() and (state / "data").is_dir()
+    if there and not kept and not os.path.lexists(state / "lock"):
+        raise DevServerError(
+            f"{state} has files that no development server wrote, and they are not replaced: {', '.join(there)}. "
+            "Choose another folder."
+        )
 
 
 def write_private(path: Path, text: str) -> None:

@@ -253,6 +253,14 @@ def test_hosts_versions_below_the_floor_and_trimming_have_their_own_advice() -> 
     assert "--recover" not in shown(trimmed)
 
 
+def test_a_key_with_one_version_has_none_that_is_destroyed() -> None:
+    wanted = Wanted(trim=True)
+    first = shown(account(target=1, trimmed=True, floor={"before": 1, "after": 1}), wanted)
+    assert "The key has one version, so none is destroyed." in first
+    assert "below v1" not in first
+    assert "The versions below v2 are destroyed." in shown(account(trimmed=True), wanted)
+
+
 def test_what_is_accepted_is_not_advised_together_with_a_trim_that_cannot_happen() -> None:
     unread = account(unread=[UNREAD], blocking=["x"], clean=False, floor={"before": 1, "after": 1})
     stream = io.StringIO()

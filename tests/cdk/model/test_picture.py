@@ -16,6 +16,7 @@ import pytest
 from mlkeys import Agent, EncryptedVars, HostConfig, Inventory, Secret, export
 from mlkeys import transit as vault
 from mlkeys._analysis.diagram import mermaid, svg
+from mlkeys._analysis.folding import folded
 from mlkeys._analysis.picture import COLUMNS, Picture, picture
 from mlkeys._analysis.view import View
 from mlkeys._commands.program.template_names import names_of
@@ -147,28 +148,29 @@ def teams() -> Stack:
 
 def test_many_secrets_of_a_key_are_one_box_with_all_their_lines(teams: Stack) -> None:
     whole = drawn(teams)
-    folded = whole.folded()
-    boxes = [box for box in folded.boxes.values() if box.kind == "secret"]
+    few = folded(whole)
+    boxes = [box for box in few.boxes.values() if box.kind == "secret"]
     assert len(boxes) == 12
     assert {box.name for box in boxes} == {"12 secrets"}
-    one = folded.boxes["secrets of s/t2-k10"]
+    one = few.boxes["secrets of s/t2-k10"]
     assert one.detail == "of team-2/key-10"
     assert [*one.names.values()] == [f"t2k10_{number}" for number in range(12)]
-    assert folded.place_of("s/t2-k10-v/t2k10_3") == "secrets of s/t2-k10"
-    assert folded.place_of("s/t2-k10") == "s/t2-k10"
-    ends = {end: meaning for (start, end), meaning in folded.lines.items() if start == "secrets of s/t2-k10"}
-    assert ends == {"s/t2-k10-v": "is in", "s/t2-k10-f0": "is used in", "s/t2-k10-f6": "is used in"}
+    assert few.place_of("s/t2-k10-v/t2k10_3") == "secrets of s/t2-k10"
+    assert few.place_of("s/t2-k10") == "s/t2-k10"
+    ends = {end: meaning for (start, end), meaning in few.lines.items() if start == "secrets of s/t2-k10"}
+    assert ends == {"s/t2-k10-v": "is in", "like s/t2-k10-f0": "is used in"}
+    assert few.boxes["like s/t2-k10-f0"].name == "2 json files"
     # Variables of all hosts would have a line to each of them.
-    assert folded.boxes["s/t2-k10-v"].detail == "variables of 12 groups"
+    assert few.boxes["s/t2-k10-v"].detail == "variables of 12 groups"
     assert sum(meaning == "are variables of" for meaning in whole.lines.values()) == 144
-    assert "are variables of" not in folded.lines.values()
-    assert "s/t2-k10-v/t2k10_3" in whole.around(["t2k10_3"]).folded().boxes, "one secret stays as it is"
-    assert "t2k10_3</text>" not in svg(folded, igraph)
-    assert "t2k10_3" in svg(folded, igraph)
+    assert "are variables of" not in few.lines.values()
+    assert "s/t2-k10-v/t2k10_3" in folded(whole.around(["t2k10_3"])).boxes, "one secret stays as it is"
+    assert "t2k10_3</text>" not in svg(few, igraph)
+    assert "t2k10_3" in svg(few, igraph)
 
 
 def test_parts_are_in_the_order_of_names_and_no_lines_cross(teams: Stack) -> None:
-    found = drawn(teams).folded()
+    found = folded(drawn(teams))
     image = ET.fromstring(svg(found, igraph))  # noqa: S314  our own
     tops = {
         box.get("data-id", ""): float(rect.get("y", ""))
@@ -191,6 +193,36 @@ def test_parts_are_in_the_order_of_names_and_no_lines_cross(teams: Stack) -> Non
     for start, end in found.lines:
         if found.boxes[end].kind == "secret":
             assert abs(tops[start] - tops[end]) < 200
+
+
+def test_what_fills_a_column_is_one_box_of_each_sort() -> None:
+    s = stack()
+    inventory = Inventory(s, "i")
+    for team in range(25):
+        web = inventory.group(f"team-{team}", [f"h{team}"])
+        key = vault.TransitSecretBackendKey(s, f"k{team}", backend="transit", name=f"key-{team}", derived=True)
+        given = {f"secret_{team}_{one}": Secret.env(f"S{one}") for one in range(4)}
+        entries = EncryptedVars(s, f"v{team}", key=key, secrets=given, hosts=web)
+        HostConfig(s, f"c{team}", hosts=web, dest=f"/etc/{team}", json=[entries[name] for name in given])
+        export(f"out_{team}", entries[f"secret_{team}_0"], scope=s)
+    whole = drawn(s)
+    few = folded(whole)
+    assert {(box.kind, box.name, box.detail) for box in few.boxes.values()} == {
+        ("engine", "transit", "Transit engine"),
+        ("key", "25 keys", "of transit"),
+        ("secret", "100 secrets", "of 25 keys"),
+        ("file", "25 vars files", "v0 … v24"),
+        ("file", "25 json files", "c0 … c24"),
+        ("file", "25 outputs", "out_0 … out_24"),
+        ("hosts", "25 groups of hosts", "team-0 … team-24"),
+    }
+    places = {one: few.place_of(one) for one in whole.boxes}
+    assert {*places.values()} == {*few.boxes}
+    # No line is lost, and no other is there.
+    assert {(places[start], places[end]) for start, end in whole.lines} == {*few.lines}
+    assert {box.name for box in folded(whole.around(["secret_7_1"])).boxes.values()} == {
+        *("transit", "key-7", "secret_7_1", "v7", "c7", "team-7")
+    }
 
 
 def test_boxes_do_not_overlap_and_stand_in_their_columns_with_200_secrets() -> None:

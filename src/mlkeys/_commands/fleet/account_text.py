@@ -189,7 +189,9 @@ def _result(account: Account, wanted: Wanted) -> list[str]:
             f"Before, it may have been v{account.lowered_from} (min_encryption_version): a run with --recover did not "
             "end, or somebody lowered it. It is raised again when nothing blocks."
         )
-    if account.trimmed:
+    if account.trimmed and account.target <= 1:
+        found.append("The key has one version, so none is destroyed.")
+    elif account.trimmed:
         destroyed = "would be destroyed" if wanted.dry_run else "are destroyed"
         found.append(f"The versions below v{account.target} {destroyed}.")
     elif wanted.trim and not (wanted.dry_run or wanted.follow):

@@ -351,7 +351,8 @@ def _confirm_losses(rotations: Sequence[Rotation], options: Options, environment
         if account.blocking:
             show_account(account, replace(_wanted(options), dry_run=True), _words(), console)
             raise MlkeysError(f"--trim-anyway: the floor of {rotation} would stay where it is. Nothing was changed.")
-        if not account.clean:
+        # Of a key with one version, nothing is destroyed.
+        if not account.clean and account.target > 1:
             losing = True
             show_losses(account, console)
     if not losing or options["yes"]:

@@ -12,6 +12,7 @@ from types import ModuleType
 import click
 
 from mlkeys._analysis.diagram import data, mermaid, svg
+from mlkeys._analysis.folding import folded
 from mlkeys._analysis.picture import Picture, picture
 from mlkeys._analysis.view import View
 from mlkeys._commands.errors import failing_plainly, show_json
@@ -49,7 +50,8 @@ def command(
 ) -> None:
     """Draw what PROGRAM (app.py) describes: engines, keys, secrets, who may use them, files and hosts.
 
-    More than eight secrets of one key are one box, unless you give --focus.
+    More than eight secrets of one key are one box, and so are boxes that are
+    alike in a column of more than 24, unless you give --focus.
 
     \b
     Examples:
@@ -67,7 +69,7 @@ def command(
         raise click.UsageError(printable(f"{program} is not a program. To write to it, run: {right}"))
     view = View(load(program))
     drawn = _focused(picture(view, names_in_files_of(program.parent)), focus)
-    shown = drawn if focus else drawn.folded()
+    shown = drawn if focus else folded(drawn)
     if as_json and out is None:
         show_json(data(view, drawn))
         return

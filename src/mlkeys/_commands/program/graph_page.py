@@ -11,6 +11,7 @@ import jinja2
 import markupsafe
 
 from mlkeys._analysis.diagram import FIRST, svg
+from mlkeys._analysis.folding import MOST_BOXES
 from mlkeys._analysis.picture import COLUMNS, Picture
 
 _TEMPLATE = Path(__file__).parents[2] / "_pages" / "graph.html.j2"
@@ -24,8 +25,11 @@ def page(title: str, drawn: Picture, shown: Picture, igraph: ModuleType) -> str:
         shown: what the image shows, which may have several boxes in one.
         igraph: the library that lays it out.
     """
+    number = {one: count for count, one in enumerate(drawn.boxes)}
+    to: dict[str, list[int]] = {one: [] for one in drawn.boxes}
     following: dict[str, list[str]] = {one: [] for one in drawn.boxes}
     for (start, end), meaning in drawn.lines.items():
+        to[start].append(number[end])
         following[start].append(f"{drawn.boxes[end].name} ({meaning})")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
@@ -34,6 +38,9 @@ def page(title: str, drawn: Picture, shown: Picture, igraph: ModuleType) -> str:
         columns=COLUMNS,
         boxes={kind: [(one, box) for one, box in drawn.boxes.items() if box.kind == kind] for kind in COLUMNS},
         following=following,
+        number=number,
+        to={one: " ".join(map(str, ends)) for one, ends in to.items()},
         place={one: shown.place_of(one) for one in drawn.boxes},
         first=FIRST,
+        most=MOST_BOXES,
     )
