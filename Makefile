@@ -30,7 +30,7 @@ checks: $(VENV)/nox.done
 	@$(NOX) --session lint docs build sanity
 
 scenarios: $(VENV)/nox.done
-	@$(NOX) --session molecule
+	@$(NOX) --session molecule oldest
 
 tests: $(VENV)/nox.done
 	@$(NOX) --session tests
