@@ -28,6 +28,10 @@ mount_files() {
     mkdir "$base/upper" "$base/work" "$root" "$base/run" "$base/home" "$base/roots" "$base/tmp" "$base/shm"
     cp -a "$extra" "$base/extra"
     mount -t overlay overlay -o "lowerdir=$base/extra:/,upperdir=$base/upper,workdir=$base/work" "$root"
+    # A host has the supervisors that its test gives it, whatever is installed here.
+    for place in etc/local.d etc/service etc/services.d etc/supervisor; do
+        [ -e "$base/extra/$place" ] || rm -rf "${root:?}/$place"
+    done
 }
 
 mount_kernel_files() {

@@ -14,6 +14,7 @@ import jinja2
 import pytest
 
 from tests.support.neighbour import ANOTHER, as_root, replaced_once_tested
+from tests.support.programs import without_starters
 
 TEMPLATE = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templates" / "inspect.sh.j2"
 NAME = "no-such-service"
@@ -253,7 +254,7 @@ def test_what_supervisord_has_loaded_is_reported_even_without_its_file(
 ) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{programs}:{without_starters(tmp_path / 'others')}")
     (programs / "supervisord").write_text("#!/bin/sh\n")
     (programs / "supervisord").chmod(0o755)
     assert ". lacks supervisorctl" in reported(folder)
@@ -292,7 +293,8 @@ def boots(folder: Path, tmp_path: Path, *, installed: list[str], running: list[s
         "/etc/cron.d": etc / "cron.d",
     }
     places |= {"/etc/runlevels": etc / "runlevels", "/proc/[0-9]": f"{processes}/[0-9]"}
-    found = reported(folder, before=f"PATH={programs}:$PATH\n", places=places)
+    others = without_starters(tmp_path / "others")
+    found = reported(folder, before=f"PATH={programs}:{others}\n", places=places)
     return [line.removeprefix(". ") for line in found if line.startswith((". boots ", ". idle "))]
 
 

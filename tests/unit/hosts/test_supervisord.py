@@ -11,6 +11,8 @@ from pathlib import Path
 import jinja2
 import pytest
 
+from tests.support.programs import without_starters
+
 ROLE = Path(__file__).parents[3] / "roles" / "vault_transit_host"
 MISSING = "one has no supervisorctl."
 # What it has loaded is in a file. It loads what has a file in the folder that it includes, and forgets what has none.
@@ -30,6 +32,7 @@ esac
 class Host:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.others = without_starters(folder / "others")
         self.loaded = folder / "loaded"
         self.loaded.write_text("mlkeys-app\n", encoding="utf-8")
         program = folder / "bin" / "supervisorctl"
@@ -49,7 +52,7 @@ class Host:
         )
         # None of this machine, whatever runs on it.
         script = script.replace("/proc/[0-9]*/comm", f"{self.folder}/comm")
-        env = {"PATH": f"{self.folder}/bin:/usr/bin:/bin"}
+        env = {"PATH": f"{self.folder}/bin:{self.others}"}
         done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=False, text=True, env=env)
         assert done.stderr == ""
         return done.returncode, done.stdout.strip()
