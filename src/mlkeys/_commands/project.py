@@ -8,7 +8,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import click
 
@@ -39,16 +39,16 @@ out_option = click.option(
 )
 
 
-def taking_turns(function: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[Path, P], T]:
-    """Let commands that change what lasts of the programs of a folder wait for one another.
+def taking_turns(function: Callable[P, T]) -> Callable[P, T]:
+    """Let commands that change what lasts of the programs of a folder wait for one another: those of `program`.
 
     Two first deployments would give their stack two owners, and make its random secrets twice.
     """
 
     @functools.wraps(function)
-    def in_turn(program: Path, *arguments: P.args, **options: P.kwargs) -> T:
-        with _turn(program.absolute().parent.resolve()):
-            return function(program, *arguments, **options)
+    def in_turn(*arguments: P.args, **options: P.kwargs) -> T:
+        with _turn(Path(str(options["program"])).absolute().parent.resolve()):
+            return function(*arguments, **options)
 
     return in_turn
 

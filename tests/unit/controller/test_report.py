@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report import Report, change_in
 
-
 ADDED_B = [{"name": "a", "action": "kept"}, {"name": "b", "action": "added"}]
 
 

@@ -28,7 +28,7 @@ from mlkeys._targets.state_names import FOLDER, folder_of
 @out_option
 @failing_plainly
 @taking_turns
-def command(program: Path, old: str, new: str, out: Path | None) -> None:
+def command(old: str, new: str, program: Path, out: Path | None) -> None:
     """Move ciphertexts to a new name in PROGRAM (app.py).
 
     OLD and NEW are both stacks (NAME), keys (ENGINE/KEY), or secrets (ENGINE/KEY/NAME). Change the name in the program

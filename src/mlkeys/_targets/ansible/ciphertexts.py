@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Encrypted
@@ -26,8 +25,7 @@ VARS = "mlkeys.transit.vault_transit_vars"
 FILES = "mlkeys.transit.vault_transit_files"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyState:
+class KeyState(NamedTuple):
     """What is known of a key when its ciphertexts are written.
 
     Attributes:
