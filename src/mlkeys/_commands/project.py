@@ -40,7 +40,7 @@ out_option = click.option(
 
 
 def taking_turns(function: Callable[P, T]) -> Callable[P, T]:
-    """Let commands that change what lasts of the programs of a folder wait for one another: those of `program`.
+    """Let commands that change what lasts of the programs of a folder take turns: those of `program`.
 
     Two first deployments would give their stack two owners, and make its random secrets twice.
     """

@@ -223,7 +223,7 @@ k.grant_decrypt(vault.Policy("ENGINEp"))
     value = site.decrypted()
     assert "Note: --generate two: not lost" in site.run("deploy", "--generate", "two")[1]
     assert site.decrypted() == value
-    # Two clones that did not know of each other are not told to give things other names.
+    # Two clones that did not know of each other need no other names.
     other = site.clone(site.folder.parent / "other")
     other_record = other.folder / "mlkeys.state" / "app" / "record.json"
     other_record.write_text(record.text().replace(record.owner, "0123456789abcdef"))

@@ -98,32 +98,29 @@ def command(  # noqa: PLR0913  each is an argument of the command
     todo = chosen(app, stacks, (gone := gone_stacks(app, program, folder)).stacks)
     require_sources(states_of(app, program, [stack for stack in todo if stack in app.stacks]))
     found = compared(app, gone, program, todo, Choices(delete_keys, generate, forget_host, adopt=adopt), folder)
-    if limit is not None:
-        _check_limit(limit, found, folder)
+    arguments = _limited(limit, found, folder)
     if departed.show([one.departed for one in found]):
         departed.confirm(yes=yes)
-    arguments = ["--limit", f"localhost,{limit}"] if limit is not None else []
     made = _Deployment({one.state.name: one for one in found}, folder, arguments, generate)
-    states = [one.state for one in found if not one.state.gone]
-    before = held(states, generate)
-    done = run_each([stack.node.id for stack in todo], made.run, kind="stack", as_json=as_json, verbose=verbose)
+    done = made.run_all([stack.node.id for stack in todo], as_json=as_json, verbose=verbose)
     show_done(found, {**dict.fromkeys(made.found, ()), **made.rows}, done, "Deployed", start, as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
         raise MlkeysError(made.problem(failed[0]))
-    if note := not_lost(before, held(states, generate)):
-        click.echo(note, err=True)
 
 
-def _check_limit(pattern: str, found: Sequence[Comparison], folder: Path) -> None:
-    """Check that a pattern names a host, which may have left the program with files that are deleted now.
+def _limited(pattern: str | None, found: Sequence[Comparison], folder: Path) -> list[str]:
+    """Return the arguments of Ansible for a pattern of hosts. One may have left the program with files to delete.
 
     Raises:
         MlkeysError: it names none.
     """
+    if pattern is None:
+        return []
     left = sorted({host for one in found for host in one.departed.left.deleted.files})
     inventories = [project_of(one.state, folder) / "inventory" for one in found if not one.state.gone]
     if not collection.matching_hosts(inventories, left, pattern):
         raise MlkeysError(f"No host matches the limit {pattern}. Nothing was changed.")
+    return ["--limit", f"localhost,{pattern}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +141,15 @@ class _Deployment:
     generate: Sequence[str]
     rows: dict[str, list[Row]] = field(default_factory=dict)
     unreached: dict[str, list[str]] = field(default_factory=dict)
+
+    def run_all(self, names: Sequence[str], *, as_json: bool, verbose: bool) -> dict[str, Run]:
+        """Deploy stacks, and say which random secrets were not made again, although the user asked for that."""
+        states = [one.state for one in self.found.values() if not one.state.gone]
+        before = held(states, self.generate)
+        done = run_each(names, self.run, kind="stack", as_json=as_json, verbose=verbose)
+        if not any(run.status for run in done.values()) and (note := not_lost(before, held(states, self.generate))):
+            click.echo(note, err=True)
+        return done
 
     def run(self, name: str, show: TextIO | None) -> Run:
         """Deploy a stack, then delete what left it. The record is written before and after."""
