@@ -13,8 +13,8 @@ collection: the Python package ``mlkeys`` carries the same file.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import Any, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Iterable, Iterator, Mapping, NamedTuple
 
 # "${" begins an interpolation, in which quotes and escapes mean something else. HCL's own library reserves U+E123.
 _ESCAPES = {"${": "\\u0024{", "\ue123": "\\ue123"}
@@ -64,8 +64,7 @@ APPROLE = "approle"
 TOKEN_FILE = "token_file"
 
 
-@dataclass(frozen=True)
-class Method:
+class Method(NamedTuple):
     """An auth method of agents beside AppRole: https://openbao.org/docs/agent-and-proxy/autoauth/
 
     Attributes:
@@ -78,7 +77,7 @@ class Method:
     role: str = "role"
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
-    fixed: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = MappingProxyType({})
 
 
 METHODS: Mapping[str, Method] = {

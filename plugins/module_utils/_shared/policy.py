@@ -16,8 +16,9 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import dataclass, field
-from typing import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Iterable, Mapping, NamedTuple, Sequence
 
 from ._attributes.key import FLOORS
 from .hcl import attributes, block, text
@@ -73,8 +74,7 @@ def _either(alternatives: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for values in alternatives for value in values))
 
 
-@dataclass(frozen=True)
-class _Use:
+class _Use(NamedTuple):
     """The paths and capabilities that a use of a key needs, below the engine's path, with KEY for the key's name.
 
     Attributes:
@@ -88,7 +88,7 @@ class _Use:
     rules: tuple[tuple[str, tuple[str, ...]], ...]
     engine: tuple[tuple[str, tuple[str, ...]], ...] = ()
     beside: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    parameters: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     sent: str = ""
     versions: bool = False
 

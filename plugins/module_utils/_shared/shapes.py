@@ -15,8 +15,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
-from typing import Any, Callable, Iterator, Mapping, Optional
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional
 
 from ._yaml.words import is_plain_key
 from .names import VARIABLE_NAME
@@ -85,8 +84,7 @@ class UnsupportedValue(ValueError):
     """The shape cannot hold the data. The text shows names, but no values."""
 
 
-@dataclass(frozen=True)
-class _Quotes:
+class _Quotes(NamedTuple):
     """One way to quote a text.
 
     Attributes:
@@ -225,8 +223,7 @@ def agent_literal(text: str) -> str:
     return _AGENT_OPENING.sub('{{ "{" }}', text)
 
 
-@dataclass(frozen=True)
-class _Writer:
+class _Writer(NamedTuple):
     shape: str
     leaf: Leaf
     literal: Literal

@@ -155,7 +155,7 @@ def change_in(result: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``kind`` is ``created``, ``deleted`` or ``changed``, or ``done`` if the result has no diff; ``names`` are those
-        of attributes or entries.
+        of attributes or entries, also of new ones in a file of entries that existed.
     """
     # A loop has the diffs in its results, and a task that makes many keys beside them.
     results = [result, *(result.get("results") or ())]
@@ -172,7 +172,14 @@ def change_in(result: Mapping[str, Any]) -> dict[str, Any]:
     if not kinds:
         return {"kind": "done", "names": []}
     kind = kinds.pop() if len(kinds) == 1 else "changed"
-    return {"kind": kind, "names": list(dict.fromkeys(names)) if kind == "changed" else []}
+    named = list(dict.fromkeys(names)) if kind == "changed" else []
+    return {"kind": "created" if named and set(named) <= _added(result) else kind, "names": named}
+
+
+def _added(result: Mapping[str, Any]) -> set[str]:
+    """The entries that a task put into an encrypted vars file: they are new, although the file is not."""
+    entries = result.get("entries") or []
+    return {str(one["name"]) for one in entries if isinstance(one, Mapping) and one.get("action") == "added"}
 
 
 def _exists(state: Any) -> bool:

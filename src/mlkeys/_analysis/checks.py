@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from mlkeys._analysis.places import place
-from mlkeys._analysis.random_texts import NO_LITERAL, random_problem, random_problems
+from mlkeys._analysis.random_texts import NO_LITERAL, password_warnings, random_problem, random_problems
 from mlkeys._analysis.view import Pointer, View
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.auth import AppRoleAuth
@@ -113,6 +113,8 @@ def _floor_warnings(
 
 def _warnings(view: View, construct: Construct) -> Iterator[tuple[str, str, Location]]:
     yield from ((id_, text, construct.node.location) for id_, text in construct.node.warnings)
+    if isinstance(construct, Element):
+        yield from (("literal-secret", text, construct.node.location) for text in password_warnings(construct))
     if isinstance(construct, TransitSecretBackendKey) and construct.granted:
         known = view.names_under(construct)
         missing = [name for name in construct.granted if name not in known]

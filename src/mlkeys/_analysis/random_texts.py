@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Random texts of a program, which are secrets unless the program says that they are public."""
+"""Texts that no form shows to be secrets: random ones, unless the program says that they are public, and passwords."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlkeys._model.data import named_texts_in
 from mlkeys._model.element import Element
 from mlkeys._model.marks import damage
 from mlkeys._model.tree import Construct
-from mlkeys._providers.literals import named_form, secret_form
+from mlkeys._providers.literals import may_be_password, named_form, secret_form
 from mlkeys._providers.random_text import is_public_name, random_rows
 
 NO_LITERAL = "do not write secrets into a program, use Secret.env('NAME')"
@@ -39,6 +39,13 @@ def random_problems(element: Element, texts: Iterable[tuple[str, str]]) -> Itera
             yield _problem(field, name)
     under_names = {text for _, _, text in named}
     yield from (_problem(field) for field, text in found if text not in under_names and _is_random(text))
+
+
+def password_warnings(element: Element) -> Iterator[str]:
+    """Yield a warning for each text that may be a secret by its name alone. Nothing else shows whether it is one."""
+    for field, data in element.named():
+        for name in dict.fromkeys(name for name, text in named_texts_in(data) if may_be_password(name, text)):
+            yield f"{field} has a text under the name {name!r}. If it is a secret: {NO_LITERAL}."
 
 
 def _problem(field: str, name: str = "") -> str:

@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from mlkeys._analysis.order import in_order, sorted_by
 from mlkeys._constructs.encrypted_vars import EncryptedVars
@@ -24,8 +23,7 @@ from mlkeys._model.tree import Construct
 E = TypeVar("E", bound=Element)
 
 
-@dataclass(frozen=True, slots=True)
-class Pointer:
+class Pointer(NamedTuple):
     """A resolved reference: the element and attribute that it points to."""
 
     element: Element

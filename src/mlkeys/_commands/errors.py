@@ -8,7 +8,6 @@ import errno
 import functools
 import json
 import os
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable
@@ -91,6 +90,8 @@ def refusal(problem: MlkeysError) -> dict[str, object]:
 def show_warning(text: str) -> None:
     """Show a warning on standard error. On a terminal, its lines are broken between words."""
     if sys.stderr.isatty():
+        import shutil  # only where something is shown: it brings the libraries of archives along
+
         width = shutil.get_terminal_size().columns
         wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
         text = "\n".join(wrapper.fill(line) for line in text.splitlines())

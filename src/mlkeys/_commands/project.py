@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import click
 
@@ -14,9 +17,16 @@ from mlkeys._commands.errors import show_warning
 from mlkeys._commands.paths import PathType, ProgramType
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
+from mlkeys._shared._files.locks import Busy, exclusive
 from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import write_app
 from mlkeys._synthesis.synth import Synthesis
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: A run that holds its folder for a shorter time is not worth a word.
+_UNSEEN_SECONDS = 0.2
 
 program_argument = click.argument("program", type=ProgramType(), default=Path("app.py"), required=False)
 stack_option = click.option("--stack", "stacks", multiple=True, metavar="NAME", help="Only this stack; repeatable.")
@@ -27,6 +37,32 @@ out_option = click.option(
     type=PathType(file_okay=False),
     help="Folder for the generated files. Default: mlkeys.out beside the program.",
 )
+
+
+def taking_turns(function: Callable[P, T]) -> Callable[P, T]:
+    """Let commands that change what lasts of the programs of a folder take turns: those of `program`.
+
+    Two first deployments would give their stack two owners, and make its random secrets twice.
+    """
+
+    @functools.wraps(function)
+    def in_turn(*arguments: P.args, **options: P.kwargs) -> T:
+        with _turn(Path(str(options["program"])).absolute().parent.resolve()):
+            return function(*arguments, **options)
+
+    return in_turn
+
+
+@contextlib.contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    name = f"programs of {folder}"
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(exclusive(name, _UNSEEN_SECONDS))
+        except Busy:
+            click.echo("Waiting for another run of mlkeys that changes this program …", err=True)
+            held.enter_context(exclusive(name))
+        yield
 
 
 def show_warnings(made: Synthesis) -> None:

@@ -145,6 +145,12 @@ class Decrypted(Element):
 Plaintext: TypeAlias = Secret | Decrypted | Reference | str
 
 
+_UNKNOWN_CONTEXT = (
+    "if the existing key is derived, this ciphertext needs its context: decrypt(…, context='…'). If not, say so: "
+    "from_existing(…, derived=False)"
+)
+
+
 def decrypt(key: KeyResource, ciphertext: str | Encrypted, context: str | None) -> Decrypted:
     """Return the construct for a use of a ciphertext; it is below the key."""
     source = _encrypted(key.node.root, str(ciphertext))
@@ -152,6 +158,8 @@ def decrypt(key: KeyResource, ciphertext: str | Encrypted, context: str | None) 
     if not isinstance(ciphertext, (str, Encrypted)):
         text, wrong = "vault:v0:", f"decrypt() requires a ciphertext as a string, not a {type(ciphertext).__name__}"
     made = Decrypted(key, _free_id(key, source.name if source else ""), key=key, ciphertext=text, context=context)
+    if source is None and context is None and not key.managed and "derived" not in key.values:
+        made.node.add_warning("unknown-context", _UNKNOWN_CONTEXT)
     if wrong:
         made.node.add_problem(wrong)
     return made

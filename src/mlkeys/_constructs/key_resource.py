@@ -126,7 +126,7 @@ class KeyResource(Resource):
         *,
         name: str,
         backend: str = "transit",
-        derived: bool = False,
+        derived: bool | None = None,
     ) -> Self:
         """Refer to an existing key, which can be used and is neither created nor changed.
 
@@ -134,7 +134,7 @@ class KeyResource(Resource):
             name: name of the key.
             backend: path of the engine. Default: `transit`.
             derived: whether the key is derived, which grants for single secrets require. What the program encrypts gets
-                its name as context in either case. Default: False.
+                its name as context in either case. Default: unknown, and no such grants.
         """
         made = cls._existing(scope, id_, {"name": name, "backend": backend, "derived": derived})
         made._prepare()  # noqa: SLF001

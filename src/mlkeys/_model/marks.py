@@ -8,8 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlkeys._errors import MlkeysError
 
@@ -24,8 +23,7 @@ _ROW = re.compile(r"[A-Za-z0-9+/_-]+")
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """The construct and attribute that a reference points to."""
 
     path: str

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 _SHOWN_CHARACTERS = 60
 
+# A text that stands for another one (`$NAME`, `{{ x }}`, `os.environ/NAME`, `env:NAME`, a path, an address), and words.
+_ELSEWHERE = re.compile(r".*[${}<>%\ue000].*|[/~@.!].*|\w[\w.+-]*[:/].*|[\W_]*|(.)\1*", re.DOTALL)
+_WORD = re.compile(
+    r".*(?:example|placeholder|redacted|change_?me|dummy|not_?real|fake).*"
+    r"|none|null|nil|true|false|yes|no|on|off|auto|default|required|optional|empty|unused|disabled|enabled"
+    r"|passw(?:or)?d|secret|token|(?:api_?)?key",
+    re.IGNORECASE | re.DOTALL,
+)
+_SHORTEST_PASSWORD = 4
+
 # As long as the shortest secrets in base64. A key of a provider is a multiple of this.
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -74,6 +84,17 @@ def named_form(name: str, text: str) -> str | None:
     if is_secret_name(name) and is_random(text, SHORTEST_NAMED):
         return "a secret"
     return None
+
+
+def may_be_password(name: str, text: str) -> bool:
+    """Whether a text that neither its form nor its letters show to be a secret has a name that says it is one.
+
+    Args:
+        name: of the variable or argument, with those that it is in (`provider.vault.token`).
+    """
+    if len(text) < _SHORTEST_PASSWORD or not is_secret_name(name):
+        return False
+    return not _ELSEWHERE.fullmatch(text) and not _WORD.fullmatch(text)
 
 
 def hidden(message: str, secrets: Iterable[str] = ()) -> str:

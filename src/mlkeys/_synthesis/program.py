@@ -8,7 +8,6 @@ import contextlib
 import gc
 import runpy
 import sys
-import sysconfig
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,6 +111,8 @@ def _keep_users(shown: traceback.TracebackException) -> bool:
 
 
 def _is_users(file: str) -> bool:
+    import sysconfig  # noqa: PLC0415  only for programs that fail
+
     libraries = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     foreign = file.startswith((*libraries, "<")) or "ansible_collections" in Path(file).parts
     return not foreign and not is_ours(file)

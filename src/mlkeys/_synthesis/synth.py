@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlkeys._analysis.checks import problems_of, warnings_of, without_secrets
 from mlkeys._analysis.view import View
@@ -24,8 +23,7 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Synthesis:
+class Synthesis(NamedTuple):
     """The result of synthesis.
 
     Attributes:

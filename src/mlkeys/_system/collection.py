@@ -15,7 +15,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -119,6 +119,29 @@ def _name_of_vars_plugin() -> str:
     from ansible.plugins.loader import vars_loader
 
     return str(vars_loader.get(PLUGIN, class_only=True)._load_name)  # noqa: SLF001  Ansible keeps the name there
+
+
+def matching_hosts(inventories: Iterable[Path], more: Iterable[str], pattern: str) -> list[str]:
+    """The hosts that a pattern of Ansible names.
+
+    Args:
+        more: hosts that are in no inventory.
+
+    Raises:
+        MlkeysError: Ansible is not installed here, or cannot read the pattern.
+    """
+    load()
+    from ansible.errors import AnsibleError
+    from ansible.inventory.manager import InventoryManager
+    from ansible.parsing.dataloader import DataLoader
+
+    try:
+        found = InventoryManager(loader=DataLoader(), sources=[str(one) for one in inventories])
+        for name in more:
+            found.add_host(name)
+        return [str(host) for host in found.list_hosts(pattern)]
+    except AnsibleError as problem:
+        raise MlkeysError(f"{pattern}: {problem}") from None
 
 
 @contextmanager

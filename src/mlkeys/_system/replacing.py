@@ -7,7 +7,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -141,6 +140,8 @@ def remove_folder(path: Path) -> None:
         OSError: somebody else decides where it is.
     """
     with suppress(FileNotFoundError), folders.folder_at(str(path.parent)) as folder:
+        import shutil  # noqa: PLC0415  it brings the libraries of archives along
+
         shutil.rmtree(path.name, ignore_errors=True, dir_fd=folder.descriptor)
 
 

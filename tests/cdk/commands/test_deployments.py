@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -196,6 +197,40 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
     site.bao.done("DELETE", f"{site.engine}/keys/one")
     shown = " ".join("".join(site.run("deploy", status=1)).split())
     assert f"master_key, more: mlkeys.state/app/{site.engine}/one.transit.yml has it, and the server does not" in shown
+
+
+def test_deployments_at_the_same_time_take_turns(site: Site) -> None:
+    program = """
+t = vault.TransitSecretBackend("t", path="ENGINE")
+k = vault.TransitSecretBackendKey("k", backend=t.path, name="one", derived=True)
+for name in ("one", "two", "three"):
+    k.encrypt(Secret.generated(), name=name)
+k.grant_decrypt(vault.Policy("ENGINEp"))
+"""
+    site.write(program)
+    with ThreadPoolExecutor(2) as pool:
+        done = [*pool.map(lambda _number: site.run("deploy"), range(2))]
+    shown = [text for text, _ in done]
+    assert sorted(map(changes, shown)) == [0, 6]
+    # Each random secret is new, and none is foreign to the task that makes another one.
+    assert sum("6 created, 0 changed" in text for text in shown) == 1
+    assert ["Waiting for another run" in text for _, text in done].count(True) == 1
+    assert not any("not declared" in text for _, text in done)
+    record = parsed((site.folder / "mlkeys.state" / "app" / "record.json").read_text())
+    policy = site.bao.done("GET", f"sys/policies/acl/{site.engine}p")["data"]["policy"]
+    assert f"owner {record.owner}\n" in policy
+    # Nothing is lost of these.
+    value = site.decrypted()
+    assert "Note: --generate two: not lost" in site.run("deploy", "--generate", "two")[1]
+    assert site.decrypted() == value
+    # Two clones that did not know of each other need no other names.
+    other = site.clone(site.folder.parent / "other")
+    other_record = other.folder / "mlkeys.state" / "app" / "record.json"
+    other_record.write_text(record.text().replace(record.owner, "0123456789abcdef"))
+    assert "use mlkeys.state/app of that clone" in other.run("deploy", status=1)[1]
+    for pattern in ("nowhere", "!localhost"):
+        assert f"No host matches the limit {pattern}." in site.run("deploy", "--limit", pattern, status=1)[1]
+    assert site.changes("--limit", "localhost") == 0
 
 
 @pytest.mark.parametrize("moment", ["recorded", "stored", "on a host"])
@@ -458,8 +493,8 @@ def test_a_stack_uses_what_another_one_makes(site: Site) -> None:
     site.write(program.replace('HostConfig(two, "f",', NEW_SECRETS))
     (site.folder / "two.j2").write_text(template.replace("NAME", "key_3"))
     shown = " ".join(site.run("diff", "--fail", status=2)[0].split())
-    assert "~ Ciphertexts k/ciphertexts change key_3 ~ File f change on h1 ~ File g change on h1" in shown
-    assert "Plan: 0 to create, 4 to change" in shown
+    assert "+ Ciphertexts k/ciphertexts create key_3 ~ File f change on h1 ~ File g change on h1" in shown
+    assert "Plan: 2 to create, 2 to change" in shown
     refused = site.run("destroy", "--yes", "--protected-keys", "--stack", "one", status=1)[1]
     assert f"ciphertexts of the stack two need the key {site.engine}/one (shared)" in refused
     assert site.names(f"{site.engine}/keys") == {"one", "two", "theirs"}

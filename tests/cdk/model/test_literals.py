@@ -230,6 +230,30 @@ def test_a_random_literal_is_refused_or_left_out_and_never_repeated(place: str, 
     assert bool(shown) == bool(not files) == (place not in PUBLIC)
 
 
+def warnings_about(env: dict[str, str]) -> list[str]:
+    s = stack("s")
+    web = Inventory(s, "i").group("web", ["h"])
+    HostConfig(s, "f", hosts=web, dest="/etc/x", env=env)
+    return [one.message for one in synthesize(app_of(s)).warnings]
+
+
+@pytest.mark.parametrize("text", ["hunter2", "swordfish", "Winter2024!", "correct horse battery staple", "1234"])
+def test_a_text_that_its_name_alone_makes_a_secret_is_a_warning(text: str) -> None:
+    (shown,) = warnings_about({"DB_PASSWORD": text, "GREETING": text})
+    assert shown.startswith("warning literal-secret: ")
+    assert "'DB_PASSWORD'" in shown
+    assert text not in shown
+
+
+STAND_INS = ["", "no", "xxxxxxxx", "****", "${PASSWORD}", "$PASSWORD", "os.environ/DB_PASSWORD", "env:DB"]
+STAND_INS += ["https://x.example.com", "/run/secrets/db", "{{ password }}", "<secret>", "changeme", "None", "password"]
+
+
+@pytest.mark.parametrize("text", STAND_INS)
+def test_a_text_that_stands_for_a_secret_is_none(text: str) -> None:
+    assert not warnings_about({"DB_PASSWORD": text})
+
+
 def test_a_form_of_each_kind_is_found_in_nested_data() -> None:
     for construct, keyword in ((AnsibleTask, "task"), (TerraformBlock, "block")):
         s = stack()

@@ -431,6 +431,19 @@ def test_a_derived_key_requires_the_context_of_a_foreign_ciphertext() -> None:
     assert any("context='…'" in text for text in problems(s))
 
 
+@pytest.mark.parametrize(
+    ("derived", "context", "warned"), [(None, None, True), (None, "name", False), (False, None, False)]
+)
+def test_a_foreign_ciphertext_of_a_key_that_may_be_derived_is_a_warning(
+    derived: bool | None, context: str | None, warned: bool
+) -> None:
+    s = stack()
+    key = vault.TransitSecretBackendKey.from_existing(s, "theirs", name="theirs", derived=derived)
+    key.decrypt("vault:v1:abc", context=context)
+    key.decrypt(key.encrypt(Secret.env("A")))
+    assert ("warning unknown-context: if the existing key is derived" in files(s)["manifest.json"]) == warned
+
+
 def test_an_attribute_that_terraform_lacks_is_refused_for_that_target_alone() -> None:
     attributes: dict[str, Any] = {"type": "external-key", "external_key_ref": "config:key"}
     both = stack()

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report import Report, change_in
 
+ADDED_B = [{"name": "a", "action": "kept"}, {"name": "b", "action": "added"}]
+
 
 @pytest.mark.parametrize(
     ("result", "kind", "names"),
@@ -29,6 +31,10 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report 
         ({"diff": [{"before": {"a": 1}, "after": {"a": 2}}], "results": [{"name": "k"}]}, "changed", ["a"]),
         ({"results": [{"diff": {"before": "", "after": "x"}}, {"skipped": True}, "other"]}, "created", []),
         ({"diff": "text"}, "done", []),
+        # New entries in a file of entries that existed
+        ({"diff": {"before": {"a": "v1"}, "after": {"a": "v1", "b": "v1"}}, "entries": ADDED_B}, "created", ["b"]),
+        ({"diff": {"before": {"a": "v1"}, "after": {"a": "v2", "b": "v2"}}, "entries": ADDED_B}, "changed", ["a", "b"]),
+        ({"diff": {"before": {"a": "v1"}, "after": {"a": "v2"}}, "entries": "none"}, "changed", ["a"]),
         ({"diff": {"before": {"state": "absent"}, "after": {"state": "directory"}}}, "created", []),
         ({"diff": {"before": {"state": "file"}, "after": {"state": "absent"}}}, "deleted", []),
     ],

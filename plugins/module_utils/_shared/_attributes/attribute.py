@@ -9,16 +9,14 @@ collection: the Python package ``mlkeys`` carries the same file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Mapping, NamedTuple
 
 AT_CREATION = "at creation only"
 ON_ONLY = "may be turned on, never off"
 ANY_TIME = "at any time"
 
 
-@dataclass(frozen=True)
-class Attribute:
+class Attribute(NamedTuple):
     """One attribute of a key, a mount or a role, under the API's own name.
 
     Attributes:

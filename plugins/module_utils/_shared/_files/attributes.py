@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LABEL = "security.selinux"
 # These describe the content, which is new.
@@ -20,8 +20,7 @@ _NOT_COPIED = ("security.capability", "security.evm", "security.ima", _LABEL)
 _ACCESS_LISTS = ("system.posix_acl_access", "system.posix_acl_default")
 
 
-@dataclass(frozen=True)
-class Attributes:
+class Attributes(NamedTuple):
     """What a file is given. ``None`` keeps what it has; a new file is its creator's alone.
 
     Attributes:

@@ -18,8 +18,7 @@ import contextlib
 import errno
 import os
 import stat
-from dataclasses import dataclass
-from typing import Iterator
+from typing import Iterator, NamedTuple
 
 from .locks import exclusive
 
@@ -43,8 +42,7 @@ class UnsafeOwner(UnsafeFile):
     """Somebody put it there who may not have what is written into it."""
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(NamedTuple):
     """A folder in which others than root and the caller may rename what they like, and all that is below it.
 
     Attributes:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mlkeys._commands.deployment.carry import moves_of
-from mlkeys._commands.deployment.state import StackState, record_in, stored_in
+from mlkeys._commands.deployment.state import StackState, ciphertexts_in, record_in, stored_in
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Move
 from mlkeys._record.remade import Known, remade
@@ -66,6 +66,28 @@ def check_generated(state: StackState, known: Mapping[str, Known], generate: Col
             f"Restore {FOLDER}/{state.name} from version control or a backup. To make new values, which replace the "
             f"old ones everywhere: mlkeys deploy --adopt {named}"
         )
+
+
+def held(states: Collection[StackState], generate: Collection[str]) -> dict[str, str]:
+    """Return the stored ciphertexts of random secrets to make again, by ENGINE/KEY/NAME below the stack."""
+    found = {}
+    for state in states:
+        for full in state.wanted.generated:
+            key, _, name = full.rpartition("/")
+            if name in generate and name in state.stored().get(key, ()):
+                found[f"{state.name}/{full}"] = ciphertexts_in(state.vars_file(key))[name]
+    return found
+
+
+def not_lost(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Return what to say of secrets that should have been made again and were not, as nothing is lost of them."""
+    names = sorted({full.rpartition("/")[2] for full, ciphertext in before.items() if after.get(full) == ciphertext})
+    if not names:
+        return ""
+    return (
+        f"Note: --generate {', '.join(names)}: not lost, so no new value was made. To replace a value, give the new "
+        f"one: mlkeys rotate --replace {names[0]}"
+    )
 
 
 def _way(own: str, present: str, stack: str, former: str, known: Mapping[str, Known]) -> str:

@@ -171,7 +171,8 @@ def check_owners(state: StackState, found: OnServer, ours: Collection[str], *, a
         f"If that is this program, restore {state.folder.parent.name}/{state.name} from version control, or take over "
         "what it made with --adopt."
         if own is None
-        else "Give the policy, or the AppRole that it belongs to, another name."
+        else f"If another clone of this program made it, use {state.folder.parent.name}/{state.name} of that clone. If "
+        "not, give the policy, or the AppRole that it belongs to, another name."
     )
     raise MlkeysError(
         f"Nothing was changed: the policy {name} on the server belongs to program {owner.program}, stack "

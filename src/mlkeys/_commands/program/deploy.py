@@ -15,6 +15,7 @@ import click
 from mlkeys._commands.deployment import departed
 from mlkeys._commands.deployment.carry import carry, make_keys, moves_of
 from mlkeys._commands.deployment.comparison import Choices, Comparison, compared
+from mlkeys._commands.deployment.generated import held, not_lost
 from mlkeys._commands.deployment.gone import gone_stacks, project_of
 from mlkeys._commands.deployment.plan import Row, rows_of, rows_of_gone, rows_of_moves
 from mlkeys._commands.deployment.plan_text import show_done
@@ -28,11 +29,13 @@ from mlkeys._commands.project import (
     program_argument,
     stack_option,
     synthesised,
+    taking_turns,
     verbose_option,
 )
 from mlkeys._commands.sources import require_sources
 from mlkeys._commands.stacks import run_each
 from mlkeys._errors import MlkeysError
+from mlkeys._system import collection
 
 
 @click.command("deploy")
@@ -52,6 +55,7 @@ from mlkeys._errors import MlkeysError
 @verbose_option
 @json_option
 @failing_plainly
+@taking_turns
 def command(  # noqa: PLR0913  each is an argument of the command
     program: Path,
     out: Path | None,
@@ -87,21 +91,36 @@ def command(  # noqa: PLR0913  each is an argument of the command
       mlkeys deploy --limit 'web-1*'
       mlkeys deploy --delete-keys transit/old-key
       mlkeys deploy --json | jq '.stacks[].changed'
-      mlkeys dev -- mlkeys deploy       to a temporary development server
+      mlkeys dev -- mlkeys deploy       a new program, to a temporary development server
     """
     start = time.monotonic()
     app, folder = synthesised(program, out)
     todo = chosen(app, stacks, (gone := gone_stacks(app, program, folder)).stacks)
     require_sources(states_of(app, program, [stack for stack in todo if stack in app.stacks]))
     found = compared(app, gone, program, todo, Choices(delete_keys, generate, forget_host, adopt=adopt), folder)
+    arguments = _limited(limit, found, folder)
     if departed.show([one.departed for one in found]):
         departed.confirm(yes=yes)
-    arguments = ["--limit", f"localhost,{limit}"] if limit is not None else []
     made = _Deployment({one.state.name: one for one in found}, folder, arguments, generate)
-    done = run_each([stack.node.id for stack in todo], made.run, kind="stack", as_json=as_json, verbose=verbose)
+    done = made.run_all([stack.node.id for stack in todo], as_json=as_json, verbose=verbose)
     show_done(found, {**dict.fromkeys(made.found, ()), **made.rows}, done, "Deployed", start, as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
         raise MlkeysError(made.problem(failed[0]))
+
+
+def _limited(pattern: str | None, found: Sequence[Comparison], folder: Path) -> list[str]:
+    """Return the arguments of Ansible for a pattern of hosts. One may have left the program with files to delete.
+
+    Raises:
+        MlkeysError: it names none.
+    """
+    if pattern is None:
+        return []
+    left = sorted({host for one in found for host in one.departed.left.deleted.files})
+    inventories = [project_of(one.state, folder) / "inventory" for one in found if not one.state.gone]
+    if not collection.matching_hosts(inventories, left, pattern):
+        raise MlkeysError(f"No host matches the limit {pattern}. Nothing was changed.")
+    return ["--limit", f"localhost,{pattern}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +141,15 @@ class _Deployment:
     generate: Sequence[str]
     rows: dict[str, list[Row]] = field(default_factory=dict)
     unreached: dict[str, list[str]] = field(default_factory=dict)
+
+    def run_all(self, names: Sequence[str], *, as_json: bool, verbose: bool) -> dict[str, Run]:
+        """Deploy stacks, and say which random secrets were not made again, although the user asked for that."""
+        states = [one.state for one in self.found.values() if not one.state.gone]
+        before = held(states, self.generate)
+        done = run_each(names, self.run, kind="stack", as_json=as_json, verbose=verbose)
+        if not any(run.status for run in done.values()) and (note := not_lost(before, held(states, self.generate))):
+            click.echo(note, err=True)
+        return done
 
     def run(self, name: str, show: TextIO | None) -> Run:
         """Deploy a stack, then delete what left it. The record is written before and after."""

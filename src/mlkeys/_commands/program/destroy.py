@@ -28,6 +28,7 @@ from mlkeys._commands.project import (
     program_argument,
     stack_option,
     synthesised,
+    taking_turns,
     verbose_option,
 )
 from mlkeys._commands.stacks import run_each
@@ -50,6 +51,7 @@ from mlkeys._record.record import KINDS, Made
 @verbose_option
 @json_option
 @failing_plainly
+@taking_turns
 def command(  # noqa: PLR0913  each is an argument of the command
     program: Path,
     out: Path | None,

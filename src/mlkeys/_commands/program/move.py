@@ -14,7 +14,7 @@ import click
 from mlkeys._commands.deployment.carry import carry, make_keys
 from mlkeys._commands.deployment.state import StackState, move, program_folder, states_of
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.project import out_option, program_argument, synthesised
+from mlkeys._commands.project import out_option, program_argument, synthesised, taking_turns
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
 from mlkeys._record.record import Move
@@ -27,6 +27,7 @@ from mlkeys._targets.state_names import FOLDER, folder_of
 @program_argument
 @out_option
 @failing_plainly
+@taking_turns
 def command(old: str, new: str, program: Path, out: Path | None) -> None:
     """Move ciphertexts to a new name in PROGRAM (app.py).
 

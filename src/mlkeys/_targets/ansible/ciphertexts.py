@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.inventory import Template
 from mlkeys._model.secret import GeneratedSecret
 from mlkeys._model.stack import Stack
+from mlkeys._shared.vars_files import METADATA
 from mlkeys._targets.ansible.jinja import in_file, literal
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented
@@ -25,8 +25,7 @@ VARS = "mlkeys.transit.vault_transit_vars"
 FILES = "mlkeys.transit.vault_transit_files"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyState:
+class KeyState(NamedTuple):
     """What is known of a key when its ciphertexts are written.
 
     Attributes:
@@ -116,7 +115,8 @@ def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterato
         needed = [f"{missing(file, entry)} or not ({key.was_there})"]
         yield {
             "name": f"Random secret {values.name(entry)}, if missing",
-            VARS: {**options, "secrets": _secrets([entry], values, key)},
+            # The others are not declared here. A list of their names would grow with the square of their number.
+            VARS: {**options, "keep": Template(_stored(file)), "secrets": _secrets([entry], values, key)},
             "when": [*map(Template, needed), *key.when],
         }
     if generated:
@@ -146,6 +146,12 @@ def missing(file: str, entry: Encrypted) -> str:
     """Return the condition that a file does not have a secret."""
     found = f"lookup('ansible.builtin.file', {path_expression(file)}) | from_yaml"
     return f"{is_there(file, negated=True)} or '{entry.name}' not in {found}"
+
+
+def _stored(file: str) -> str:
+    """Return the names of the secrets that a file has, as a template."""
+    found = f"lookup('ansible.builtin.file', {path_expression(file)}) | from_yaml"
+    return f"{{{{ {found} | reject('eq', '{METADATA}') | list if {is_there(file)} else [] }}}}"
 
 
 def _noting(element: EncryptedVars, generated: Sequence[Encrypted], values: Values) -> Task:

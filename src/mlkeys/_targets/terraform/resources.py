@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlkeys._analysis.view import Pointer, View
 from mlkeys._constructs.approle import AppRole
@@ -26,8 +25,7 @@ from mlkeys._targets.policies import rules_of
 Render = Callable[[str], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A type of resource.
 
     Attributes:
