@@ -196,6 +196,19 @@ def test_hosts_that_a_limit_leaves_out_keep_the_floor(fleet: Fleet) -> None:
     assert fleet.key() == HELD
 
 
+def test_places_of_an_inventory_that_loses_keep_the_floor(fleet: Fleet) -> None:
+    path = fleet.folder / "archive" / "old.env"
+    path.parent.mkdir()
+    path.write_text(f"OPENAI_API_KEY={fleet.file.ciphertexts()['openai_api_key']}\n", encoding="utf-8")
+    first, last = fleet.folder / "first.ini", fleet.folder / "last.ini"
+    for inventory, place in ((first, path.parent), (last, fleet.folder / "gateway-a")):
+        inventory.write_text(f"[all:vars]\nvault_transit_host_paths=['{place}']\n", encoding="utf-8")
+    account = fleet.account("-i", str(first), "-i", str(last), status=2)
+    reason = f"line 2: vault_transit_host_paths names {path.parent}, which no host of this run declares"
+    assert any(f"{first} ({reason}" in sentence for sentence in account["blocking"])
+    assert fleet.decrypt(texts(path)[0], "openai_api_key") == VALUES["openai_api_key"]
+
+
 def test_check_mode_predicts_what_blocks(fleet: Fleet) -> None:
     path = fleet.folder / "gateway-a" / "odd.env"
     path.write_text(f"X={fleet.encrypt('sk-canary-tenant', 'tenant-7')}\n", encoding="utf-8")
