@@ -44,6 +44,12 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import
     missing_reason,
     not_asked,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.prediction import (
+    BEHIND,
+    CURRENT,
+    counts_after,
+    left_on_host,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.scope import Scope
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
     RUNNING,
@@ -59,8 +65,8 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services imp
 # Results of the playbook rotate.yml for a host: of the searches before and after, and of the rewrap.
 SEEN, PROOF, REWRAPPED = "vault_transit_seen", "vault_transit_proof", "vault_transit_rewrapped"
 
-# States of vault_transit_ciphertext_info.
-CURRENT, BEHIND, TOO_OLD, UNKNOWN = "current", "behind", "too old", "unknown"
+# More states of vault_transit_ciphertext_info.
+TOO_OLD, UNKNOWN = "too old", "unknown"
 
 # Kinds of places that were not searched. Sockets and devices store nothing, and nobody reads old documents unasked.
 COMPRESSED = "compressed"
@@ -169,6 +175,11 @@ def account(
             findings.stuck.setdefault(stuck, []).append(host)
         findings.services += known(services_of(host, looked), scope.name)
         findings.left += int((results[1].get("totals") or {}).get("left", 0))
+        if scope.predicts and not results[1]:
+            findings.left += left_on_host(results[0], scope.limit, scope)
+    if scope.predicts:
+        stuck = [row["version"] for row in findings.behind]
+        findings.counts = counts_after(findings.counts, stuck, findings.left, scope)
     return _account(scope, findings)
 
 
