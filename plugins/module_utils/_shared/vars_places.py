@@ -209,7 +209,7 @@ def is_top_of_repository(folder: str) -> bool:
 
 
 def _is_in_project(folder: str) -> bool:
-    """Whether a folder is in a project: what Ansible reads is at the top of the next Git repository, or on the way there.
+    """Whether a folder is in a project: the next Git repository, or a folder on the way, has what Ansible reads.
 
     A home folder may be a repository, and is none of a project. A folder that holds repositories side by side, of which
     one is named ``roles``, is no project either.

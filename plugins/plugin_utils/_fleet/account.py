@@ -39,10 +39,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED, SUPERSEDED, superseded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
     UNDECLARED,
+    UNDECLARED_THERE,
     declared,
-    is_silent_controller,
     missing_reason,
-    not_asked,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.prediction import (
     BEHIND,
@@ -76,6 +75,10 @@ _NOT_SEARCHED = (COMPRESSED, PACKED, "dangling", "output", DELETED)
 
 # So begin the reasons for files of which another name, or what is mounted there, would keep the old content.
 LINKED = ("it has other names", "it is mounted by itself")
+
+
+# Hosts that declare nothing may be accepted.
+_SILENT = (UNDECLARED, UNDECLARED_THERE)
 
 
 @dataclass
@@ -162,8 +165,6 @@ def account(
         reason = missing_reason(variables, results, is_controller=host == controller, pattern=scope.hosts)
         if reason is not None:
             findings.missing[host] = reason
-        elif host == controller and is_silent_controller(variables, scope.hosts):
-            findings.not_searched.append(not_asked(host))
         if not results[0].get("failed"):
             findings.add(host, results[0], scope, _refusals(results[1].get("unread", ())))
         looked = variables.get(RUNNING) or {}
@@ -217,7 +218,7 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
     accepted_lost = [row for row in findings.lost if unknown.covers(row)]
     findings.lost = [row for row in findings.lost if row not in accepted_lost]
     accepted_unread = [row for row in places if unread.covers(row)]
-    silent = [{"host": host, "path": ""} for host, why in findings.missing.items() if why == UNDECLARED]
+    silent = [{"host": host, "path": ""} for host, why in findings.missing.items() if why in _SILENT]
     accepted_hosts = [row for row in silent if unread.covers(row)]
     for row in accepted_hosts:
         del findings.missing[row["host"]]
@@ -305,7 +306,10 @@ def _refused(
     own = [row for row in unknown if row["path"] in scope.files]
     if own:
         reasons.append(f"these entries of encrypted vars files do not decrypt: {some(own, reasons=True)}")
-    elif not (scope.unused or findings.of(scope.name) or findings.missing or findings.lost):
+    # A search of the project in vain says enough about a controller that declares nothing.
+    elif not (
+        scope.unused or findings.of(scope.name) or findings.lost or {*findings.missing.values()} - {UNDECLARED_THERE}
+    ):
         reasons.append(
             f"no ciphertext of {scope.name} was found: declare the encrypted vars files (vault_transit_vars_files) and "
             "the files of hosts (vault_transit_host_paths), or correct the name of the key"

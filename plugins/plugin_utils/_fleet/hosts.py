@@ -41,11 +41,10 @@ _KNOWN = "vault_transit_undeclared"
 # The reason for a host that has none of them. An empty list of paths says that there is nothing.
 UNDECLARED = "it declares nothing to search: set vault_transit_host_paths, to [] if it holds no ciphertexts"
 
-# The same for the controller if the inventory has it as a host. Most inventories do so for its variables alone, so that
-# it does not keep the floor.
-NOT_ASKED = (
-    "it is in the inventory and declares nothing, so only the project was searched on it: set "
-    "vault_transit_host_paths, to [] if it holds no other ciphertexts"
+# The same for the controller if the inventory has it as a host: the project is on it, and was searched.
+UNDECLARED_THERE = (
+    "it declares nothing to search besides the project: set vault_transit_host_paths, to [] if it holds no other "
+    "ciphertexts"
 )
 
 # A name that is as near to one of the variables as this is a misspelling.
@@ -179,13 +178,14 @@ def missing_reason(
 
     Args:
         results: those of the tasks that search it, the last one first. After a failed task there are no more.
-        is_controller: whether it holds the encrypted vars files, and need not have anything else.
+        is_controller: whether it holds the encrypted vars files, and need not have anything else. As a host of the
+            inventory, it says so as any other one.
         pattern: the names of the hosts to search, whether or not a run is limited to some of them.
     """
     places = declared(variables)
     wrong = misspelt(variables) or places.problem
-    if wrong:
-        return wrong
+    if wrong or (is_controller and _is_silent_host(variables, pattern)):
+        return wrong or UNDECLARED_THERE
     answers = list(results)
     may_be_silent = is_controller or boolean(variables.get(_KNOWN) or False, strict=False)
     # That a service should be gone says nothing about the rest of the host.
@@ -209,12 +209,8 @@ def missing_reason(
     return NOT_TRIED if any(variables.get(name) for name in _LIMITS) else UNDECLARED
 
 
-def is_silent_controller(variables: Mapping[str, Any], pattern: Iterable[str]) -> bool:
-    """Whether the inventory has the controller as a host that declares nothing.
-
-    Args:
-        pattern: as for `missing_reason`.
-    """
+def _is_silent_host(variables: Mapping[str, Any], pattern: Iterable[str]) -> bool:
+    """Whether the inventory has the controller as a host that declares nothing."""
     host = variables["inventory_hostname"]
     if host not in (variables.get("groups") or {}).get("all", ()):
         return False
@@ -224,11 +220,6 @@ def is_silent_controller(variables: Mapping[str, Any], pattern: Iterable[str]) -
         return False
     places = declared(variables)
     return not (places.paths or places.is_empty)
-
-
-def not_asked(host: str) -> dict[str, str]:
-    """The place that was not searched because the controller declares nothing."""
-    return {"host": host, "path": "", "reason": NOT_ASKED, "kind": "silent"}
 
 
 def misspelt(variables: Iterable[str], among: Iterable[str] = _CHECKED) -> str:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Iterable, Mapping, Optional
+from typing import Any, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.scope import Scope
 
@@ -41,7 +41,7 @@ def counts_after(counts: Counts, stuck: Iterable[int], left: int, scope: Scope) 
     return +after
 
 
-def left_on_host(found: Mapping[str, Any], limit: Optional[int], scope: Scope) -> int:
+def left_on_host(found: Mapping[str, Any], limit: int | None, scope: Scope) -> int:
     """How many ciphertexts a run leaves on a host for a later one.
 
     Args:

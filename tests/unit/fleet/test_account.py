@@ -90,14 +90,16 @@ def test_all_that_is_at_the_target_is_clean() -> None:
         ({"vault_transit_hosts": "a"}, False),
     ],
 )
-def test_a_controller_that_is_a_host_and_declares_nothing_prevents_a_trim(
+def test_a_controller_that_is_a_host_and_declares_nothing_keeps_the_floor(
     variables: Mapping[str, Any], is_asked: bool
 ) -> None:
     local = {"inventory_hostname": "localhost", "groups": {"all": ["localhost", "a"]}, **variables}
     result = made(local, host(result=found()), hosts=["a"])
-    assert (result["blocking"], result["clean"]) == ([], not is_asked)
-    assert [row["host"] for row in result["not_searched"]] == ["localhost"] * is_asked
-    assert not is_asked or "vault_transit_host_paths, to []" in result["summary"][1]
+    assert [row["host"] for row in result["hosts"]] == ["localhost"] * is_asked
+    assert (bool(result["blocking"]), result["clean"]) == (is_asked, not is_asked)
+    assert not is_asked or "vault_transit_host_paths, to []" in result["blocking"][0]
+    accepted = made(local, host(result=found()), hosts=["a"], accept_unread=["localhost:*"] if is_asked else [])
+    assert (accepted["blocking"], accepted["clean"]) == ([], not is_asked)
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ vault_transit_host_services: "{{ [] }}"
 
 def test_inventories_of_other_formats_are_read_by_ansible(tmp_path: Path) -> None:
     texts = {
-        "hosts.ini": "[a]\nx vault_transit_host_paths='[\"/x\"]'\n[a:vars]\nvault_transit_host_paths=[\"/a\"]\n"
+        "hosts.ini": '[a]\nx vault_transit_host_paths=\'["/x"]\'\n[a:vars]\nvault_transit_host_paths=["/a"]\n'
         "[all:vars]\n  vault_transit_host_services = {{ services }}\n[b:children]\nelsewhere\n",
         "folder/hosts": "y vault_transit_sources='[\"/y\"]'\n",
         "folder/data": "all:\n  vars:\n    vault_transit_sources: [/data]\n",

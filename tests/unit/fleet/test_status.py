@@ -87,8 +87,8 @@ def test_a_listed_controller_that_declares_nothing_is_named(
     )
     texts = [f"{one['severity']}: {one['text']}" for one in report["problems"]]
     assert len(texts) == named
-    assert all(text.startswith("note: Not searched: localhost (it is in the inventory and") for text in texts)
-    assert report["healthy"]
+    assert all(text.startswith("error: localhost could not be looked at: it declares nothing to") for text in texts)
+    assert report["healthy"] is not named
     assert report["hosts"]["controller"] == "localhost"
 
 
