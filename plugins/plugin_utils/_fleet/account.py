@@ -41,7 +41,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import
     UNDECLARED,
     UNDECLARED_THERE,
     declared,
+    is_silent_controller,
     missing_reason,
+    not_asked,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.prediction import (
     BEHIND,
@@ -165,6 +167,8 @@ def account(
         reason = missing_reason(variables, results, is_controller=host == controller, pattern=scope.hosts)
         if reason is not None:
             findings.missing[host] = reason
+        elif host == controller and is_silent_controller(variables, scope.hosts):
+            findings.not_searched.append(not_asked(host))
         if not results[0].get("failed"):
             findings.add(host, results[0], scope, _refusals(results[1].get("unread", ())))
         looked = variables.get(RUNNING) or {}

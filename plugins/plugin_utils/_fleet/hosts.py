@@ -41,10 +41,17 @@ _KNOWN = "vault_transit_undeclared"
 # The reason for a host that has none of them. An empty list of paths says that there is nothing.
 UNDECLARED = "it declares nothing to search: set vault_transit_host_paths, to [] if it holds no ciphertexts"
 
-# The same for the controller if the inventory has it as a host: the project is on it, and was searched.
+# The same for the controller if the inventory has it as a host, and it does not even name encrypted vars files. The
+# project is on it, and was searched.
 UNDECLARED_THERE = (
     "it declares nothing to search besides the project: set vault_transit_host_paths, to [] if it holds no other "
     "ciphertexts"
+)
+
+# With these, the inventory has it for its variables. That does not keep the floor.
+NOT_ASKED = (
+    "it is in the inventory and declares no places on it, so only the project was searched there: set "
+    "vault_transit_host_paths, to [] if it holds no other ciphertexts"
 )
 
 # A name that is as near to one of the variables as this is a misspelling.
@@ -179,12 +186,12 @@ def missing_reason(
     Args:
         results: those of the tasks that search it, the last one first. After a failed task there are no more.
         is_controller: whether it holds the encrypted vars files, and need not have anything else. As a host of the
-            inventory, it says so as any other one.
+            inventory, it says so as any other one, or names encrypted vars files.
         pattern: the names of the hosts to search, whether or not a run is limited to some of them.
     """
     places = declared(variables)
     wrong = misspelt(variables) or places.problem
-    if wrong or (is_controller and _is_silent_host(variables, pattern)):
+    if wrong or (is_controller and is_silent_controller(variables, pattern) and not _names_files(variables)):
         return wrong or UNDECLARED_THERE
     answers = list(results)
     may_be_silent = is_controller or boolean(variables.get(_KNOWN) or False, strict=False)
@@ -209,8 +216,16 @@ def missing_reason(
     return NOT_TRIED if any(variables.get(name) for name in _LIMITS) else UNDECLARED
 
 
-def _is_silent_host(variables: Mapping[str, Any], pattern: Iterable[str]) -> bool:
-    """Whether the inventory has the controller as a host that declares nothing."""
+def _names_files(variables: Mapping[str, Any]) -> bool:
+    return any(name in variables for name in OF_CONTROLLER)
+
+
+def is_silent_controller(variables: Mapping[str, Any], pattern: Iterable[str]) -> bool:
+    """Whether the inventory has the controller as a host that declares nothing to search.
+
+    Args:
+        pattern: as for `missing_reason`.
+    """
     host = variables["inventory_hostname"]
     if host not in (variables.get("groups") or {}).get("all", ()):
         return False
@@ -220,6 +235,11 @@ def _is_silent_host(variables: Mapping[str, Any], pattern: Iterable[str]) -> boo
         return False
     places = declared(variables)
     return not (places.paths or places.is_empty)
+
+
+def not_asked(host: str) -> dict[str, str]:
+    """The place that was not searched because the controller declares none."""
+    return {"host": host, "path": "", "reason": NOT_ASKED, "kind": "silent"}
 
 
 def misspelt(variables: Iterable[str], among: Iterable[str] = _CHECKED) -> str:

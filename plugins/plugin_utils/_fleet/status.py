@@ -17,7 +17,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond impor
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
     NOT_TRIED,
+    is_silent_controller,
     missing_reason,
+    not_asked,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
     RUNNING,
@@ -220,6 +222,8 @@ class _Found:
         if reason is not None:
             self.missing[host] = reason
             return
+        if answers[0] and is_silent_controller(variables, self.pattern):
+            self.not_searched.append(not_asked(host))
         if "ciphertexts" in answers[1] and host != self.controller:
             self.seen.append(host)
 

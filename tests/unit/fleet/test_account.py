@@ -102,6 +102,15 @@ def test_a_controller_that_is_a_host_and_declares_nothing_keeps_the_floor(
     assert (accepted["blocking"], accepted["clean"]) == ([], not is_asked)
 
 
+def test_a_controller_that_is_a_host_for_its_variables_prevents_a_trim() -> None:
+    local = {"inventory_hostname": "localhost", "groups": {"all": ["localhost", "a"]}, "vault_transit_vars_files": []}
+    result = made(local, host(result=found()))
+    assert (result["blocking"], result["hosts"], result["clean"]) == ([], [], False)
+    assert [row["host"] for row in result["not_searched"]] == ["localhost"]
+    assert "vault_transit_host_paths, to []" in result["summary"][1]
+    assert made({**local, PATHS: []}, host(result=found()))["clean"]
+
+
 @pytest.mark.parametrize(
     ("result", "named"),
     [
@@ -121,6 +130,12 @@ def test_what_is_not_proven_holds_the_floor_by_its_place(result: Mapping[str, An
     [reason] = one["blocking"]
     assert named in reason
     assert not one["clean"]
+
+
+def test_the_reason_of_an_unknown_ciphertext_is_that_of_its_place() -> None:
+    result = made(host(result=found(row(reason="of one like it", problem="cut short"))))
+    assert [one["reason"] for one in result["unknown"]] == ["cut short"]
+    assert "cut short" in result["blocking"][0]
 
 
 def test_what_is_unknown_at_the_target_or_above_it_holds_the_floor_as_well() -> None:
