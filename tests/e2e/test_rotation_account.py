@@ -28,7 +28,7 @@ def texts(path: Path) -> list[str]:
     return [one.text for one in find(path.read_bytes())]
 
 
-def foretold(account: dict[str, Any]) -> dict[str, Any]:
+def comparable(account: dict[str, Any]) -> dict[str, Any]:
     """An account but for the age of the key, and for which ciphertexts are behind, which a limit leaves to chance."""
     rest = {name: value for name, value in account.items() if name not in ("rotation", "left") or not value}
     if account["left"]:
@@ -228,12 +228,12 @@ def test_check_mode_predicts_the_account(fleet: Fleet, settings: dict[str, objec
         predicted = fleet.account("--check", status=2, **settings)
         assert fleet.key() == UNTOUCHED
         done = fleet.account(status=2, **settings)
-    assert foretold(predicted) == foretold(done)
+    assert comparable(predicted) == comparable(done)
     # The same for a run that finishes one, and for what is left by a limit.
     predicted, done = fleet.account("--check", status=None, **settings), fleet.account(status=None, **settings)
-    assert foretold(predicted) == foretold(done)
+    assert comparable(predicted) == comparable(done)
     predicted, done = fleet.account("--check", status=None, **settings), fleet.account(status=None, **settings)
-    assert foretold(predicted) == foretold(done)
+    assert comparable(predicted) == comparable(done)
 
 
 def test_check_mode_predicts_what_blocks(fleet: Fleet) -> None:
@@ -253,10 +253,10 @@ def test_check_mode_predicts_what_blocks(fleet: Fleet) -> None:
         predicted = fleet.account("--check", status=2)
         assert fleet.key() == UNTOUCHED
         done = fleet.account(status=2)
-    assert foretold(predicted) == foretold(done)
+    assert comparable(predicted) == comparable(done)
     assert done["target"] == 2
     predicted, done = fleet.account("--check", status=2), fleet.account(status=2)
-    assert foretold(predicted) == foretold(done)
+    assert comparable(predicted) == comparable(done)
     for name, reason in (("cache.db", "binary"), (".git/config", "it is in .git"), ("twice.env", "hard links")):
         assert any(one["path"].endswith(name) and reason in one["problem"] for one in done["behind"])
         assert any(name in sentence for sentence in done["blocking"])

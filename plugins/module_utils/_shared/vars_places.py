@@ -211,8 +211,8 @@ def is_top_of_repository(folder: str) -> bool:
 def _is_in_project(folder: str) -> bool:
     """Whether a folder is in a project: the next Git repository, or a folder on the way, has what Ansible reads.
 
-    A home folder may be a repository, and is none of a project. A folder that holds repositories side by side, of which
-    one is named ``roles``, is no project either.
+    A home folder may be a repository, and does not count. The same applies to a folder that holds repositories side by
+    side, of which one is named ``roles``.
     """
     home = os.path.realpath(os.path.expanduser("~"))
     for around in _upward(folder):

@@ -49,7 +49,6 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.prediction i
     BEHIND,
     CURRENT,
     counts_after,
-    left_on_host,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.scope import Scope
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
@@ -180,11 +179,9 @@ def account(
             findings.stuck.setdefault(stuck, []).append(host)
         findings.services += known(services_of(host, looked), scope.name)
         findings.left += int((results[1].get("totals") or {}).get("left", 0))
-        if scope.predicts and not results[1]:
-            findings.left += left_on_host(results[0], scope.limit, scope)
     if scope.predicts:
-        stuck = [row["version"] for row in findings.behind]
-        findings.counts = counts_after(findings.counts, stuck, findings.left, scope)
+        held = [int(row["version"]) for row in findings.behind]
+        findings.counts = counts_after(findings.counts, held, findings.left, scope)
     return _account(scope, findings)
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Iterable, Mapping
+from typing import Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.scope import Scope
 
@@ -39,23 +39,6 @@ def counts_after(counts: Counts, stuck: Iterable[int], left: int, scope: Scope) 
         after[place, version, BEHIND] += kept + later
         after[place, scope.target, CURRENT] += count - kept - later
     return +after
-
-
-def left_on_host(found: Mapping[str, Any], limit: int | None, scope: Scope) -> int:
-    """How many ciphertexts a run leaves on a host for a later one.
-
-    Args:
-        found: the result of the search of the host.
-        limit: how many a run rewraps there; ``None`` for all.
-    """
-    if limit is None:
-        return 0
-    of_key = 0
-    for one in found.get("counts", ()):
-        if _is_rewrapped(f"{one['backend']}/{one['key']}", int(one["version"]), one["state"], scope):
-            of_key += int(one["count"])
-    stuck = sum(bool(row["problem"]) and row["state"] in (CURRENT, BEHIND) for row in found.get("ciphertexts", ()))
-    return max(of_key - stuck - int(limit), 0)
 
 
 def _is_rewrapped(place: str, version: int, state: str, scope: Scope) -> bool:

@@ -27,7 +27,6 @@ class Scope:
         refused: files on the controller that could not be rewritten.
         is_final: whether everything is rewrapped, so that nothing may be behind.
         predicts: whether the account is that of a run that nobody has made: the numbers are those after it.
-        limit: how many ciphertexts the run rewraps on each host; ``None`` for all.
         strict: whether files that were not searched for being compressed block.
         unused: whether the key may have no ciphertexts at all.
         recover: whether ciphertexts below the floor are rewrapped.
@@ -59,7 +58,6 @@ class Scope:
     accept_unread: Sequence[str] = ()
     is_final: bool = True
     predicts: bool = False
-    limit: int | None = None
     strict: bool = False
     unused: bool = False
     recover: bool = False
