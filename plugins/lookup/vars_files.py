@@ -179,7 +179,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_fi
     load_document,
     missing_document,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.written import written
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.written import written, written_in_inventories
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import ELSEWHERE, NOT_DECLARED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     DECLARING,
@@ -235,7 +235,7 @@ class LookupModule(LookupBase):
             read = _declared_to_be_read(hosts, named.files)
             seen = Known([*known, *map(os.path.realpath, beside_them), *(one["path"] for one in unread)], read)
             others = [seen, read_by_others(self.get_option("besides"))]
-            unread += _overridden(facts, hosts, beside_them, [*others, Known((), whole)])
+            unread += _overridden(facts, hosts, beside_them, [*others, Known((), whole)], self._loader)
             elsewhere = _elsewhere(whole, others, vaulted, of, unread)
         problems = [as_utf8(missing_inventories(inventories_of(facts))), *map(as_utf8, _missing(named.files, further))]
         if key:
@@ -267,12 +267,12 @@ def _hosts(variables: dict[str, Any], templar: Any) -> list[Any]:
 
 
 def _overridden(
-    facts: dict[str, Any], hosts: list[Any], paths: list[str], known: list[Known]
+    facts: dict[str, Any], hosts: list[Any], paths: list[str], known: list[Known], loader: Any
 ) -> Iterator[dict[str, Any]]:
-    """What files beside the sources declare, and no host does."""
+    """What inventories and files beside the sources declare, and no host does."""
     # A program describes all that it puts on its hosts.
     if not boolean(facts.get("vault_transit_undeclared") or False, strict=False):
-        named = written(paths, NAMES)
+        named = [*written(paths, NAMES), *written_in_inventories(inventories_of(facts), NAMES, facts["groups"], loader)]
         raw = [facts["hostvars"].raw_get(str(host["inventory_hostname"])) for host in hosts]
         found = overridden(named, raw, hosts, lambda path: any(path in one for one in known))
         yield from ({**one, "path": as_utf8(one["path"])} for one in found)

@@ -5,8 +5,8 @@
 
 A needle is what each form leaves of the word with which a ciphertext begins: the word, its base64 at the three places
 that it may have in a group of four, and the base64 of these. Most texts hold none, and that is decided fast: what may
-break a needle is dropped (line ends, quotes, NUL), and the rest is translated into classes of characters, so that one
-search finds several needles at once, and little else.
+break a needle is dropped (line ends, quotes, commas, NUL), and the rest is translated into classes of characters, so
+that one search finds several needles at once, and little else.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SIEVES: tuple[tuple[bytes, ...], ...] = (
     (b"vault", b"mF1bH", b"ZhdWx", b"2YXVs"),
     (b"3gwT", b"kRHA", b"d4ME", b"GRXe", b"JZWF", b"kbUY", b"VhWc", b"tRjF", b"JIUT"),
 )
-_DROPPED = b"\r\n \t\\\"'\0"
+_DROPPED = b"\r\n \t\\\"',\0"
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ def _spaced(word: bytes, between: bytes) -> Pattern[bytes]:
 
 
 _BROKEN = {needle: _spaced(needle.text, b"(?:%s)?" % (BREAK if needle.levels else JOINT)) for needle in NEEDLES}
-# In groups, or in parts that stand in quotes.
-_GROUPED = {needle: _spaced(needle.text, rb"[ \t\r\n\\\"']{0,80}") for needle in NEEDLES if needle.levels}
+# In groups, or in parts that stand in quotes, also in those of a list.
+_GROUPED = {needle: _spaced(needle.text, rb"[ \t\r\n\\\"',]{0,80}") for needle in NEEDLES if needle.levels}
 _WIDE = {needle: _spaced(needle.text, rb"\0{1,3}") for needle in NEEDLES}
 
 

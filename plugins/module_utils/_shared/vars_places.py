@@ -194,7 +194,7 @@ def above(sources: Iterable[str]) -> list[str]:
 def is_top_of_repository(folder: str) -> bool:
     """Whether a Git repository begins in a folder that belongs to no other one.
 
-    A submodule does, and so does a repository of its own in one that has what Ansible reads at its top.
+    A submodule belongs to another one, and so does a repository of its own in a project, be that a repository or not.
     """
     mark = os.path.join(folder, ".git")
     if not os.path.isfile(mark):
@@ -209,13 +209,24 @@ def is_top_of_repository(folder: str) -> bool:
 
 
 def _is_in_project(folder: str) -> bool:
-    """Whether the next Git repository above is that of a project. A home folder may be one, and is none."""
+    """Whether a folder is in a project: the next Git repository, or a folder on the way, has what Ansible reads.
+
+    A home folder may be a repository, and does not count. The same applies to a folder that holds repositories side by
+    side, of which one is named ``roles``.
+    """
     home = os.path.realpath(os.path.expanduser("~"))
     for around in _upward(folder):
+        if (home + os.sep).startswith(around.rstrip(os.sep) + os.sep):
+            return False
         if os.path.lexists(os.path.join(around, ".git")):
-            holds_home = (home + os.sep).startswith(around.rstrip(os.sep) + os.sep)
-            return not holds_home and _has(around, (*_MARKS, *SIGNS))
+            return bool(_present(around))
+        if any(not os.path.lexists(os.path.join(around, name, ".git")) for name in _present(around)):
+            return True
     return False
+
+
+def _present(folder: str) -> list[str]:
+    return [name for name in (*_MARKS, *SIGNS) if os.path.lexists(os.path.join(folder, name))]
 
 
 def _upward(folder: str) -> Iterator[str]:

@@ -39,10 +39,16 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED, SUPERSEDED, superseded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
     UNDECLARED,
+    UNDECLARED_THERE,
     declared,
     is_silent_controller,
     missing_reason,
     not_asked,
+)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.prediction import (
+    BEHIND,
+    CURRENT,
+    counts_after,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.scope import Scope
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
@@ -59,8 +65,8 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services imp
 # Results of the playbook rotate.yml for a host: of the searches before and after, and of the rewrap.
 SEEN, PROOF, REWRAPPED = "vault_transit_seen", "vault_transit_proof", "vault_transit_rewrapped"
 
-# States of vault_transit_ciphertext_info.
-CURRENT, BEHIND, TOO_OLD, UNKNOWN = "current", "behind", "too old", "unknown"
+# More states of vault_transit_ciphertext_info.
+TOO_OLD, UNKNOWN = "too old", "unknown"
 
 # Kinds of places that were not searched. Sockets and devices store nothing, and nobody reads old documents unasked.
 COMPRESSED = "compressed"
@@ -70,6 +76,10 @@ _NOT_SEARCHED = (COMPRESSED, PACKED, "dangling", "output", DELETED)
 
 # So begin the reasons for files of which another name, or what is mounted there, would keep the old content.
 LINKED = ("it has other names", "it is mounted by itself")
+
+
+# Hosts that declare nothing may be accepted.
+_SILENT = (UNDECLARED, UNDECLARED_THERE)
 
 
 @dataclass
@@ -169,6 +179,9 @@ def account(
             findings.stuck.setdefault(stuck, []).append(host)
         findings.services += known(services_of(host, looked), scope.name)
         findings.left += int((results[1].get("totals") or {}).get("left", 0))
+    if scope.predicts:
+        held = [int(row["version"]) for row in findings.behind]
+        findings.counts = counts_after(findings.counts, held, findings.left, scope)
     return _account(scope, findings)
 
 
@@ -206,7 +219,7 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
     accepted_lost = [row for row in findings.lost if unknown.covers(row)]
     findings.lost = [row for row in findings.lost if row not in accepted_lost]
     accepted_unread = [row for row in places if unread.covers(row)]
-    silent = [{"host": host, "path": ""} for host, why in findings.missing.items() if why == UNDECLARED]
+    silent = [{"host": host, "path": ""} for host, why in findings.missing.items() if why in _SILENT]
     accepted_hosts = [row for row in silent if unread.covers(row)]
     for row in accepted_hosts:
         del findings.missing[row["host"]]
@@ -294,7 +307,10 @@ def _refused(
     own = [row for row in unknown if row["path"] in scope.files]
     if own:
         reasons.append(f"these entries of encrypted vars files do not decrypt: {some(own, reasons=True)}")
-    elif not (scope.unused or findings.of(scope.name) or findings.missing or findings.lost):
+    # A search of the project in vain says enough about a controller that declares nothing.
+    elif not (
+        scope.unused or findings.of(scope.name) or findings.lost or {*findings.missing.values()} - {UNDECLARED_THERE}
+    ):
         reasons.append(
             f"no ciphertext of {scope.name} was found: declare the encrypted vars files (vault_transit_vars_files) and "
             "the files of hosts (vault_transit_host_paths), or correct the name of the key"

@@ -28,8 +28,9 @@ def names_in(rows: Iterable[Mapping[str, Any]], files: Sequence[str]) -> dict[st
 
 
 def unknown_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("host", "path", "line", "version", "name", "reason", "tried")
-    return {name: row[name] for name in names}
+    names = ("host", "path", "line", "version", "name", "tried")
+    # What is wrong with it where it stands. The server's answer is the same for all that begin alike.
+    return {**{name: row[name] for name in names}, "reason": row.get("problem") or row["reason"]}
 
 
 def rotation_row(rotation: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,10 +41,16 @@ _KNOWN = "vault_transit_undeclared"
 # The reason for a host that has none of them. An empty list of paths says that there is nothing.
 UNDECLARED = "it declares nothing to search: set vault_transit_host_paths, to [] if it holds no ciphertexts"
 
-# The same for the controller if the inventory has it as a host. Most inventories do so for its variables alone, so that
-# it does not keep the floor.
+# The same for the controller if the inventory has it as a host, and it does not even name encrypted vars files. The
+# project is on it, and was searched.
+UNDECLARED_THERE = (
+    "it declares nothing to search besides the project: set vault_transit_host_paths, to [] if it holds no other "
+    "ciphertexts"
+)
+
+# With these, the inventory has it for its variables. That does not keep the floor.
 NOT_ASKED = (
-    "it is in the inventory and declares nothing, so only the project was searched on it: set "
+    "it is in the inventory and declares no places on it, so only the project was searched there: set "
     "vault_transit_host_paths, to [] if it holds no other ciphertexts"
 )
 
@@ -179,13 +185,14 @@ def missing_reason(
 
     Args:
         results: those of the tasks that search it, the last one first. After a failed task there are no more.
-        is_controller: whether it holds the encrypted vars files, and need not have anything else.
+        is_controller: whether it holds the encrypted vars files, and need not have anything else. As a host of the
+            inventory, it says so as any other one, or names encrypted vars files.
         pattern: the names of the hosts to search, whether or not a run is limited to some of them.
     """
     places = declared(variables)
     wrong = misspelt(variables) or places.problem
-    if wrong:
-        return wrong
+    if wrong or (is_controller and is_silent_controller(variables, pattern) and not _names_files(variables)):
+        return wrong or UNDECLARED_THERE
     answers = list(results)
     may_be_silent = is_controller or boolean(variables.get(_KNOWN) or False, strict=False)
     # That a service should be gone says nothing about the rest of the host.
@@ -209,8 +216,12 @@ def missing_reason(
     return NOT_TRIED if any(variables.get(name) for name in _LIMITS) else UNDECLARED
 
 
+def _names_files(variables: Mapping[str, Any]) -> bool:
+    return any(name in variables for name in OF_CONTROLLER)
+
+
 def is_silent_controller(variables: Mapping[str, Any], pattern: Iterable[str]) -> bool:
-    """Whether the inventory has the controller as a host that declares nothing.
+    """Whether the inventory has the controller as a host that declares nothing to search.
 
     Args:
         pattern: as for `missing_reason`.
@@ -227,7 +238,7 @@ def is_silent_controller(variables: Mapping[str, Any], pattern: Iterable[str]) -
 
 
 def not_asked(host: str) -> dict[str, str]:
-    """The place that was not searched because the controller declares nothing."""
+    """The place that was not searched because the controller declares none."""
     return {"host": host, "path": "", "reason": NOT_ASKED, "kind": "silent"}
 
 

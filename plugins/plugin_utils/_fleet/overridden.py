@@ -80,7 +80,8 @@ def overridden(
         if missing:
             more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
             places = f"{', '.join(missing[:_NAMED])}{more}"
-            reason = f"line {one.line}: {one.name} names {places}, which no host of this run declares: {_WAYS}"
+            line = f"line {one.line}: " if one.line else ""
+            reason = f"{line}{one.name} names {places}, which no host of this run declares: {_WAYS}"
             yield {"path": one.path, "line": one.line, "reason": reason, "kind": "failed"}
 
 

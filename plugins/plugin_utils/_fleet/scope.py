@@ -26,6 +26,7 @@ class Scope:
         unread: places on the controller that the discovery could not read, or does not.
         refused: files on the controller that could not be rewritten.
         is_final: whether everything is rewrapped, so that nothing may be behind.
+        predicts: whether the account is that of a run that nobody has made: the numbers are those after it.
         strict: whether files that were not searched for being compressed block.
         unused: whether the key may have no ciphertexts at all.
         recover: whether ciphertexts below the floor are rewrapped.
@@ -56,6 +57,7 @@ class Scope:
     accept_unknown: Sequence[str] = ()
     accept_unread: Sequence[str] = ()
     is_final: bool = True
+    predicts: bool = False
     strict: bool = False
     unused: bool = False
     recover: bool = False

@@ -63,8 +63,8 @@ def test_a_form_keeps_its_shape(form: Form) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32-be"])
-@pytest.mark.parametrize("between", [" ", "  ", '" "', "\\ ", " \n "])
-@pytest.mark.parametrize("size", [4, 5, 20, 24, 60])
+@pytest.mark.parametrize("between", [" ", "  ", '" "', '", "', "',\n  '", "\\ ", " \n "])
+@pytest.mark.parametrize("size", [4, 5, 7, 20, 24, 60])
 @pytest.mark.parametrize(
     "content", [OLD.encode(), f"KEY={OLD}\n".encode(), OLD.encode("utf-16-le")], ids=["token", "line", "UTF-16"]
 )

@@ -90,14 +90,25 @@ def test_all_that_is_at_the_target_is_clean() -> None:
         ({"vault_transit_hosts": "a"}, False),
     ],
 )
-def test_a_controller_that_is_a_host_and_declares_nothing_prevents_a_trim(
+def test_a_controller_that_is_a_host_and_declares_nothing_keeps_the_floor(
     variables: Mapping[str, Any], is_asked: bool
 ) -> None:
     local = {"inventory_hostname": "localhost", "groups": {"all": ["localhost", "a"]}, **variables}
     result = made(local, host(result=found()), hosts=["a"])
-    assert (result["blocking"], result["clean"]) == ([], not is_asked)
-    assert [row["host"] for row in result["not_searched"]] == ["localhost"] * is_asked
-    assert not is_asked or "vault_transit_host_paths, to []" in result["summary"][1]
+    assert [row["host"] for row in result["hosts"]] == ["localhost"] * is_asked
+    assert (bool(result["blocking"]), result["clean"]) == (is_asked, not is_asked)
+    assert not is_asked or "vault_transit_host_paths, to []" in result["blocking"][0]
+    accepted = made(local, host(result=found()), hosts=["a"], accept_unread=["localhost:*"] if is_asked else [])
+    assert (accepted["blocking"], accepted["clean"]) == ([], not is_asked)
+
+
+def test_a_controller_that_is_a_host_for_its_variables_prevents_a_trim() -> None:
+    local = {"inventory_hostname": "localhost", "groups": {"all": ["localhost", "a"]}, "vault_transit_vars_files": []}
+    result = made(local, host(result=found()))
+    assert (result["blocking"], result["hosts"], result["clean"]) == ([], [], False)
+    assert [row["host"] for row in result["not_searched"]] == ["localhost"]
+    assert "vault_transit_host_paths, to []" in result["summary"][1]
+    assert made({**local, PATHS: []}, host(result=found()))["clean"]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +130,12 @@ def test_what_is_not_proven_holds_the_floor_by_its_place(result: Mapping[str, An
     [reason] = one["blocking"]
     assert named in reason
     assert not one["clean"]
+
+
+def test_the_reason_of_an_unknown_ciphertext_is_that_of_its_place() -> None:
+    result = made(host(result=found(row(reason="of one like it", problem="cut short"))))
+    assert [one["reason"] for one in result["unknown"]] == ["cut short"]
+    assert "cut short" in result["blocking"][0]
 
 
 def test_what_is_unknown_at_the_target_or_above_it_holds_the_floor_as_well() -> None:

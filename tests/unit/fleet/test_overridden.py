@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.written import Written, written
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.written import (
+    Written,
+    written,
+    written_in_inventories,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
     FILES,
     FILES_OF_CONTROLLER,
@@ -103,3 +109,35 @@ vault_transit_host_services: "{{ [] }}"
         ("site.yml", 8, PATHS, ["{{ root }}/x", "y"]),
         ("site.yml", 10, SERVICES, ["{{ [] }}"]),
     ]
+
+
+def test_inventories_of_other_formats_are_read_by_ansible(tmp_path: Path) -> None:
+    texts = {
+        "hosts.ini": '[a]\nx vault_transit_host_paths=\'["/x"]\'\n[a:vars]\nvault_transit_host_paths=["/a"]\n'
+        "[all:vars]\n  vault_transit_host_services = {{ services }}\n[b:children]\nelsewhere\n",
+        "folder/hosts": "y vault_transit_sources='[\"/y\"]'\n",
+        "folder/data": "all:\n  vars:\n    vault_transit_sources: [/data]\n",
+        "folder/more.yml": "all:\n  vars:\n    vault_transit_sources: [/more]\n",
+        "folder/group_vars/all": "vault_transit_sources: [/vars]\n",
+        "folder/README.md": "text\n",
+        "printed.sh": """#!/bin/sh
+echo '{"_meta": {"hostvars": {"z": {"vault_transit_host_files": [{"dest": "/z"}]}}}, "all": {"hosts": ["z"]}}'
+""",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "printed.sh").chmod(0o755)
+    (tmp_path / "link").symlink_to("hosts.ini")
+    sources = [*(str(tmp_path / name) for name in ("link", "folder", "printed.sh", "gone")), "q,r"]
+    found = written_in_inventories(sources, NAMES, ["elsewhere"], DataLoader())
+    assert sorted((str(Path(one.path).relative_to(tmp_path)), one.line, one.name, one.values) for one in found) == [
+        ("folder/hosts", 1, SOURCES, ["/y"]),
+        ("hosts.ini", 2, PATHS, ["/a"]),
+        ("hosts.ini", 2, PATHS, ["/x"]),
+        ("hosts.ini", 6, SERVICES, ["{{ services }}"]),
+        ("printed.sh", 0, FILES, [{"dest": "/z"}]),
+    ]
+    (tmp_path / "printed.sh").write_text("#!/bin/sh\nexit 3\n")
+    with pytest.raises(AnsibleError, match=r"printed\.sh could not be read a second time"):
+        list(written_in_inventories(sources, NAMES, ["elsewhere"], DataLoader()))

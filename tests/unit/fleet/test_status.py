@@ -87,9 +87,18 @@ def test_a_listed_controller_that_declares_nothing_is_named(
     )
     texts = [f"{one['severity']}: {one['text']}" for one in report["problems"]]
     assert len(texts) == named
-    assert all(text.startswith("note: Not searched: localhost (it is in the inventory and") for text in texts)
-    assert report["healthy"]
+    assert all(text.startswith("error: localhost could not be looked at: it declares nothing to") for text in texts)
+    assert report["healthy"] is not named
     assert report["hosts"]["controller"] == "localhost"
+
+
+def test_a_controller_that_is_listed_for_its_variables_is_a_note() -> None:
+    listed = {"inventory_hostname": "localhost", "groups": {"all": ["localhost"]}, "vault_transit_vars_files": []}
+    report = status([key()], [{**listed, "vault_transit_seen_here": {"ciphertexts": []}}], 90)
+    [problem] = report["problems"]
+    assert problem["severity"] == "note"
+    assert problem["text"].startswith("Not searched: localhost (it is in the inventory and")
+    assert report["healthy"]
 
 
 def controller(*, files: tuple[str, ...] = (), rows: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:

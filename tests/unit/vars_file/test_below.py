@@ -304,6 +304,28 @@ def test_a_repository_in_that_of_a_project_belongs_to_it(tmp_path: Path, monkeyp
     assert vars_places.above([str(inner)]) == []
 
 
+@pytest.mark.parametrize("sign", ["ansible.cfg", "group_vars/all.yml", "roles/web/tasks/main.yml"])
+def test_a_repository_in_a_project_that_is_none_belongs_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sign: str
+) -> None:
+    project, inner = tmp_path / "home" / "project", tmp_path / "home" / "project" / "inventories"
+    (inner / ".git").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    hosts = inner / "hosts.yml"
+    hosts.touch()
+    assert vars_places.above([str(hosts)]) == []
+    (project / sign).parent.mkdir(parents=True, exist_ok=True)
+    (project / sign).touch()
+    assert vars_places.above([str(hosts)]) == [str(project)]
+    assert searched_as_a_whole([str(hosts), str(project)]) == [str(project)]
+    # Repositories side by side are projects of their own.
+    (project / sign.partition("/")[0] / ".git").mkdir() if "/" in sign else (project / sign).unlink()
+    assert vars_places.above([str(hosts)]) == []
+    # So is one in a home folder, whatever else that holds.
+    (tmp_path / "home" / "site.yml").touch()
+    assert vars_places.above([str(hosts)]) == []
+
+
 def test_inventories_that_do_not_exist_are_named(tmp_path: Path) -> None:
     there = tmp_path / "hosts"
     there.touch()

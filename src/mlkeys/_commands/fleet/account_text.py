@@ -176,7 +176,8 @@ def _result(account: Account, wanted: Wanted) -> list[str]:
     elif wanted.follow and not (account.blocking or account.left):
         found = [f"All ciphertexts here have v{account.target}. {floor} waits for the others that use the key."]
     elif account.left and wanted.limited:
-        found = [f"{account.left} ciphertexts are left for the next run. Until then, the floor stays at v{after}."]
+        are, stays = ("would be", "would stay") if wanted.dry_run else ("are", "stays")
+        found = [f"{account.left} ciphertexts {are} left for the next run. Until then, the floor {stays} at v{after}."]
     elif wanted.dry_run:
         would = f"stay at v{before}:" if account.blocking else f"be raised from v{before} to v{account.target}."
         found = [f"{floor} would {would}" if before < account.target else f"{floor} is v{before}."]
