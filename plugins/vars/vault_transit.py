@@ -178,7 +178,6 @@ from ansible.inventory.host import Host
 from ansible.plugins.vars import BaseVarsPlugin
 from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, misread
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_plugins
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
@@ -194,12 +193,6 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.invento
     InventoryVariables,
     all_entities,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
-    connected,
-    connection_options,
-    decrypting,
-    server_asked,
-)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
     misspelt_flags,
@@ -210,6 +203,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
 
 display = Display()
+
+# Ansible compiles what it imports of a collection, in each run. So what talks to a server is imported where it is used,
+# by a run that decrypts.
 
 # Ansible creates several instances of a vars plugin in one run.
 _files: dict[str, DecryptedFiles] = {}
@@ -248,6 +244,8 @@ class VarsModule(BaseVarsPlugin):
                 )
             except InvalidOption as error:
                 raise AnsibleParserError(error.message) from None
+        from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
+
         run_sessions().share()
         values: dict[str, Any] = {}
         for entity in _as_list(entities):
@@ -274,6 +272,12 @@ class VarsModule(BaseVarsPlugin):
 
     def _files_at(self, variables: Mapping[str, Any]) -> DecryptedFiles:
         """What is decrypted at one server with one login."""
+        from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
+            connected,
+            decrypting,
+            server_asked,
+        )
+
         key = json.dumps(variables, sort_keys=True, default=str)
         if key not in _files:
             options = self._options_with(variables)
@@ -289,6 +293,8 @@ class VarsModule(BaseVarsPlugin):
         Raises:
             InvalidOption: some options have values that they cannot have; all of them are named at once.
         """
+        from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
+
         found, problems = {}, misspelt_flags(variables, os.environ)
         if not (variables or problems):
             # The error of one is Ansible's own; below it is found once more, and named.

@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import replace
-from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterable, Iterator, Mapping
 
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     TransitError,
@@ -44,8 +43,11 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking
 )
 from jinja2 import Undefined
 
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+
 # Returns a client that is logged in, or raises TransitError.
-Connect = Callable[[], Client]
+Connect = Callable[[], "Client"]
 
 # The loader in C is ten times as fast, where PyYAML was built with it.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -6,18 +6,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, NamedTuple, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Sequence, Union
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     ServerError,
     ServerUnreachable,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import located
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,
     VarsFile,
@@ -28,6 +25,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import TypeUnknown, decoded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 
 
 class Sealed(NamedTuple):
@@ -47,6 +47,10 @@ Decrypt = Callable[[Sequence[Sealed]], List[Union[bytes, str]]]
 
 def decrypted_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:
     """What entries of one key decrypt to, in one request."""
+    # As in the vars plugin: a run that only looks decrypts nothing.
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import located
+
     backend, key, _item = wanted[0]
     results = Transit(client, backend).decrypt_each(key, [one.item for one in wanted])
     return [located(client, backend, key, result) if isinstance(result, str) else result for result in results]
