@@ -181,7 +181,6 @@ from ansible.inventory.host import Host
 from ansible.plugins.vars import BaseVarsPlugin
 from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, misread
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_plugins
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
@@ -197,12 +196,6 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.invento
     InventoryVariables,
     all_entities,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
-    connected,
-    connection_options,
-    decrypting,
-    server_asked,
-)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
     misspelt_flags,
@@ -213,6 +206,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables, when_used
 
 display = Display()
+
+# Ansible compiles what it imports of a collection, in each run. So what talks to a server is imported where it is used,
+# by a run that decrypts.
 
 # Ansible creates several instances of a vars plugin in one run.
 _files: dict[str, DecryptedFiles] = {}
@@ -251,6 +247,8 @@ class VarsModule(BaseVarsPlugin):
                 )
             except InvalidOption as error:
                 raise AnsibleParserError(error.message) from None
+        from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
+
         run_sessions().share()
         values: dict[str, Any] = {}
         for entity in _as_list(entities):
@@ -279,12 +277,14 @@ class VarsModule(BaseVarsPlugin):
 
     def _files_at(self, variables: Mapping[str, Any]) -> DecryptedFiles:
         """What is decrypted at one server with one login."""
+        from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller import lookup
+
         key = json.dumps(variables, sort_keys=True, default=str)
         if key not in _files:
             options = self._options_with(variables)
             keep = bool(self.get_option("cache"))
             _files[key] = DecryptedFiles(
-                lambda: connected(options), decrypting(options, keep=keep), server_asked(options)
+                lambda: lookup.connected(options), lookup.decrypting(options, keep=keep), lookup.server_asked(options)
             )
         return _files[key]
 
@@ -294,6 +294,8 @@ class VarsModule(BaseVarsPlugin):
         Raises:
             InvalidOption: some options have values that they cannot have; all of them are named at once.
         """
+        from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
+
         found, problems = {}, misspelt_flags(variables, os.environ)
         if not (variables or problems):
             # The error of one is Ansible's own; below it is found once more, and named.
@@ -365,8 +367,7 @@ class VarsModule(BaseVarsPlugin):
 
 def _warn_of_order() -> None:
     """Warn if another plugin puts the ciphertext back. The display shows the same warning once."""
-    problem = vars_plugins.problem(constants.config.get_config_value("VARIABLE_PLUGINS_ENABLED"))
-    if problem:
+    if problem := vars_plugins.problem(constants.config.get_config_value("VARIABLE_PLUGINS_ENABLED")):
         display.warning(f"Variables of encrypted vars files are ciphertext: {problem}.")
 
 

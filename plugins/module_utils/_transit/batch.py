@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Mapping, NamedTuple, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ItemsFailed,
     PermissionDenied,
@@ -34,15 +33,16 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_error
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
 
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+
 # OpenBao >= 2.4 counts every key and every text of a request's JSON (listener setting max_request_json_strings).
 OPENBAO_MAX_STRINGS = 1000
 # Vault >= 1.20.3 counts the elements of an array instead (max_json_array_element_count).
 VAULT_MAX_ITEMS = 10000
 # Both refuse bodies over 32 MiB (max_request_size).
 MAX_BODY_BYTES = 16 * 1024 * 1024
-
 _VAULT_BUILD = "+builtin.vault"
-
 _PARTIAL = "partial_failure_response_code"
 
 

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import re
-from typing import Mapping, Sequence
+from typing import TYPE_CHECKING, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.key_types import OF_SOME_TYPES, unsuitable
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 
 NOT_GRANTED = "permission denied"
 

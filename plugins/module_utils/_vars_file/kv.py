@@ -9,9 +9,8 @@ API: https://openbao.org/api-docs/secret/kv/kv-v2/
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     NotFound,
@@ -20,6 +19,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import path_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 
 # The server's words, of its listener and of its storage.
 _OF_SIZE = ("request body too large", "value being too large")

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Mapping, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Mapping, NamedTuple, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import sessions_if_kept
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import located
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 
 
 class Sealed(NamedTuple):
@@ -27,6 +26,10 @@ class Sealed(NamedTuple):
 
 def decrypted_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:
     """What entries of one key decrypt to, in one request."""
+    # As in the vars plugin: a run that only looks decrypts nothing.
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import located
+
     backend, key, _item = wanted[0]
     results = Transit(client, backend).decrypt_each(key, [one.item for one in wanted])
     return [located(client, backend, key, result) if isinstance(result, str) else result for result in results]
@@ -39,6 +42,8 @@ def sealed_as(backend: str, key: str, name: str, ciphertext: str) -> Sealed:
 
 def recalled_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:
     """The same. What a run keeps in memory is not asked for."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import sessions_if_kept
+
     sessions = sessions_if_kept()
     known = sessions.kept(client, decrypted_each) if sessions else {}
     return [known[one] for one in wanted] if all(one in known for one in wanted) else decrypted_each(client, wanted)
@@ -51,6 +56,8 @@ def known_by_now(client: Client, values: Mapping[Sealed, bytes], rewrapped: Mapp
         values: the plaintexts of new entries.
         rewrapped: for new ciphertexts, those of the same plaintexts that they replace.
     """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import sessions_if_kept
+
     sessions = sessions_if_kept()
     if sessions:
         sessions.learn(client, decrypted_each, values, rewrapped)

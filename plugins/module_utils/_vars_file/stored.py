@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import MOST_BYTES
@@ -23,8 +22,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
 
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+
 # Returns a client that is logged in, or raises TransitError.
-Connect = Callable[[], Client]
+Connect = Callable[[], "Client"]
 
 
 def load(path: str, connect: Connect) -> VarsFile:

@@ -331,7 +331,8 @@ def system_reason(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.filename:
-            return f"{as_utf8(str(cause.filename))}: {cause.strerror}"
+            # Older releases open files by their names in bytes.
+            return f"{as_utf8(os.fsdecode(cause.filename))}: {cause.strerror}"
         cause = cause.__cause__ or cause.__context__
     # Older releases quote the lines of the file below, and those may hold plaintext.
     return str(error).partition("\n")[0].rstrip(".")

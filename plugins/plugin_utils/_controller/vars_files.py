@@ -10,10 +10,9 @@ import contextlib
 import json
 import os
 from dataclasses import replace
-from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterable, Iterator, Mapping, Sequence
 
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     TransitError,
@@ -48,8 +47,11 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import files_to_load, only_reports
 from jinja2 import Undefined
 
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+
 # Returns a client that is logged in, or raises TransitError.
-Connect = Callable[[], Client]
+Connect = Callable[[], "Client"]
 
 # The loader in C is ten times as fast, where PyYAML was built with it.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -415,7 +415,7 @@ def test_a_merge_conflict_ends_a_rotation_before_it_begins(tmp_path: Path) -> No
     done = mlkeys("rotate", "-i", "hosts.yml", "--key", "transit/ml", cwd=tmp_path, status=1)
     assert re.search(
         r"^Error: Not finished: .*\. Nothing was changed\. .*/keys\.transit\.yml has an unresolved merge conflict "
-        r"\(line 1\): .* remove the other lines and the marks\.$",
+        r"\(line 1\): .* keep or remove those that only one side has, and remove the marks\.$",
         done.stderr,
         re.MULTILINE,
     )
