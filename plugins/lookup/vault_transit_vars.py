@@ -54,7 +54,8 @@ notes:
     runs the play asks the server for the secrets of a file once in a run, for all hosts and uses, and keeps them in
     memory. Otherwise each task asks for each host. Nothing is stored on a disk.
   - Unless O(names) is set, the request takes along the entries of the same key in the other files beside the playbook,
-    in its C(vars) and in those of its roles, which are likely to be used next.
+    in its C(vars) and in those of its roles, which are likely to be used next. A token for single secrets is then asked
+    for those of the file alone.
   - Register nothing that holds secrets, and use C(set_fact) only without C(cacheable).
 seealso:
   - module: mlkeys.transit.load_vars

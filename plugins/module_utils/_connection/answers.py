@@ -11,8 +11,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Settings
 
 #: Asks the server questions, and returns its answers in their order: bytes, or as text the reason why there is none.
+#: The answers to the second ones, which cost no request of their own, may follow.
 #: Workers send it to another process, so it is a function of a module.
-Ask = Callable[[Client, Sequence[Any]], Sequence[Any]]
+Ask = Callable[[Client, Sequence[Any], Sequence[Any]], Sequence[Any]]
 
 
 #: Questions that go into the same request as others. Looked up when there is one.

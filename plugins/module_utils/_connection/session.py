@@ -172,9 +172,10 @@ class Sessions:
             if isinstance(answers, str):
                 raise ServerError(answers)
             if answers is None:
-                asked = list(dict.fromkeys([*asked, *others]))
+                others = [one for one in dict.fromkeys(others) if one not in asked]
                 with self._patient_once(settings):
-                    answers = ask(connect(), asked)
+                    answers = ask(connect(), asked, others)
+                asked += others
             new = dict(zip(asked, answers))
             self._answers.keep(settings, ask, new)
         return [new[one] if one in new else known[one] for one in questions]

@@ -326,9 +326,10 @@ class Transit:
         granted = (self.client.capabilities(paths) if paths else None) or {}
         return [path for path, may in granted.items() if may and not {"update", "root"}.intersection(may)]
 
-    def decrypt_each(self, key: str, items: Sequence[Item]) -> list[bytes | str]:
-        """For each item its plaintext, or as text the reason why it has none."""
-        results = self._batches.answers("decrypt", key, items, ciphertext_field, each_by_itself)
+    def decrypt_each(self, key: str, items: Sequence[Item], *, together: bool = False) -> list[bytes | str]:
+        """For each item its plaintext, or as text the reason why it has none; `together` asks for none by itself."""
+        batches = BatchRequests(self.client, self.backend, together=True) if together else self._batches
+        results = batches.answers("decrypt", key, items, ciphertext_field, each_by_itself)
         return [meaning(result.error) if result.error else plaintext_of(result) for result in results]
 
     def rewrap(self, key: str, items: Sequence[Item]) -> list[str]:

@@ -146,9 +146,9 @@ _USING = frozenset({"create", "root", "update"})
 class BatchRequests:
     """Sends items to the engine at ``backend``, each request within the server's limits."""
 
-    def __init__(self, client: Client, backend: str) -> None:
-        self._client = client
-        self._backend = backend
+    def __init__(self, client: Client, backend: str, *, together: bool = False) -> None:
+        self._client, self._backend = client, backend
+        self._together = together  # Nothing is asked for by itself.
         self._max_items: int | None = None
 
     def results(
@@ -238,7 +238,7 @@ class BatchRequests:
         self, path: str, bodies: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], refused: ServerError
     ) -> list[ItemResult]:
         """What is known of each item of a batch that the server refused. Raises the refusal if that is nothing."""
-        if isinstance(refused, PermissionDenied) and all("context" in body for body in bodies):
+        if isinstance(refused, PermissionDenied) and all("context" in body for body in bodies) and not self._together:
             return self._one_by_one(path, [{**body, **_of_one(facts)} for body in bodies], refused)
         if len(refused.item_errors) == len(bodies):
             return [ItemResult(path, {"error": words}) for words in refused.item_errors]

@@ -30,7 +30,8 @@ class Merged:
 def merge(base: VarsFile, ours: VarsFile, theirs: VarsFile) -> Merged:
     """Compare both sides with their common ancestor. All three belong to the same key.
 
-    A ciphertext that was only rewrapped, which its fingerprint shows, does not change a value.
+    A ciphertext that was only rewrapped, which its fingerprint or the ciphertext before it shows, does not change a
+    value.
     """
     ciphertexts: dict[str, str] = {}
     fingerprints: dict[str, str] = {}
@@ -141,5 +142,8 @@ def _is_other_value(one: Entry | None, other: Entry | None) -> bool:
         return one is not other
     if one.ciphertext == other.ciphertext:
         return False
-    is_proved = one.fingerprint and one.fingerprint == other.fingerprint and not (one.is_misbound or other.is_misbound)
-    return not is_proved
+    if one.is_misbound or other.is_misbound:
+        return True
+    # A rotation with permission to decrypt renews fingerprints. It also says from which ciphertext it rewrapped.
+    is_rewrapped = one.version != other.version and one.origin == other.origin
+    return not is_rewrapped and (not one.fingerprint or one.fingerprint != other.fingerprint)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Mapping, NamedTuple, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 
 if TYPE_CHECKING:
@@ -24,14 +25,24 @@ class Sealed(NamedTuple):
         return f"Sealed({self.backend!r}, {self.key!r}, {self.item!r})"
 
 
-def decrypted_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:
-    """What entries of one key decrypt to, in one request."""
+def decrypted_each(client: Client, wanted: Sequence[Sealed], beside: Sequence[Sealed] = ()) -> list[bytes | str]:
+    """What entries of one key decrypt to, in one request.
+
+    Args:
+        beside: entries that nobody waits for. They are left out if the token may not decrypt all in one request.
+    """
     # As in the vars plugin: a run that only looks decrypts nothing.
     from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
     from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import located
 
     backend, key, _item = wanted[0]
-    results = Transit(client, backend).decrypt_each(key, [one.item for one in wanted])
+    transit = Transit(client, backend)
+    try:
+        results = transit.decrypt_each(key, [one.item for one in (*wanted, *beside)], together=bool(beside))
+    except PermissionDenied:
+        if not beside:
+            raise
+        results = transit.decrypt_each(key, [one.item for one in wanted])
     return [located(client, backend, key, result) if isinstance(result, str) else result for result in results]
 
 

@@ -33,7 +33,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_f
 display = Display()
 
 Result = TypeVar("Result")
-_Ask = Callable[[Client, Sequence[Sealed]], List[Union[bytes, str]]]
+_Ask = Callable[[Client, Sequence[Sealed], Sequence[Sealed]], List[Union[bytes, str]]]
 
 
 def connection_options(get_option: Callable[[str], Any]) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _asked_once(
     return run_sessions().answers(settings_from(options, os.environ), display.warning, ask, wanted, beside)
 
 
-def opened_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:
+def opened_each(client: Client, wanted: Sequence[Sealed], _beside: Sequence[Sealed] = ()) -> list[bytes | str]:
     """What items of one key decrypt to, in one request."""
     backend, key, _item = wanted[0]
     answers = Operations(client, backend).many("decrypt", key, [one.item for one in wanted], {})

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
 
 from tests.integration.support.plays import VARS_PLUGIN, Project, asked, make_key, messages, vars_file
@@ -79,6 +81,19 @@ def test_only_the_named_secrets_are_asked_for(bao: Bao, file: Path, lookup: Look
     assert lookup(file, names=["other", "openai"]) == [{name: SECRETS[name] for name in ("other", "openai")}]
     (request,) = [entry for entry in ledger.entries if entry["path"].endswith("/decrypt/ml")]
     assert len(request["data"]["batch_input"]) == 2
+
+
+def test_a_token_for_single_secrets_is_asked_for_those_of_the_file_alone(
+    bao: Bao, mount: str, file: Path, lookup: Lookup, mint_token: Callable[[str], str]
+) -> None:
+    """Such a token is denied one request for all. The files beside, which nobody asked for, have no request then."""
+    one = file.with_name("one.transit.yml")
+    one.write_text(vars_file(bao, mount, {"openai": "sk-single-canary-8Qp"}), encoding="utf-8")
+    token = mint_token(hcl(grant_rules("decrypt", mount, "ml", ["openai"])))
+    ledger = Ledger(bao)
+    assert lookup(one, token=token) == [{"openai": "sk-single-canary-8Qp"}]
+    # With the files beside, all of this one, and its only secret.
+    assert asked(ledger)["decrypt"] == 3
 
 
 def test_nothing_is_returned_if_something_is_wrong(bao: Bao, file: Path, lookup: Lookup) -> None:

@@ -420,14 +420,14 @@ _asked: list[tuple[int, str, tuple[str, ...]]] = []
 _clock: list[Server] = []
 
 
-def ask(client: Client, questions: Sequence[str]) -> list[bytes | str]:
+def ask(client: Client, questions: Sequence[str], _beside: Sequence[str]) -> list[bytes | str]:
     _asked.append((os.getpid(), client.token, tuple(questions)))
     if "refuse" in questions:
         raise TransitError("refused")
     return [f"no {one}" if one == "damaged" else f"{one}!".encode() for one in questions]
 
 
-def ask_in_vain(client: Client, questions: Sequence[str]) -> list[bytes | str]:
+def ask_in_vain(client: Client, questions: Sequence[str], _beside: Sequence[str]) -> list[bytes | str]:
     _asked.append((os.getpid(), client.token, tuple(questions)))
     _clock[0].now += 60
     raise ServerUnreachable("no answer")

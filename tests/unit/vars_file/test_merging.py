@@ -79,6 +79,22 @@ def test_an_entry_is_what_both_sides_meant(
     assert outcome(base, ours, theirs) == expected
 
 
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_a_rotation_that_renews_the_fingerprint_changes_no_value(is_swapped: bool) -> None:
+    """With permission to decrypt, it makes the fingerprint with the latest version of the key, too."""
+    base = file({"a": ("x", 1)})
+    new = replace(entry("a", ("x", 2)), fingerprint="vault:v2:x")
+    rewrapped = replace(new, bound_to=digest(new.ciphertext), first=base.entries["a"].origin)
+    sides = [replace(base, entries={"a": rewrapped}), file({"a": ("y", 2)})]
+    merged = merge(base, *(reversed(sides) if is_swapped else sides))
+    assert not merged.conflicts
+    assert list(merged.edits.ciphertexts.values()) == ([] if is_swapped else [entry("a", ("y", 2)).ciphertext])
+
+    # Lines of two sides: nothing proves that the value is the same.
+    unproved = replace(rewrapped, bound_to=digest("another"))
+    assert merge(base, replace(base, entries={"a": unproved}), sides[1]).conflicts == ["a"]
+
+
 STATES = st.none() | st.tuples(st.sampled_from("xyz"), st.sampled_from([1, 2]))
 
 
