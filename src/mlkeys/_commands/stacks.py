@@ -96,13 +96,16 @@ _MARKS = {"created": ("+", "green"), "changed": ("~", "yellow"), "deleted": ("-"
 def _show_changes(title: str, changes: Sequence[Change], console: Console) -> None:
     """Show a row for each thing that was changed, with the hosts and with what differs."""
     from rich.table import Table
+    from rich.text import Text
 
     hosts: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for change in changes:
         hosts.setdefault((change.kind, change.task, tuple(change.names)), []).append(change.host)
     if not hosts:
         return
-    table = Table(box=None, pad_edge=False, show_header=False, title=title or None, title_justify="left")
+    if title:
+        console.print(Text(title, style="table.title"), soft_wrap=True)
+    table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     for _ in range(3):
         table.add_column(overflow="fold")

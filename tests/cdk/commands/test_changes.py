@@ -12,6 +12,16 @@ import pytest
 from mlkeys._commands.playbook import Awaited, Change, Run
 from mlkeys._commands.progress import progress
 from mlkeys._commands.stacks import show_done
+from mlkeys._commands.vars_file import writes
+
+
+def test_a_title_is_not_broken_to_the_width_of_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    path = "group_vars/all/a_rather_long_name_of_a_folder/keys.transit.yml"
+    writes.show([(writes.Change("openai_api_key", "added", "new", 1), "")], path)
+    assert path in capsys.readouterr().out.splitlines()
+    changes = [Change("Engine transit", "localhost", "created")]
+    show_done([path, "b"], {path: Run(changes=changes, changed=1)}, "stack")
+    assert path in capsys.readouterr().err.splitlines()
 
 
 def test_a_row_shows_a_change_with_its_hosts_and_what_differs(capsys: pytest.CaptureFixture[str]) -> None:

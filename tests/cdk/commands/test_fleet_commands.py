@@ -335,6 +335,14 @@ def test_what_nobody_can_identify_holds_the_floor_until_it_is_accepted_by_name(p
         assert place.available() == available
 
 
+def test_of_a_key_with_one_version_nothing_is_lost_and_nobody_is_asked(place: Place) -> None:
+    with (place.project / "hosts" / "gateway-a" / ".env").open("a") as file:
+        file.write(f"SESSION='vault:v1:{'A' * 60}'\n")
+    accepting = ("--key", f"{place.mount}/providers", "--accept-unknown", "gateway-a:*/hosts/gateway-a/.env")
+    assert "needs a terminal" not in place.rotate(*accepting, "--trim-anyway")
+    assert (place.key(), place.available()) == ((1, 1), 1)
+
+
 def test_an_old_branch_is_brought_back_as_advised_also_after_its_versions_are_destroyed(place: Place) -> None:
     """Each piece of advice is followed as it stands, and works."""
     key = ("--key", f"{place.mount}/providers")

@@ -84,3 +84,9 @@ def test_a_folder_that_does_not_exist_is_named(folder: Path) -> None:
     with pytest.raises(MlkeysError, match="none/out cannot be written: the folder none does not exist"):
         report_files.write(Path("none/out"), "")
     assert not (folder / "none").exists()
+
+
+def test_what_is_folded_is_printed(folder: Path) -> None:
+    assert graph("--html", "--out", "graph.html") == (0, "")
+    for text in ((folder / "graph.html").read_text(), page([], datetime.now(UTC), folder)):
+        assert "details::details-content { content-visibility: visible; }" in text.partition("@media print")[2]

@@ -156,3 +156,16 @@ def test_the_last_line_claims_no_more_than_was_looked_at() -> None:
 )
 def test_the_reason_of_a_failure_is_taken_from_its_output(output: str, reason: str) -> None:
     assert reason in reason_in(output)
+
+
+def test_no_heading_of_the_keys_is_cut_off_at_80_columns() -> None:
+    name = "ml-api-key-of-the-gateway"
+    version = {**KEY["versions"][0], "ciphertexts": 3}
+    written = io.StringIO()
+    console = Console(file=written, width=80, force_terminal=True, color_system=None)
+    status._show_keys(fleet(keys=[{**KEY, "name": name, "versions": [version]}]).keys, console)
+    lines = written.getvalue().splitlines()
+    assert any(line.startswith(f"transit/{name} ") for line in lines)
+    assert "ciphertexts" in written.getvalue()
+    assert "…" not in written.getvalue()
+    assert max(map(len, lines)) <= 80

@@ -182,8 +182,10 @@ def _show_keys(keys: Sequence[KeyStatus], console: Console) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
+    # Only what has several words to break between may wrap: a heading of one word would be cut off.
+    wrapped = {"rotated by the server", *(["ciphertexts"] if any(len(key.used) > 1 for key in keys) else [])}
     for name in ("key", "version", "age", "rotated by the server", "floor", "ciphertexts"):
-        table.add_column(name, no_wrap=name not in ("rotated by the server", "ciphertexts"))
+        table.add_column(name, no_wrap=name not in wrapped)
     for key in keys:
         age = _styled((f"{key.age}, overdue" if key.overdue else key.age, "yellow" if key.overdue else ""))
         every = f"every {key.rotated_every}" if key.rotated_every else "never"

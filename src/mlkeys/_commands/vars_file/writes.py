@@ -368,23 +368,23 @@ def in_turn(aim: Target, work: Callable[[Target], Result]) -> Result:
 
 
 def show(rows: Sequence[tuple[Change, str]], title: str) -> None:
-    """Show a table of changes, with their sources if there are any."""
+    """Show a table of changes, with their sources if there are any. Names are not markup."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(one_line(title)), title_justify="left", box=box.SIMPLE)
+    table = Table(box=box.SIMPLE)
     sources = any(source for _, source in rows)
     for heading in ("variable", *(("from",) if sources else ()), "change", "version", "reason"):
         table.add_column(heading, overflow="fold")
     for change, source in rows:
         version = "" if change.version is None else f"v{change.version}"
         cells = [change.name, *((source,) if sources else ()), change.action, version, change.reason]
-        # A name is not markup.
         table.add_row(*(Text(one_line(cell), style=_style(cell, change)) for cell in cells))
-    # A pipe has no width.
-    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+    console.print(Text(one_line(title), style="table.title"), soft_wrap=True)
+    console.print(table)
 
 
 def show_as_json(changes: Iterable[Change], path: Path) -> None:
