@@ -191,6 +191,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.decrypt
     Decrypted,
     DecryptedFiles,
     Misnamed,
+    holds_entries,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.inventory_options import (
     InventoryVariables,
@@ -315,7 +316,7 @@ class VarsModule(BaseVarsPlugin):
     def _nearby(self, loader: Any, path: str, entity: Any, variables: Mapping[str, Any]) -> Iterable[str]:
         """Further files that are decrypted at the same server with the same login."""
         known = all_entities(entity)
-        for owner, file in files_of_all(self._basedir, str(loader.get_basedir())):
+        for owner, file in files_of_all(holds_entries, self._basedir, str(loader.get_basedir())):
             other = known.get(owner)
             try:
                 theirs = {} if other is None else _variables.of(loader, path, other)
@@ -361,7 +362,6 @@ class VarsModule(BaseVarsPlugin):
         if how == "error":
             raise AnsibleParserError(one_line(problem))
         if problem and how in ("undefined", "warn"):
-            # The display shows the same warning once.
             display.warning(one_line(problem))
 
 

@@ -25,7 +25,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import Sealed
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, as_no_template
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load, stored
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import (
+    Connect,
+    from_disk,
+    load,
+    stored,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import Decrypt, value_of
 
 # At most this many variables are named in a message.
@@ -154,6 +159,14 @@ class Misnamed:
 
 def _top(name: str) -> str:
     return name.partition(".")[0]
+
+
+def holds_entries(path: str) -> bool:
+    """Whether a file is valid and holds its entries itself, and not in a document of the server."""
+    try:
+        return bool(from_disk(path).entries)
+    except TransitError:
+        return False
 
 
 class DecryptedFiles:

@@ -10,7 +10,7 @@ import contextlib
 import glob
 import os
 import time
-from typing import Any, Iterable, Mapping, Tuple
+from typing import Any, Callable, Iterable, Mapping, Tuple
 
 from ansible import constants
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import OUTPUT
@@ -105,8 +105,13 @@ def only_reports(playbooks: Iterable[str]) -> bool:
     return bool(names) and all(name in _STATUS for name in names)
 
 
-def files_of_all(*bases: str) -> Iterable[tuple[tuple[str, str], str]]:
-    """The encrypted vars files of hosts and groups, each with the folder and the name of whose it is, and others."""
+def files_of_all(holds_entries: Callable[[str], bool], *bases: str) -> Iterable[tuple[tuple[str, str], str]]:
+    """The encrypted vars files of hosts and groups, each with the folder and the name of whose it is, and others.
+
+    Args:
+        holds_entries: whether a file holds entries itself. Of the others, those that do not are left out: a document
+            of the server is read when somebody wants it.
+    """
     for base in dict.fromkeys(bases):
         for folder in _OF_VARIABLES:
             for file in vars_places.below(os.path.join(base, folder)):
@@ -114,7 +119,7 @@ def files_of_all(*bases: str) -> Iterable[tuple[tuple[str, str], str]]:
                 suffix = next((end for end in VARS_FILE_SUFFIXES if first.endswith(end)), "")
                 yield (folder, first[: len(first) - len(suffix)]), file
         # They belong to no host, and are mostly decrypted as what belongs to all is.
-        for file in files_to_load(base):
+        for file in filter(holds_entries, files_to_load(base)):
             yield (_OF_VARIABLES[0], "all"), file
 
 

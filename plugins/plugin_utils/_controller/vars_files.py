@@ -63,7 +63,7 @@ def load(path: str, connect: Connect) -> VarsFile:
     Raises:
         TransitError: it is not an encrypted vars file. The message repeats no line of it.
     """
-    return resolved(_from_disk(path), connect)
+    return resolved(from_disk(path), connect)
 
 
 def not_found(path: str) -> str:
@@ -153,7 +153,7 @@ def names_of_key(path: str) -> tuple[str, str]:
     Raises:
         TransitError: it is not an encrypted vars file.
     """
-    file = _from_disk(path)
+    file = from_disk(path)
     return file.backend, file.key
 
 
@@ -223,7 +223,7 @@ class StoredVariables:
             return known[1]
         # If the new content is invalid, the old one must not be used.
         self._known.pop(path, None)
-        file = _from_disk(path)
+        file = from_disk(path)
         variables = {str(name): as_no_template(value) for name, value in file.plain.items()}
         plain, own = list(variables), [name for name in file.open if is_controlling(name)]
         variables.update((name, as_no_template(value)) for name, value in file.open.items())
@@ -242,7 +242,7 @@ def when_used(path: str, playbooks: Sequence[str]) -> dict[str, Any] | None:
     if not only_reports(playbooks):
         return None
     try:
-        file = resolved(_from_disk(path), _never)
+        file = resolved(from_disk(path), _never)
     except TransitError:
         return None
     if file.plain:
@@ -260,7 +260,7 @@ def entries_beside(base: str, backend: str, key: str) -> list[Sealed]:
     found = []
     for path in files_to_load(base):
         with contextlib.suppress(TransitError):
-            file = _from_disk(path)
+            file = from_disk(path)
             if (file.backend, file.key) == (backend, key):
                 found += [Sealed(backend, key, stored_item(entry)) for entry in file.entries.values()]
     return found
@@ -270,7 +270,12 @@ def _never() -> Client:
     raise InvalidOption("nothing is asked before it is used")
 
 
-def _from_disk(path: str) -> VarsFile:
+def from_disk(path: str) -> VarsFile:
+    """A file as it is on the disk, which may only point to a document of the server.
+
+    Raises:
+        TransitError: it cannot be read, or is not valid.
+    """
     with _opened(path) as stream:
         return interpreted(stream, path)
 

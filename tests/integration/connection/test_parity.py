@@ -642,7 +642,13 @@ def test_what_does_not_is_one_sentence_about_the_same_fault_everywhere(
 ) -> None:
     assert not by_bao(environment)
     # Within its time: it has decrypted nothing then.
-    assert of_agent in by_agent(environment, place, tmp_path)
+    said = by_agent(environment, place, tmp_path)
+    for _attempt in range(9):
+        # Over TLS 1.3, the connection may be gone before the agent has read the server's reason.
+        if "write tcp" not in said:
+            break
+        said = by_agent(environment, place, tmp_path)
+    assert of_agent in said
     for name, get in ALL.items():
         try:
             said = get(monkeypatch)

@@ -400,7 +400,7 @@ def test_commands_that_only_look_read_a_file_once(
     path = put("group_vars/all/keys.transit.yml", token=SECRET)
     monkeypatch.setattr(context, "CLIARGS", {})
     code = __import__("ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files", fromlist=["_"])
-    with mock.patch.object(code, "_from_disk", side_effect=code._from_disk) as read:
+    with mock.patch.object(code, "from_disk", side_effect=code.from_disk) as read:
         stored = [get_vars(Group("all"), Host(f"gw{number}")) for number in range(5)]
         assert read.call_count == 1
         assert all(found == stored[0] and found["token"].startswith("vault:v1:") for found in stored)
