@@ -79,16 +79,23 @@ class Contained:
 Occurrence = Union[Direct, Contained]
 
 
+def unbroken(written: bytes) -> bytes:
+    """Base64 without line ends."""
+    if any(sign in written for sign in (b"\\", b"\r", b" ", b"\t")):
+        return _BREAK.sub(b"", written)
+    # Nothing but line feeds ends lines then. It is read several times for each needle.
+    return written.replace(b"\n", b"")
+
+
 def raw_of(written: bytes) -> bytes:
     """Base64 without line ends and escapes, in its own alphabet."""
-    if b"\n" in written or b"\\" in written:
-        written = _BREAK.sub(b"", written)
+    written = unbroken(written)
+    if len(written.translate(None, b"\\%&")) == len(written):
+        return written
     tail = _TAIL.search(written)
     pads = b"=" * len(_PAD.findall(tail.group())) if tail else b""
     body = written[: tail.start()] if tail else written
-    if len(body.translate(None, b"\\%&")) < len(body):
-        body = _SIGN.sub(lambda found: character(found.group()).encode("ascii"), body)
-    return body + pads
+    return _SIGN.sub(lambda found: character(found.group()).encode("ascii"), body) + pads
 
 
 def decoded(written: bytes) -> bytes | None:
@@ -126,7 +133,7 @@ def encoded_like(old: bytes, text: bytes) -> bytes:
     breaks = [found.group() for found in _BREAK.finditer(old)]
     first = _BREAK.search(old)
     width = len(raw_of(old[: first.start()])) if first else len(new)
-    spelling = Spelling(_BREAK.sub(b"", old) if breaks else old)
+    spelling = Spelling(unbroken(old))
     lines = [spelling.write(new[place : place + width].decode("ascii")) for place in range(0, len(new), width)]
     parts = [lines[0]]
     for place, line in enumerate(lines[1:]):

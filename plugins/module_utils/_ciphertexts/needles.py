@@ -119,21 +119,22 @@ def hits(text: bytes, begin: int, end: int) -> list[Hit]:
     for needle in NEEDLES:
         expected = whole.count(needle.text)
         if expected:
-            found += _hits_of(needle, zone, begin, expected)
+            found += _hits_of(needle, zone, begin, end, expected)
     found.sort(key=_PLACE)
-    return [hit for hit in found if hit.place < end] if found and found[-1].place >= end else found
+    return found
 
 
-def _hits_of(needle: Needle, zone: bytes, offset: int, expected: int) -> list[Hit]:
-    """The places of one needle. ``expected`` counts those that are broken, too."""
+def _hits_of(needle: Needle, zone: bytes, offset: int, end: int, expected: int) -> list[Hit]:
+    """The places of one needle before an end. ``expected`` counts those that are broken, too, and those behind it."""
     places = [found.start() for found in re.finditer(needle.text, zone)]
     if len(places) < expected:
         places = [found.start() for found in _BROKEN[needle].finditer(zone)]
     if len(places) < expected and needle.levels:
         places = [found.start() for found in _GROUPED[needle].finditer(zone)]
-    hits_there = [Hit(offset + place, needle) for place in places]
+    own = end - offset
+    hits_there = [Hit(offset + place, needle) for place in places if place < own]
     if len(places) < expected and b"\0" in zone:
         # Of UTF-16 two bytes, of UTF-32 four.
         wide = [(found.start(), len(found.group()) < 3 * len(needle.text)) for found in _WIDE[needle].finditer(zone)]
-        hits_there += [Hit(offset + place, needle, 2 if is_short else 4) for place, is_short in wide]
+        hits_there += [Hit(offset + place, needle, 2 if is_short else 4) for place, is_short in wide if place < own]
     return hits_there

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import partial
 from typing import Callable, Iterator, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.containers import (
@@ -16,6 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.contai
     decoded,
     opened,
     raw_of,
+    unbroken,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needles import BREAK, NEEDLES, Hit
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import (
@@ -144,27 +146,23 @@ class Runs:
         raw = _SEPARATOR.sub(b"", groups)
         if len(raw) == len(groups):
             return b"", b""
-        before = _SEPARATOR.sub(b"", self._text[max(0, hit.place - _SHORT_SAMPLE) : hit.place])
-        return groups, self._decoded(hit, before, raw)
+        return groups, self._decoded(hit, raw, partial(_SEPARATOR.sub, b""))
 
     def _sample(self, hit: Hit, size: int) -> bytes:
         """The beginning of what a needle's base64 decodes to, from the needle's first group of four on."""
         run = _RUN.match(self._text, hit.place, hit.place + size)
-        before = _BREAK.sub(b"", self._text[max(0, hit.place - _SHORT_SAMPLE) : hit.place])
-        return self._decoded(hit, before, raw_of(run.group()) if run else b"")
+        return self._decoded(hit, raw_of(run.group()) if run else b"", unbroken)
 
-    @staticmethod
-    def _decoded(hit: Hit, before: bytes, raw: bytes) -> bytes:
+    def _decoded(self, hit: Hit, raw: bytes, joined: Callable[[bytes], bytes]) -> bytes:
         """What base64 decodes to that begins with a needle.
 
         Args:
-            before: base64 that precedes it.
+            joined: makes one piece of the base64 before it.
         """
         raw = raw.translate(FROM_URL).rstrip(b"=")
-        lead = before[len(before) - hit.needle.skipped :] if hit.needle.skipped else b""
-        if len(lead) < hit.needle.skipped or lead.strip(_ALPHABET):
-            lead = b"A" * hit.needle.skipped
-        raw = lead + raw
+        if skipped := hit.needle.skipped:
+            lead = joined(self._text[max(0, hit.place - _SHORT_SAMPLE) : hit.place])[-skipped:]
+            raw = (b"A" * skipped if len(lead) < skipped or lead.strip(_ALPHABET) else lead) + raw
         # That of UTF-16 is shown as well.
         return base64.b64decode(raw[: len(raw) // 4 * 4]).translate(None, b"\0")
 

@@ -299,8 +299,7 @@ def test_nothing_takes_long(text: str) -> None:
     for whole in (content, b"vault:v1:" + content, content + OLD.encode(), b"dmF1bHQ6djE6QUFB" + content):
         before = time.process_time()
         found_in(whole)
-        # A busy machine takes three times as long, and what is not linear takes minutes.
-        assert time.process_time() - before < 5
+        assert time.process_time() - before < 1
 
 
 @given(st.lists(st.one_of(st.sampled_from(NASTY), fillers), max_size=40), st.integers(1, 500))
