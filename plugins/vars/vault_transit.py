@@ -186,6 +186,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import VARS_FILE_SUFFIXES
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import plain_names_problem
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller import project
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.conflicts import conflicts
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.decrypted_files import (
     Decrypted,
@@ -203,7 +204,6 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options
     own_problems,
     read_option,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names, files_of_all
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables, when_used
 
 display = Display()
@@ -213,8 +213,8 @@ display = Display()
 
 # Ansible creates several instances of a vars plugin in one run.
 _files: dict[str, DecryptedFiles] = {}
-_names = Names()
-_below = Below()
+_names = project.Names()
+_below = project.Below()
 _misnamed = Misnamed()
 _stored = StoredVariables()
 _variables = InventoryVariables()
@@ -269,8 +269,8 @@ class VarsModule(BaseVarsPlugin):
             raise AnsibleParserError(f"{wanted[0]}: {error.message}") from None
         if not (cache and self.get_option("cache")):
             files.forget()
-        playbooks = [] if self.get_option("template") else context.CLIARGS.get("args") or []
-        values: dict[str, Any] = {file: when_used(file, playbooks) for file in wanted}
+        reports = project.only_reports(tuple(context.CLIARGS.get("args") or ())) and not self.get_option("template")
+        values: dict[str, Any] = {file: when_used(file) if reports else None for file in wanted}
         now = [file for file in wanted if values[file] is None]
         found = files.read(now, lambda: self._nearby(loader, path, entity, variables)) if now else []
         values.update((file, self._values(file, decrypted)) for file, decrypted in found)
@@ -316,7 +316,7 @@ class VarsModule(BaseVarsPlugin):
     def _nearby(self, loader: Any, path: str, entity: Any, variables: Mapping[str, Any]) -> Iterable[str]:
         """Further files that are decrypted at the same server with the same login."""
         known = all_entities(entity)
-        for owner, file in files_of_all(holds_entries, self._basedir, str(loader.get_basedir())):
+        for owner, file in project.files_of_all(holds_entries, self._basedir, str(loader.get_basedir())):
             other = known.get(owner)
             try:
                 theirs = {} if other is None else _variables.of(loader, path, other)

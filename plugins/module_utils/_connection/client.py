@@ -130,11 +130,15 @@ class Client:
 
     def asked_with(self, command: str, *words: str) -> str:
         """The same, and the command of the server's own client that shows more."""
-        return f"{self.server_asked} Check: {self.command(command, *words)}."
+        return f"{self.server_asked} {messages.check(self._place, command, *words)}"
 
     def command(self, name: str, *words: str) -> str:
         """A command of the server's own client, which asks this server in this namespace."""
-        return messages.command(self._connection.place(self.url, self._connection.namespace), name, *words)
+        return messages.command(self._place, name, *words)
+
+    @property
+    def _place(self) -> messages.Place:
+        return self._connection.place(self.url, self._connection.namespace)
 
     @property
     def place_of_login(self) -> messages.Place:

@@ -18,7 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     fingerprint_input,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import Secrets, VarsRequest
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import recalled_each, sealed_as
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import recalled_each, sealed
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import (
     Json,
     TypeUnknown,
@@ -88,8 +88,7 @@ def _decrypt_if_allowed(transit: Transit, key: str, entries: list[Entry], given:
     if not entries:
         return {}
     try:
-        sealed = [sealed_as(transit.backend, key, entry.name, entry.ciphertext) for entry in entries]
-        values = recalled_each(transit.client, sealed)
+        values = recalled_each(transit.client, sealed(transit.backend, key, entries))
     except PermissionDenied:
         return {}
     opened = {}

@@ -48,6 +48,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     NESTED,
+    Entry,
     Place,
     VarsFile,
     bound,
@@ -68,7 +69,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request 
     fitted,
     nothing_to_keep,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import known_by_now, sealed_as
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import known_by_now, sealed
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json
 
@@ -248,11 +249,11 @@ def _keep_known(client: Client, plan: VarsPlan, edits: Edits) -> None:
     """Keep the run from decrypting what it has just encrypted or rewrapped itself."""
     values, rewrapped = {}, {}
     for name, text in edits.ciphertexts.items():
-        new = sealed_as(edits.backend, edits.key, name, text)
+        (new,) = sealed(edits.backend, edits.key, [Entry(name, text)])
         if name in plan.request.secrets:
             values[new] = bytes(plan.request.secrets[name])
         elif name in plan.file.entries:
-            rewrapped[new] = sealed_as(edits.backend, edits.key, name, plan.file.entries[name].ciphertext)
+            (rewrapped[new],) = sealed(edits.backend, edits.key, [plan.file.entries[name]])
     known_by_now(client, values, rewrapped)
 
 

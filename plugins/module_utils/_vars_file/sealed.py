@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Mapping, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Iterable, Mapping, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -46,9 +48,9 @@ def decrypted_each(client: Client, wanted: Sequence[Sealed], beside: Sequence[Se
     return [located(client, backend, key, result) if isinstance(result, str) else result for result in results]
 
 
-def sealed_as(backend: str, key: str, name: str, ciphertext: str) -> Sealed:
-    """The entry of this name with this ciphertext."""
-    return Sealed(backend, key, Item(ciphertext.encode("utf-8"), name, context=name.encode("utf-8")))
+def sealed(backend: str, key: str, entries: Iterable[Entry]) -> list[Sealed]:
+    """Entries of a key, to be decrypted."""
+    return [Sealed(backend, key, stored_item(entry)) for entry in entries]
 
 
 def recalled_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:

@@ -22,8 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.repl
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import other_files
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile, assembled
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import Sealed
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import sealed
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, as_no_template
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import (
     Connect,
@@ -255,7 +254,7 @@ class DecryptedFiles:
         """Decrypt what files of a key hold, in one request; why that was not possible, or None."""
         entries = [(pend, entry) for pend in files for entry in pend.file.entries.values()]
         try:
-            results = self._decrypt_each([Sealed(backend, key, stored_item(entry)) for _pending, entry in entries])
+            results = self._decrypt_each(sealed(backend, key, (entry for _pending, entry in entries)))
         except TransitError as error:
             return error
         for (pend, entry), result in zip(entries, results):

@@ -248,7 +248,7 @@ def in_configuration(name: str) -> str:
 
 def _written(entry: Mapping[str, Any]) -> str:
     """The same for an option that its documentation describes."""
-    parser = _configuration(str(find_ini_config_file() or ""))
+    parser = configuration_at(str(find_ini_config_file() or ""))
     if not parser.sections():
         return ""
     written = (parser.get(str(one["section"]), str(one["key"]), fallback="") for one in entry.get("ini") or ())
@@ -300,7 +300,8 @@ def _own_value(entry: Mapping[str, Any]) -> tuple[str, str]:
 
 # Ansible, too, reads it once.
 @functools.lru_cache(maxsize=1)
-def _configuration(path: str) -> configparser.RawConfigParser:
+def configuration_at(path: str) -> configparser.RawConfigParser:
+    """What a configuration of Ansible's says; nothing if it cannot be read, which Ansible says itself."""
     parser = configparser.RawConfigParser(inline_comment_prefixes=(";",))
     try:
         parser.read(path, encoding="utf-8")

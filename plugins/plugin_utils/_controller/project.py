@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
 import os
 import time
@@ -99,7 +100,9 @@ def _is_settled(mark: _Mark) -> bool:
     return time.time_ns() - mark[0] > _SETTLED_NS
 
 
-def only_reports(playbooks: Iterable[str]) -> bool:
+# A run asks it for each group of each host.
+@functools.lru_cache(maxsize=1)
+def only_reports(playbooks: tuple[str, ...]) -> bool:
     """Whether this is the collection's playbook that only reports, and nothing else."""
     names = [name if name in _STATUS else os.path.realpath(name) for name in playbooks]
     return bool(names) and all(name in _STATUS for name in names)

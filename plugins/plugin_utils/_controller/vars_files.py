@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterable, Iterator, Mapping
 
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -32,19 +32,18 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     interpret,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import Sealed
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import Sealed, sealed
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import (
     check_key,
     is_controlling,
     resolved,
-    stored_item,
     too_large,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import (
     as_in_any_file,
     as_no_template,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import files_to_load, only_reports
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import files_to_load
 from jinja2 import Undefined
 
 if TYPE_CHECKING:
@@ -233,14 +232,12 @@ class StoredVariables:
         return variables, plain, own
 
 
-def when_used(path: str, playbooks: Sequence[str]) -> dict[str, Any] | None:
+def when_used(path: str) -> dict[str, Any] | None:
     """The variables of a file as templates, each of which decrypts its variable when somebody uses it.
 
-    Nothing is asked for what nobody uses. ``None`` for a file whose entries are elsewhere, or that is not valid, and if
-    these playbooks do more than report: then a template would be evaluated for each use.
+    Nothing is asked for what nobody uses, and each use evaluates a template. ``None`` for a file whose entries are
+    elsewhere, or that is not valid.
     """
-    if not only_reports(playbooks):
-        return None
     try:
         file = resolved(from_disk(path), _never)
     except TransitError:
@@ -262,7 +259,7 @@ def entries_beside(base: str, backend: str, key: str) -> list[Sealed]:
         with contextlib.suppress(TransitError):
             file = from_disk(path)
             if (file.backend, file.key) == (backend, key):
-                found += [Sealed(backend, key, stored_item(entry)) for entry in file.entries.values()]
+                found += sealed(backend, key, file.entries.values())
     return found
 
 

@@ -21,8 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     plain_names_problem,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import chosen
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import Sealed
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.sealed import Sealed, sealed
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import TypeUnknown, decoded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template
 
@@ -56,9 +55,8 @@ def values_of(
     values = {path: mark(value) for path, value in others.items()}
     entries = [file.entries[path] for path in dict.fromkeys(wanted) if path in file.entries]
     if entries:
-        sealed = [Sealed(file.backend, file.key, stored_item(entry)) for entry in entries]
         try:
-            results = decrypt(sealed)
+            results = decrypt(sealed(file.backend, file.key, entries))
         except (ServerError, ServerUnreachable) as error:
             raise error.about(file.path) from None
         found = {entry.name: value_of(file.path, entry, result) for entry, result in zip(entries, results)}

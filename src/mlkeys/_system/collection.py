@@ -27,6 +27,8 @@ from mlkeys._shared.vars_plugins import PLUGIN
 from mlkeys._system.terminal import notice
 
 if TYPE_CHECKING:
+    from configparser import RawConfigParser
+
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, Settings
 
@@ -107,11 +109,11 @@ def vars_plugin_off() -> tuple[str, str]:
     return "", ""
 
 
-def keys_in_configuration() -> dict[str, set[str]]:
-    """The keys of each section of the collection's in Ansible's configuration. The collection must be loaded."""
+def configuration_at(path: str) -> tuple[RawConfigParser, dict[str, set[str]]]:
+    """What a configuration of Ansible's says, and the keys of the collection's sections; the collection is loaded."""
     from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller import options
 
-    return options.keys_in_configuration(("vars", _name_of_vars_plugin()))
+    return options.configuration_at(path), options.keys_in_configuration(("vars", _name_of_vars_plugin()))
 
 
 def _name_of_vars_plugin() -> str:

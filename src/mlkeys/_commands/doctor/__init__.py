@@ -113,7 +113,7 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
         yield Check("server", "remark", "not checked: this needs Ansible and the collection")
         return
     enabled, configuration = collection.vars_plugins()
-    yield from configuration_file.check(configuration, collection.keys_in_configuration())
+    yield from configuration_file.check(configuration, *collection.configuration_at(configuration))
     yield from variables.check(
         files,
         enabled,

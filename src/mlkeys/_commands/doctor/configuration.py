@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
-import configparser
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlkeys._commands.doctor.check import Check
 from mlkeys._shared.suggestions import did_you_mean
 from mlkeys._shared.vars_plugins import SETTING
+
+if TYPE_CHECKING:
+    from configparser import RawConfigParser
 
 _DEFAULTS = "defaults"
 
@@ -19,24 +21,19 @@ _DEFAULTS = "defaults"
 _NEAR = 0.85
 
 
-def check(path: str, known: Mapping[str, Iterable[str]]) -> Iterator[Check]:
+def check(path: str, written: RawConfigParser, known: Mapping[str, Iterable[str]]) -> Iterator[Check]:
     """Compare a configuration with what is read of it.
 
     Args:
         path: the file, empty if Ansible reads none.
+        written: what it says.
         known: the keys of each section of the collection's.
     """
-    written = configparser.RawConfigParser(inline_comment_prefixes=(";",))
-    try:
-        written.read_string(Path(path).read_text(encoding="utf-8") if path else "")
-    except (OSError, UnicodeDecodeError, configparser.Error):
-        # Ansible says so itself.
-        return
     keys = {section: sorted(given) for section, given in known.items()}
     yield from (Check("ansible.cfg", "wrong", f"{path}: {said}") for said in _unknown(written, keys))
 
 
-def _unknown(written: configparser.RawConfigParser, keys: Mapping[str, list[str]]) -> Iterator[str]:
+def _unknown(written: RawConfigParser, keys: Mapping[str, list[str]]) -> Iterator[str]:
     for section in written.sections():
         if section == _DEFAULTS:
             near = (key for key in written.options(section) if key != SETTING and _near(key, [SETTING]))
