@@ -235,7 +235,7 @@ class VarsModule(BaseVarsPlugin):
             display.warning(problem)
 
     def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
-        super().get_vars(loader, path, entities)
+        self._basedir = project.base_of(path)
         is_disabled, decrypts = self._known_settings()
         if is_disabled:
             return {}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple, Type, TypeVar, Union
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.addresses import Place
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import (
     INDEX,
     LAG_SECONDS,
@@ -137,11 +138,11 @@ class Client:
         return messages.command(self._place, name, *words)
 
     @property
-    def _place(self) -> messages.Place:
+    def _place(self) -> Place:
         return self._connection.place(self.url, self._connection.namespace)
 
     @property
-    def place_of_login(self) -> messages.Place:
+    def place_of_login(self) -> Place:
         """Where it logs in, for messages."""
         return self._connection.place(self.url, self.login_namespace)
 

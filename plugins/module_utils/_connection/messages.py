@@ -10,8 +10,9 @@ text only what cannot hold a secret.
 from __future__ import annotations
 
 from shlex import quote
-from typing import NamedTuple, Sequence
+from typing import Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.addresses import Place
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.proxies import Proxies
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.texts import is_unusual
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -62,18 +63,6 @@ def from_answer(
             reasons,
         )
     return ServerError(f"The server refused '{path}' (HTTP {status}).{_server_said(words)}", status, reasons)
-
-
-class Place(NamedTuple):
-    """Where a request was sent.
-
-    Attributes:
-        elsewhere: whether the server's own client would ask another server, so that its commands need the address.
-    """
-
-    address: str
-    namespace: str = ""
-    elsewhere: bool = False
 
 
 def next_step(error: ServerError, path: str, place: Place, token: str = "") -> str:

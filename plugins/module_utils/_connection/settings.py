@@ -25,6 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import named as _option
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.addresses import (
     OF_CLIENT,
+    Place,
     address_of_client,
     addresses_of,
     are_of_agent,
@@ -57,7 +58,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.t
     timeout_of,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import Place
 
 # They mean the opposite of their option.
 _SKIP_VERIFY = ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Iterable, Mapping, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 
 
 class Sealed(NamedTuple):

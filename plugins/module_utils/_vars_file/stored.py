@@ -12,7 +12,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._files.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
@@ -24,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv impor
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 
 # Returns a client that is logged in, or raises TransitError.
 Connect = Callable[[], "Client"]
@@ -115,6 +115,9 @@ def _check_control(path: str, names: Iterable[object], refusal: str) -> None:
 
 def stored_item(entry: Entry, key_version: int = 0) -> Item:
     """An entry as part of a request to decrypt or rewrap it."""
+    # A run that only looks at files makes no request.
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
+
     return Item(
         entry.ciphertext.encode("utf-8"), entry.name, context=entry.name.encode("utf-8"), key_version=key_version
     )

@@ -14,6 +14,7 @@ import time
 from typing import Any, Callable, Iterable, Mapping, Tuple
 
 from ansible import constants
+from ansible.utils.path import basedir
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import OUTPUT
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import (
     TO_OUTPUT,
@@ -98,6 +99,11 @@ def _marks(folders: Iterable[str]) -> dict[str, _Mark]:
 
 def _is_settled(mark: _Mark) -> bool:
     return time.time_ns() - mark[0] > _SETTLED_NS
+
+
+# The folder of an inventory or a playbook. Ansible's own plugins find it again for each host and group, which takes
+# longer than all that the vars plugin does for one.
+base_of = functools.lru_cache(maxsize=None)(basedir)
 
 
 # A run asks it for each group of each host.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import errors, messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.addresses import Place
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.tls_messages import tls_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ChangeImpossible,
@@ -274,5 +275,5 @@ def test_a_server_that_wants_a_client_certificate_is_described_in_one_way(text: 
     ],
 )
 def test_a_refusal_names_the_server_and_the_command_that_shows_more(refused: ServerError, path: str, step: str) -> None:
-    said = messages.next_step(refused, path, messages.Place("https://a.test", "org"))
+    said = messages.next_step(refused, path, Place("https://a.test", "org"))
     assert said == f" Asked: https://a.test, namespace 'org'. {step}"

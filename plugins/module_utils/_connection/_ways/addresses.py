@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 from urllib.parse import urlsplit
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import set_in
@@ -16,6 +16,18 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable i
 OF_AGENT = ("BAO_AGENT_ADDR", "VAULT_AGENT_ADDR")
 OF_CLIENT = (*OF_AGENT, "BAO_ADDR", "VAULT_ADDR")
 _DEFAULT = "https://127.0.0.1:8200"
+
+
+class Place(NamedTuple):
+    """Where a request was sent.
+
+    Attributes:
+        elsewhere: whether the server's own client would ask another server, so that its commands need the address.
+    """
+
+    address: str
+    namespace: str = ""
+    elsewhere: bool = False
 
 
 def address_of_client(environment: Mapping[str, str]) -> str:
