@@ -320,13 +320,13 @@ def test_what_trimming_may_lose_is_listed() -> None:
         {"path": "/x.gz", "reason": "compressed (gzip), not searched", "kind": "compressed"},
         {"path": "/x.sock", "reason": "a socket", "kind": "special"},
     ]
-    accepted = [{"host": "a", "path": "/srv/old"}]
+    accepted = [{"host": "a", "path": "/srv/old"}, "a:/srv/[x].env:2"]
     found = losses(Account({**BLOCKED, "accepted": accepted, "not_searched": not_searched}))
     assert found == [
-        "a:/srv/[x].env:2: v1, not identified",
+        "a:/srv/[x].env:2: v1, not identified (accepted)",
         "a:/srv/closed: not read: Permission denied",
-        "a:/srv/old: accepted",
         "/x.gz: compressed (gzip), not searched",
+        "a:/srv/old: accepted",
     ]
     stream = io.StringIO()
     show_losses(Account(BLOCKED), Console(file=stream, width=250, markup=False))

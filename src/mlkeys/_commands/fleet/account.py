@@ -197,20 +197,22 @@ _INVALID = "invalid"
 
 def losses(account: Account) -> list[str]:
     """What may need the old versions, if they are trimmed anyway."""
+    accepted = {_line(row) for row in account.rows("accepted")}
     described = [
-        *(f"{_line(row)}: v{row.get('version', '?')}, not identified" for row in account.rows("unknown")),
-        *(f"{_line(row)}: behind" for row in account.rows("behind")),
-        *(f"{_line(row)}: below the floor" for row in account.rows("lost")),
-        *(f"{place(row)}: not read: {row.get('reason', 'no reason given')}" for row in account.rows("unread")),
-        *(f"{row.get('host', '?')}: not looked at: {row.get('reason', '?')}" for row in account.rows("hosts")),
-        *(f"{_line(row)}: accepted" for row in account.rows("accepted")),
+        *((_line(row), f"v{row.get('version', '?')}, not identified") for row in account.rows("unknown")),
+        *((_line(row), "behind") for row in account.rows("behind")),
+        *((_line(row), "below the floor") for row in account.rows("lost")),
+        *((place(row), f"not read: {row.get('reason', 'no reason given')}") for row in account.rows("unread")),
+        *((str(row.get("host", "?")), f"not looked at: {row.get('reason', '?')}") for row in account.rows("hosts")),
         *(
-            f"{place(row)}: {row.get('reason', 'not searched')}"
+            (place(row), str(row.get("reason", "not searched")))
             for row in account.rows("not_searched")
             if row.get("kind") != _EMPTY
         ),
     ]
-    return list(dict.fromkeys(described))
+    lines = [f"{where}: {what}{' (accepted)' if where in accepted else ''}" for where, what in described]
+    others = accepted - {where for where, _what in described}
+    return list(dict.fromkeys([*lines, *(f"{where}: accepted" for where in sorted(others))]))
 
 
 def _line(row: Row) -> str:
