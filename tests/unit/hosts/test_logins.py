@@ -90,6 +90,18 @@ def test_a_refused_login_is_repeated_with_another_secret_id_alone(service: Servi
     assert not (service.runtime / "refused").exists()
 
 
+def test_a_secret_id_that_arrives_while_the_former_one_is_refused_is_tried_at_once(service: Service) -> None:
+    """It must not count as the refused one, or the service stays down until its pause ends."""
+    service.fails(REFUSED)
+    replace = f"touch -d @4711 {service.root}/new && mv -f {service.root}/new {service.root}/secret_id\n"
+    refuses = (service.root / "agent").read_text(encoding="utf-8")
+    service.agent(refuses.replace("exit 1\n", f"{replace}exit 1\n"))
+    assert service.once()[0] == 1
+    service.agent("#!/bin/sh\n")
+    assert service.once(timeout=5)[0] == 0
+    assert not (service.runtime / "refused").exists()
+
+
 def test_no_core_file_holds_the_memory_of_an_agent(service: Service) -> None:
     service.agent(f"#!/bin/sh\n{{ ulimit -c; cat /proc/self/coredump_filter; }} > {service.root}/calls\n")
     assert service.once()[0] == 0
