@@ -13,7 +13,7 @@ import pytest
 
 from mlkeys import App, MlkeysError, Secret, Stack
 from mlkeys import transit as vault
-from mlkeys._commands.deployment import forgotten
+from mlkeys._commands.deployment import forgotten, presence
 from mlkeys._commands.deployment.comparison import Comparison, _check_generate
 from mlkeys._commands.deployment.departed import Departed, departed
 from mlkeys._commands.deployment.forgotten import forget_hosts
@@ -22,6 +22,7 @@ from mlkeys._commands.deployment.paths import put
 from mlkeys._commands.deployment.state import StackState, record_in, states_of
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.program import deploy
+from mlkeys._devserver.server import TEMPORARY_SERVER
 from mlkeys._record.record import Made
 from mlkeys._synthesis.program import load
 
@@ -88,6 +89,33 @@ def test_a_random_secret_is_recorded_although_the_rest_is_not_deployed(
     record = record_in(state.folder)
     assert record is not None
     assert record.complete is False
+
+
+def test_a_record_names_the_server_unless_it_ends_with_the_command(
+    state: StackState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def goes_to(cluster: str, *, adopt: bool = False) -> str | None:
+        monkeypatch.setattr(presence, "cluster_at", lambda _address: cluster)
+        presence.check_server(state, adopt=adopt)
+        state.begin()
+        record = record_in(state.folder)
+        assert record is not None
+        return record.server
+
+    monkeypatch.setenv("BAO_ADDR", "http://127.0.0.1:1")
+    monkeypatch.delenv("ANSIBLE_HASHI_VAULT_ADDR", raising=False)
+    monkeypatch.setenv(TEMPORARY_SERVER, "http://127.0.0.1:1")
+    assert goes_to("a") is None
+    # Nothing of the former one is left.
+    assert goes_to("b") is None
+    monkeypatch.delenv(TEMPORARY_SERVER)
+    assert goes_to("c") == "c"
+    # One that does not say what it is may be the same.
+    assert goes_to("") == "c"
+    with pytest.raises(MlkeysError, match=r"s belongs to another server than http://127\.0\.0\.1:1.*--adopt"):
+        goes_to("d")
+    monkeypatch.setenv(TEMPORARY_SERVER, "http://127.0.0.1:1")
+    assert goes_to("e", adopt=True) == "e"
 
 
 def test_nothing_is_destroyed_without_a_record(state: StackState) -> None:
