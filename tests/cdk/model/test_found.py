@@ -17,6 +17,7 @@ from mlkeys._commands.deployment import forgotten, presence
 from mlkeys._commands.deployment.comparison import Comparison, _check_generate
 from mlkeys._commands.deployment.departed import Departed, departed
 from mlkeys._commands.deployment.forgotten import forget_hosts
+from mlkeys._commands.deployment.generated import check_floors
 from mlkeys._commands.deployment.owners import OnServer, Owner, check_roles
 from mlkeys._commands.deployment.paths import put
 from mlkeys._commands.deployment.state import StackState, record_in, states_of
@@ -155,6 +156,24 @@ def test_a_random_secret_that_nobody_has_is_not_made_again(state: StackState) ->
     _check_generate([state], ["master_key"])
     with pytest.raises(MlkeysError, match=r"no random secret of this name\. Did you mean 'master_key'"):
         _check_generate([state], ["master_keys"])
+
+
+def test_a_floor_is_not_raised_above_random_secrets(state: StackState) -> None:
+    path = state.vars_file("t/own")
+    path.parent.mkdir(parents=True)
+    path.write_text("master_key: vault:v1:A\nother: vault:v1:A\n_transit: {format: 1, backend: t, key: own}\n")
+    check_floors(state)
+    (key,) = [one for one in state.stack.node.walk() if one.node.id == "own"]
+    assert isinstance(key, vault.TransitSecretBackendKey)
+    key.configure(min_decryption_version=2)
+    with pytest.raises(MlkeysError, match=r"=2 of t/own is above .* in mlkeys\.state/s/t/own.* \(v1\)\. If"):
+        check_floors(state)
+    path.write_text(path.read_text().replace("master_key: vault:v1", "master_key: vault:v2"))
+    check_floors(state)
+    # Nobody wants what a deleted key encrypted.
+    key.configure(min_decryption_version=3)
+    state.void = frozenset({"t/own"})
+    check_floors(state)
 
 
 def test_records_hold_paths_as_they_are(state: StackState) -> None:

@@ -16,7 +16,7 @@ from mlkeys._commands.deployment import departed
 from mlkeys._commands.deployment.carry import check_moved, moves_of
 from mlkeys._commands.deployment.departed import Departed
 from mlkeys._commands.deployment.forgotten import forget_hosts
-from mlkeys._commands.deployment.generated import check_generated, known_of
+from mlkeys._commands.deployment.generated import check_floors, check_generated, known_of
 from mlkeys._commands.deployment.gone import project_of
 from mlkeys._commands.deployment.needed import check_needed
 from mlkeys._commands.deployment.owners import check_owners, check_roles, on_server
@@ -143,6 +143,7 @@ def _compared(
     if not choices.everything:
         check_generated(state, known, choices.generate, adopts=adopts)
         check_keys(state, choices.generate)
+        check_floors(state)
     if choices.adopt:
         found = server.there if owner is None else server.there.union(server.made_by(owner))
         state.adopt(found, owner)
