@@ -119,6 +119,9 @@ def _host_config(view: View, config: HostConfig, sources: Mapping[str, str]) -> 
         yield f"dest={dest!r} must be an absolute path"
     if "}" in dest.rpartition("/")[2]:
         yield "the last part of dest must be a name, not a template"
+    if isinstance(config.dest, Template) and "playbook_dir" in dest:
+        # The playbooks of rotations are those of the collection.
+        yield "playbook_dir in dest is another folder in rotations, which would not find the file: use inventory_dir"
     if isinstance(config.content, Agent):
         yield from services.problems_of(view, config, config.content)
     elif config.shape == "template":
