@@ -14,6 +14,7 @@ import pytest
 from mlkeys import App, MlkeysError, Secret, Stack
 from mlkeys import transit as vault
 from mlkeys._commands.deployment import forgotten, presence
+from mlkeys._commands.deployment.carry import _variables
 from mlkeys._commands.deployment.comparison import Comparison, _check_generate
 from mlkeys._commands.deployment.departed import Departed, departed
 from mlkeys._commands.deployment.forgotten import forget_hosts
@@ -24,7 +25,7 @@ from mlkeys._commands.deployment.state import StackState, record_in, states_of
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.program import deploy
 from mlkeys._devserver.server import TEMPORARY_SERVER
-from mlkeys._record.record import Made
+from mlkeys._record.record import Made, Move
 from mlkeys._synthesis.program import load
 
 FOUND = Made(keys=frozenset({"t/k"}), engines=frozenset({"t"}))
@@ -174,6 +175,16 @@ def test_a_floor_is_not_raised_above_random_secrets(state: StackState) -> None:
     key.configure(min_decryption_version=3)
     state.void = frozenset({"t/own"})
     check_floors(state)
+
+
+def test_no_secret_of_a_key_is_foreign_to_one_that_gets_another_name(state: StackState) -> None:
+    path = state.vars_file("t/own")
+    path.parent.mkdir(parents=True)
+    path.write_text("master_key: vault:v1:A\nother: vault:v1:A\n_transit: {format: 1, backend: t, key: own}\n")
+    move = Move("t/own", "t/own", {"main": "master_key"})
+    given = _variables(state, move, {"master_key": "vault:v1:A"}, frozenset({"main"}))
+    # The first one is removed by the next task.
+    assert {*given["others"]} - {"master_key"} == {*given["keep"]} == {"main", "other"}
 
 
 def test_records_hold_paths_as_they_are(state: StackState) -> None:
