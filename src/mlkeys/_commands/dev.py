@@ -18,7 +18,7 @@ import click
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.paths import PathType
 from mlkeys._commands.secrets.programs import check_command, exit_as_shell
-from mlkeys._devserver.server import DevServer, without_server_settings
+from mlkeys._devserver.server import TEMPORARY_SERVER, DevServer, without_server_settings
 from mlkeys._devserver.state_folder import stop_detached
 from mlkeys._system.processes import ChildProcess, exit_status
 
@@ -121,6 +121,8 @@ def _serve(server: DevServer, command: tuple[str, ...]) -> int:
             click.echo(f"For development only: {server.state} holds the data and its unseal key.", err=True)
         if command:
             environment = _with_scripts(without_server_settings(os.environ)) | server.client_environment
+            if not server.persist:
+                environment[TEMPORARY_SERVER] = server.address
             try:
                 with child.running(command, environment) as process:
                     pass

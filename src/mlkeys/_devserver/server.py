@@ -31,6 +31,8 @@ from mlkeys._shared.hcl import attributes, block
 from mlkeys._system import replacing
 from mlkeys._system.processes import ending_with_parent, holding_signals
 
+#: Names, for commands that use it, the address of a server that ends with the command and leaves nothing.
+TEMPORARY_SERVER = "MLKEYS_TEMPORARY_SERVER"
 _LOOPBACK = "127.0.0.1"
 _START_SECONDS = 30.0
 _LOG_TAIL_BYTES = 3000

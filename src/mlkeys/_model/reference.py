@@ -5,8 +5,9 @@
 A reference is a string. Where the program sets its value, comparisons, `len`, `in` and all methods see that value.
 Formatted into text (by an f-string, `+`, `%s`, `str`) it becomes a mark with the path of its construct and the
 attribute, which targets render. A program that looks into such a text sees the value; only formats with more in them
-make plain strings, which cannot know who looks. In aspects and validations a reference becomes its value. A value that
-only exists after deployment is a mark from the start, and raises an error when a program looks into it.
+make plain strings, which cannot know who looks, unless the source says it (`looked_into`). In aspects and validations
+a reference becomes its value. A value that only exists after deployment is a mark from the start, and raises an error
+when a program looks into it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 from mlkeys._errors import MlkeysError
 from mlkeys._model.location import is_ours
+from mlkeys._model.looked_into import Use, use_of
 from mlkeys._model.marks import known, mark, resolved
 from mlkeys._model.tree import Construct
 
@@ -32,9 +34,10 @@ class Reference(str):
     """The value of a construct's attribute, as a string.
 
     Pass it on whole, or in an f-string, so that what uses it depends on the construct. Compare the reference itself, or
-    what `str` and `+` make of it: only in aspects and validations do formats with more in them (`f"{backend}/{name}"`)
-    show the values. Elsewhere such a text is equal to nothing else. Values that only exist after deployment, such as a
-    ciphertext, can only be passed on: comparing them or calling their methods raises an error.
+    what `str` and `+` make of it. Formats with more in them (`f"{backend}/{name}"`) show the values in aspects and
+    validations, and where the same expression looks into them. Elsewhere such a text is equal to nothing else. Values
+    that only exist after deployment, such as a ciphertext, can only be passed on: comparing them or calling their
+    methods raises an error.
     """
 
     __slots__ = ("attribute", "construct")
@@ -75,14 +78,40 @@ class Reference(str):
         """Return what formatting makes of it: for this package the mark, as a string and nothing else."""
         if _is_for_us():
             return self._marked()
-        return self if looking.get() and self._is_known() else _Text(self.construct, self._marked())
+        if looking.get() and self._is_known():
+            return self
+        return self._seen_value() if self._is_looked_into() else _Text(self.construct, self._marked())
 
     def _added(self, before: str, behind: str) -> str:
         if _is_for_us():
             return before + self._marked() + behind
         if looking.get() and self._is_known():
             return before + str.__str__(self) + behind
+        if self._is_looked_into():
+            return before + self._seen_value() + behind
         return _Text(self.construct, before + self._marked() + behind)
+
+    def _is_looked_into(self) -> bool:
+        """Whether the program looks into the text that it makes of this, as far as its source says.
+
+        Raises:
+            MlkeysError: it compares the text with what may be one.
+        """
+        use = use_of(sys._getframe(3))  # noqa: SLF001  see call_site
+        if use is Use.COMPARED:
+            raise MlkeysError(
+                f"A text with {self!r} is compared, and is not the value: put the comparison and the text into one "
+                'expression with a literal, or make the text with +, as in key.backend + "/" + key.name'
+            )
+        return use is Use.LOOKED
+
+    def _seen_value(self) -> str:
+        """Return the value for a program that looks at it.
+
+        Raises:
+            MlkeysError: it has none before deployment.
+        """
+        return str.__str__(self)
 
     def _marked(self) -> str:
         return mark(self.construct.node.path, self.attribute)
@@ -114,6 +143,9 @@ class _Pending(Reference):  # noqa: PLW1641  `__hash__` is set below
 
     def _is_known(self) -> bool:
         return False
+
+    def _seen_value(self) -> str:
+        self._refuse()
 
     def __bool__(self) -> bool:
         return True
@@ -176,6 +208,9 @@ class _Text(Reference):
 
     def _is_known(self) -> bool:
         return False
+
+    def _seen_value(self) -> str:
+        return self._value()
 
     def _value(self) -> str:
         """Return the text with the values of its references.

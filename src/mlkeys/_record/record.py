@@ -14,6 +14,8 @@ FORMAT = 1
 #: Objects of a server, in the order in which they can be deleted.
 KINDS = ("policies", "roles", "auth_methods", "keys", "engines")
 
+_OF_THE_SERVER = ("url", "namespace", "server")
+
 Names = frozenset[str]
 #: How files are delivered, by host and path.
 Files = Mapping[str, Mapping[str, str]]
@@ -60,6 +62,14 @@ class Made:
             agents=_both(self.agents, other.agents),
             hosts={**self.hosts, **other.hosts},
         )
+
+    def random(self) -> dict[str, Names]:
+        """Return the names of the random secrets by key."""
+        found: dict[str, set[str]] = {}
+        for full in self.generated:
+            key, _, name = full.rpartition("/")
+            found.setdefault(key, set()).add(name)
+        return {key: frozenset(names) for key, names in sorted(found.items())}
 
     def on_server(self) -> Made:
         """Return the objects of the server alone."""
@@ -112,6 +122,7 @@ class Record:
         program: the file of the program.
         url: address of the server, None where the environment says it.
         namespace: on the server, None where the environment says it.
+        server: id of the cluster, None where it is unknown or a development server that has ended since.
         complete: whether a deployment came to its end, so that the record has all secrets; None where it is unknown.
     """
 
@@ -121,6 +132,7 @@ class Record:
     made: Made = field(default_factory=Made)
     url: str | None = None
     namespace: str | None = None
+    server: str | None = None
     complete: bool | None = None
 
     def text(self) -> str:
@@ -131,7 +143,7 @@ class Record:
             "owner": self.owner,
             "program": self.program,
             "stack": self.stack,
-            **{name: given for name, given in (("url", self.url), ("namespace", self.namespace)) if given is not None},
+            **{name: given for name in _OF_THE_SERVER if (given := getattr(self, name)) is not None},
             **({"complete": self.complete} if self.complete is not None else {}),
             **{kind: sorted(getattr(made, kind)) for kind in KINDS},
             "secrets": {key: sorted(names) for key, names in made.secrets.items()},
@@ -182,10 +194,11 @@ def _record(data: Any) -> Record:
         hosts={host: {**given} for host, given in data["hosts"].items()},
     )
     # Records of the first version do not have the server.
-    url, namespace = (_text(data[name]) if name in data else None for name in ("url", "namespace"))
+    place = {name: _text(data[name]) for name in _OF_THE_SERVER if name in data}
     complete = data.get("complete")
     known = complete if isinstance(complete, bool) else None
-    return Record(_text(data["owner"]), _text(data["program"]), _text(data["stack"]), made, url, namespace, known)
+    owner, program, stack = (_text(data[name]) for name in ("owner", "program", "stack"))
+    return Record(owner, program, stack, made, **place, complete=known)
 
 
 def _role(place: str) -> str:

@@ -167,13 +167,14 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
     assert not (clone.folder / "mlkeys.out").exists()
     assert clone.changes() == 0
     shutil.rmtree(site.folder / "mlkeys.out")
+    assert site.secret() == value
     assert "No differences." in site.run("diff", "--fail")[1]
     assert site.changes() == 0
     # The stack of a program in the flat style is named after its file.
     (clone.folder / "app.py").rename(clone.folder / "site.py")
     assert clone.changes("site.py") == 0
     assert {path.name for path in (clone.folder / "mlkeys.state").iterdir()} == {"site"}
-    assert site.secret() == value
+    assert_another_server_is_refused(clone)
     # Without its ciphertext, a random secret is not made again: neither the record nor a host has forgotten it.
     state = site.folder / "mlkeys.state" / "app"
     shutil.rmtree(state / site.engine)
@@ -195,16 +196,32 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
     # Nor is it made again when the key is gone.
     site.bao.done("POST", f"{site.engine}/keys/one/config", {"deletion_allowed": True})
     site.bao.done("DELETE", f"{site.engine}/keys/one")
-    shown = " ".join("".join(site.run("deploy", status=1)).split())
-    assert f"master_key, more: mlkeys.state/app/{site.engine}/one.transit.yml has it, and the server does not" in shown
+    for command in ("diff", "deploy", "deploy"):
+        shown = " ".join("".join(site.run(command, status=1)).split())
+        assert f"master_key, more: mlkeys.state/app/{site.engine}/one.transit.yml has it, and the server does" in shown
+    assert "master_key, more" not in site.run("deploy", "--generate", "more", status=1)[1]
+    # A new key would be taken for that of the stored ciphertexts.
+    assert site.names(f"{site.engine}/keys") == set()
+
+
+def assert_another_server_is_refused(site: Site) -> None:
+    record = site.folder / "mlkeys.state" / "site" / "record.json"
+    text = record.read_text()
+    own = parsed(text).server
+    assert own
+    record.write_text(text.replace(own, "of-another-server"))
+    for command in ("deploy", "diff", "destroy"):
+        assert "mlkeys.state/site belongs to another server" in site.run(command, "site.py", status=1)[1]
+    record.write_text(text)
 
 
 def test_deployments_at_the_same_time_take_turns(site: Site) -> None:
     program = """
 t = vault.TransitSecretBackend("t", path="ENGINE")
 k = vault.TransitSecretBackendKey("k", backend=t.path, name="one", derived=True)
-for name in ("one", "two", "three"):
+for name in ("one", "two"):
     k.encrypt(Secret.generated(), name=name)
+EncryptedVars("v", key=k, secrets={"three": Secret.generated()})
 k.grant_decrypt(vault.Policy("ENGINEp"))
 """
     site.write(program)

@@ -13,16 +13,19 @@ import pytest
 
 from mlkeys import App, MlkeysError, Secret, Stack
 from mlkeys import transit as vault
-from mlkeys._commands.deployment import forgotten
+from mlkeys._commands.deployment import forgotten, presence
+from mlkeys._commands.deployment.carry import _variables
 from mlkeys._commands.deployment.comparison import Comparison, _check_generate
 from mlkeys._commands.deployment.departed import Departed, departed
 from mlkeys._commands.deployment.forgotten import forget_hosts
+from mlkeys._commands.deployment.generated import check_floors
 from mlkeys._commands.deployment.owners import OnServer, Owner, check_roles
 from mlkeys._commands.deployment.paths import put
 from mlkeys._commands.deployment.state import StackState, record_in, states_of
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.program import deploy
-from mlkeys._record.record import Made
+from mlkeys._devserver.server import TEMPORARY_SERVER
+from mlkeys._record.record import Made, Move
 from mlkeys._synthesis.program import load
 
 FOUND = Made(keys=frozenset({"t/k"}), engines=frozenset({"t"}))
@@ -90,6 +93,33 @@ def test_a_random_secret_is_recorded_although_the_rest_is_not_deployed(
     assert record.complete is False
 
 
+def test_a_record_names_the_server_unless_it_ends_with_the_command(
+    state: StackState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def goes_to(cluster: str, *, adopt: bool = False) -> str | None:
+        monkeypatch.setattr(presence, "cluster_at", lambda _address: cluster)
+        presence.check_server(state, adopt=adopt)
+        state.begin()
+        record = record_in(state.folder)
+        assert record is not None
+        return record.server
+
+    monkeypatch.setenv("BAO_ADDR", "http://127.0.0.1:1")
+    monkeypatch.delenv("ANSIBLE_HASHI_VAULT_ADDR", raising=False)
+    monkeypatch.setenv(TEMPORARY_SERVER, "http://127.0.0.1:1")
+    assert goes_to("a") is None
+    # Nothing of the former one is left.
+    assert goes_to("b") is None
+    monkeypatch.delenv(TEMPORARY_SERVER)
+    assert goes_to("c") == "c"
+    # One that does not say what it is may be the same.
+    assert goes_to("") == "c"
+    with pytest.raises(MlkeysError, match=r"s belongs to another server than http://127\.0\.0\.1:1.*--adopt"):
+        goes_to("d")
+    monkeypatch.setenv(TEMPORARY_SERVER, "http://127.0.0.1:1")
+    assert goes_to("e", adopt=True) == "e"
+
+
 def test_nothing_is_destroyed_without_a_record(state: StackState) -> None:
     assert not departed(state, OnServer(there=FOUND), [], everything=True).destroyed
 
@@ -127,6 +157,34 @@ def test_a_random_secret_that_nobody_has_is_not_made_again(state: StackState) ->
     _check_generate([state], ["master_key"])
     with pytest.raises(MlkeysError, match=r"no random secret of this name\. Did you mean 'master_key'"):
         _check_generate([state], ["master_keys"])
+
+
+def test_a_floor_is_not_raised_above_random_secrets(state: StackState) -> None:
+    path = state.vars_file("t/own")
+    path.parent.mkdir(parents=True)
+    path.write_text("master_key: vault:v1:A\nother: vault:v1:A\n_transit: {format: 1, backend: t, key: own}\n")
+    check_floors(state)
+    (key,) = [one for one in state.stack.node.walk() if one.node.id == "own"]
+    assert isinstance(key, vault.TransitSecretBackendKey)
+    key.configure(min_decryption_version=2)
+    with pytest.raises(MlkeysError, match=r"=2 of t/own is above .* in mlkeys\.state/s/t/own.* \(v1\)\. If"):
+        check_floors(state)
+    path.write_text(path.read_text().replace("master_key: vault:v1", "master_key: vault:v2"))
+    check_floors(state)
+    # Nobody wants what a deleted key encrypted.
+    key.configure(min_decryption_version=3)
+    state.void = frozenset({"t/own"})
+    check_floors(state)
+
+
+def test_no_secret_of_a_key_is_foreign_to_one_that_gets_another_name(state: StackState) -> None:
+    path = state.vars_file("t/own")
+    path.parent.mkdir(parents=True)
+    path.write_text("master_key: vault:v1:A\nother: vault:v1:A\n_transit: {format: 1, backend: t, key: own}\n")
+    move = Move("t/own", "t/own", {"main": "master_key"})
+    given = _variables(state, move, {"master_key": "vault:v1:A"}, frozenset({"main"}))
+    # The first one is removed by the next task.
+    assert {*given["others"]} - {"master_key"} == {*given["keep"]} == {"main", "other"}
 
 
 def test_records_hold_paths_as_they_are(state: StackState) -> None:

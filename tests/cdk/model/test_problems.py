@@ -26,6 +26,7 @@ from mlkeys import (
     MlkeysError,
     Secret,
     Stack,
+    Template,
     TerraformBlock,
     export,
 )
@@ -251,6 +252,14 @@ def test_a_reference_that_was_cut_apart_or_encoded_is_refused() -> None:
     vault.TransitSecretBackend(s, "upper", path=text[1:].upper())
     found = problems(s)
     assert sum("cut apart or encoded" in text for text in found) == 3
+
+
+def test_a_file_is_where_rotations_find_it() -> None:
+    s = stack()
+    hosts = Inventory(s, "i").group("web", ["h"])
+    HostConfig(s, "f", hosts=hosts, dest=Template("{{ playbook_dir }}/x.env"), env={"A": "b"})
+    HostConfig(s, "g", hosts=hosts, dest=Template("{{ inventory_dir }}/x.env"), env={"A": "b"})
+    assert [text for text in problems(s) if "use inventory_dir" in text] == problems(s)[:1]
 
 
 def test_a_value_of_deployment_cannot_be_computed_with() -> None:

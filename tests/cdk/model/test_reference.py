@@ -7,8 +7,10 @@ from __future__ import annotations
 import copy
 import fnmatch
 import json
+import posixpath
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -207,6 +209,53 @@ def test_a_text_in_a_validation_shows_the_value(way: str) -> None:
     key = key_in(s, "prod-a")
     s.node.add_validation(lambda: ["found"] if GUARDS[way](key) else [])
     assert len(problems(s)) == 1
+
+
+@pytest.mark.parametrize("way", GUARDS)
+def test_a_text_that_is_looked_into_at_once_shows_the_value(way: str) -> None:
+    s = stack()
+    assert [bool(GUARDS[way](key_in(s, name))) for name in ("prod-a", "dev-a")] == [True, False]
+
+
+def test_what_looks_into_a_text_where_that_is_made() -> None:
+    engine = vault.TransitSecretBackend(stack(), "engine", path="prod")
+    assert f"{engine.path}/x"[:5] == "prod/"
+    assert f"{engine.path}/x".split("/") == ["prod", "x"]
+    assert f"{engine.path}/x" == f"{engine.path!s}/x"
+    assert {"prod/x": 1}[f"{engine.path}/x"] == 1
+    assert Path("/etc") / engine.path == Path("/etc/prod")
+    assert Path(engine.path) == Path("prod")
+    assert posixpath.join("/etc", engine.path) == "/etc/prod"
+    # What changes nothing of the mark leaves the dependency.
+    assert f"{engine.path}/x\n".strip() not in ("prod/x", "")
+
+
+def compared_later(name: str) -> bool:
+    text = f"{name}/x"
+    return text == "prod/x"
+
+
+#: Comparisons with what may be a text of a reference or a value.
+UNKNOWN: dict[str, Callable[[str], object]] = {
+    "variable": lambda name: f"{name}/x" == name,
+    "found": lambda name: f"{name}/x" in [*name],
+    "later": compared_later,
+}
+
+
+@pytest.mark.parametrize("way", UNKNOWN)
+def test_a_text_that_is_compared_otherwise_is_an_error(way: str) -> None:
+    engine = vault.TransitSecretBackend(stack(), "engine", path="prod")
+    with pytest.raises(MlkeysError, match=re.escape("A text with <s/engine.path> is compared, and is")):
+        UNKNOWN[way](engine.path)
+    # A text of the program itself may be compared as ever.
+    UNKNOWN[way]("prod")
+
+
+def test_a_text_of_a_value_of_deployment_is_not_looked_into() -> None:
+    key = key_in(stack())
+    with pytest.raises(MlkeysError, match=re.escape("<s/key.latest_version> has no value before deployment")):
+        _ = f"{key.name}/{key.latest_version}" == "key/3"
 
 
 class Reader:

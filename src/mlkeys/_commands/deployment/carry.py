@@ -51,7 +51,8 @@ def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO 
     """
     given = []
     for move in found:
-        given.append(_variables(state, move, ciphertexts_in(state.vars_file(move.former))))
+        coming = frozenset(name for other in found if other.key == move.key for name in other.names)
+        given.append(_variables(state, move, ciphertexts_in(state.vars_file(move.former)), coming))
         _make_folder(state.vars_file(move.key).parent)
     with files_for_run(project, {_VARIABLES: {"moves": given}}):
         run = ansible_playbook(project, "move.yml", ["--extra-vars", f"@{_VARIABLES}"], show=show, brief=True)
@@ -76,8 +77,13 @@ def _remove(path: Path) -> None:
         raise MlkeysError(f"{path} cannot be removed: {problem.strerror}.") from None
 
 
-def _variables(state: StackState, move: Move, content: Mapping[str, str]) -> dict[str, Any]:
-    """Return the variables of the playbook for a move. What it decrypts is ciphertext here."""
+def _variables(state: StackState, move: Move, content: Mapping[str, str], coming: frozenset[str]) -> dict[str, Any]:
+    """Return the variables of the playbook for a move. What it decrypts is ciphertext here.
+
+    Args:
+        content: ciphertexts of the former file, by the names of the secrets.
+        coming: names of all secrets that move to the file.
+    """
     backend, _, key = move.key.rpartition("/")
     former_backend, _, former_key = move.former.rpartition("/")
     rest = state.stored()[move.former] - {*move.names.values()}
@@ -86,6 +92,8 @@ def _variables(state: StackState, move: Move, content: Mapping[str, str]) -> dic
         "backend": backend,
         "key": key,
         "names": list(move.names),
+        # They are not foreign to the task that writes some of them.
+        "others": sorted(state.stored().get(move.key, frozenset()) | coming),
         "terms": [{"value": content[old], "context": old} for old in move.names.values()],
         "former_file": str(state.vars_file(move.former)),
         "former_backend": former_backend,

@@ -16,11 +16,12 @@ from mlkeys._commands.deployment import departed
 from mlkeys._commands.deployment.carry import check_moved, moves_of
 from mlkeys._commands.deployment.departed import Departed
 from mlkeys._commands.deployment.forgotten import forget_hosts
-from mlkeys._commands.deployment.generated import check_generated, known_of
+from mlkeys._commands.deployment.generated import check_floors, check_generated, known_of
 from mlkeys._commands.deployment.gone import project_of
 from mlkeys._commands.deployment.needed import check_needed
 from mlkeys._commands.deployment.owners import check_owners, check_roles, on_server
 from mlkeys._commands.deployment.paths import evaluate
+from mlkeys._commands.deployment.presence import check_keys, check_server
 from mlkeys._commands.deployment.state import StackState, program_folder, states_of
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
@@ -126,6 +127,7 @@ def _compared(
     Args:
         going: the records of all stacks of this run.
     """
+    check_server(state, adopt=choices.adopt)
     if not choices.everything:
         check_moved(state)
     records = [other.record for other in states if other.record is not None]
@@ -140,6 +142,8 @@ def _compared(
     adopts = state.record is None and owner is not None
     if not choices.everything:
         check_generated(state, known, choices.generate, adopts=adopts)
+        check_keys(state, choices.generate)
+        check_floors(state)
     if choices.adopt:
         found = server.there if owner is None else server.there.union(server.made_by(owner))
         state.adopt(found, owner)

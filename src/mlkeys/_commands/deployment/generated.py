@@ -7,12 +7,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from mlkeys._analysis.places import place
+from mlkeys._analysis.view import View
 from mlkeys._commands.deployment.carry import moves_of
 from mlkeys._commands.deployment.state import StackState, ciphertexts_in, record_in, stored_in
+from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._errors import MlkeysError
+from mlkeys._model.stack import root_of
 from mlkeys._record.record import Move
 from mlkeys._record.remade import Known, remade
 from mlkeys._targets.state_names import FOLDER, vars_file_of
+
+_FLOOR = "min_decryption_version"
 
 
 def known_of(folder: Path, program: str, states: Collection[StackState]) -> dict[str, Known]:
@@ -66,6 +72,38 @@ def check_generated(state: StackState, known: Mapping[str, Known], generate: Col
             f"Restore {FOLDER}/{state.name} from version control or a backup. To make new values, which replace the "
             f"old ones everywhere: mlkeys deploy --adopt {named}"
         )
+
+
+def check_floors(state: StackState) -> None:
+    """Check that no key gets a floor above stored random secrets, which nothing would decrypt then.
+
+    Raises:
+        MlkeysError: one does.
+    """
+    view, random = View(root_of(state.stack)), state.wanted.random()
+    keys = [one for one in state.stack.node.walk() if isinstance(one, TransitSecretBackendKey) and _FLOOR in one.values]
+    for floor, found in ((key.values[_FLOOR], place(view, key)) for key in keys):
+        name = found[1] if found is not None else ""
+        if not isinstance(floor, int) or name not in random or name in state.void:
+            continue
+        file = state.vars_file(name)
+        if low := [f"{one} (v{version})" for one, version in _versions(file, random[name]) if version < floor]:
+            raise MlkeysError(
+                f"Nothing was changed: {_FLOOR}={floor} of {name} is above random secrets in "
+                f"{file.relative_to(state.program_folder)}: {', '.join(low)}. If the key was rotated elsewhere, get "
+                f"that file from version control. If not, take {_FLOOR} out of the program, and run: mlkeys rotate "
+                f"--key {name}"
+            )
+
+
+def _versions(file: Path, names: Collection[str]) -> list[tuple[str, int]]:
+    """Return the versions of the key that have encrypted secrets of a file."""
+    stored = ciphertexts_in(file) if file.exists() else {}
+    if not stored:
+        return []
+    from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import version_of
+
+    return [(name, version_of(stored[name])) for name in sorted(names) if name in stored]
 
 
 def held(states: Collection[StackState], generate: Collection[str]) -> dict[str, str]:

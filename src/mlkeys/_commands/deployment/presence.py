@@ -1,18 +1,100 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a server has before a deployment: who made it keeps it."""
+"""What a server has before a deployment: whether it is the one of the record, and what somebody else made there."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from mlkeys._commands.deployment.state import StackState
+from mlkeys._commands.fleet.servers import cluster_at, server_of
+from mlkeys._devserver.server import TEMPORARY_SERVER
+from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Made
+from mlkeys._system import collection
+from mlkeys._targets.state_names import FOLDER, vars_file_of
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 
 _Found = TypeVar("_Found")
+
+
+def check_server(state: StackState, *, adopt: bool) -> None:
+    """Check that a stack goes to the server that its record names. Ciphertexts belong to the server that made them.
+
+    Args:
+        adopt: whether another server has taken its place.
+
+    Raises:
+        MlkeysError: it goes to another one.
+    """
+    former = state.record.server if state.record is not None else None
+    address = server_of(state.stack)
+    found = cluster_at(address) or None
+    if former is not None and found is not None and found != former and not adopt:
+        raise MlkeysError(
+            f"Nothing was changed: {FOLDER}/{state.name} belongs to another server than {address[0]}, which cannot "
+            "decrypt its ciphertexts. Check the address of the server. To try the program here, copy it without the "
+            f"folder {FOLDER}. If this server has taken the place of the other one, with its keys, give --adopt."
+        )
+    # A record of a server that ends with its command would only refuse the next one.
+    is_temporary = os.environ.get(TEMPORARY_SERVER) == address[0]
+    state.server = former if found is None else None if is_temporary and former is None else found
+
+
+def check_keys(state: StackState, generate: Collection[str]) -> None:
+    """Check that the server has the keys of stored random secrets, before it gets new ones of their names.
+
+    Args:
+        generate: names of secrets to make again.
+
+    Raises:
+        MlkeysError: it does not have one.
+    """
+    stored = state.stored()
+    held = {
+        key: names
+        for key, all_names in state.wanted.random().items()
+        if (names := sorted(all_names & stored.get(key, frozenset())))
+    }
+    gone = _gone(state, held) if held else []
+    for key in gone:
+        if lost := [name for name in held[key] if name not in generate]:
+            named = " ".join(f"--generate {name}" for name in lost)
+            raise MlkeysError(
+                f"Nothing was changed: {', '.join(lost)}: {FOLDER}/{state.name}/{vars_file_of(*key.rsplit('/', 1))} "
+                f"has it, and the server does not have the key {key} any more. Is this the right server? If so, "
+                "restore the key from a backup. To make new values, which replace the old ones everywhere: "
+                f"mlkeys deploy {named}"
+            )
+    state.void = frozenset(gone)
+
+
+def _gone(state: StackState, keys: Collection[str]) -> list[str]:
+    """Return the keys that the server of a stack does not have."""
+    chosen = collection.settings(state.stack.url, state.stack.namespace)
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+        MountNotFound,
+        PermissionDenied,
+    )
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+
+    def is_gone(client: Client, key: str) -> bool:
+        engine, _, name = key.rpartition("/")
+        try:
+            return Transit(client, engine).read_key(name) is None
+        except MountNotFound:
+            return True
+        except PermissionDenied:
+            # The playbook needs it, and says so.
+            return False
+
+    with collection.in_plain_words(), session.connected(chosen, lambda _message: None) as client:
+        return [key for key in keys if is_gone(client, key)]
 
 
 def there(client: Client, wanted: Made) -> Made:

@@ -39,6 +39,8 @@ class StackState:
         used: keys of others that the program uses.
         foreign: objects of the server that the program names, and that somebody else made.
         gone: whether the program has the stack no more.
+        server: id of the server that this deployment goes to, as far as the record should name it.
+        void: keys whose stored ciphertexts nothing decrypts any more, and that the user gave up.
     """
 
     stack: Stack
@@ -50,6 +52,8 @@ class StackState:
     used: frozenset[str] = frozenset()
     foreign: Made = field(default_factory=Made)
     gone: bool = False
+    server: str | None = None
+    void: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -89,8 +93,11 @@ class StackState:
         """Record what is about to be made, and what is stored: what a stopped deployment made is not forgotten."""
         record = self.record or Record(os.urandom(8).hex(), self.program, self.name, complete=False)
         made = self.former.union(replace(self._own(), secrets={}, generated=frozenset())).union(self._held())
-        record = replace(record, url=self.stack.url, namespace=self.stack.namespace)
+        record = replace(record, url=self.stack.url, namespace=self.stack.namespace, server=self.server)
         self.write(replace(record, program=self.program, stack=self.name, made=made))
+        for key in self.void:
+            # The record has the names of random ones: if this run is stopped, they count as lost, and not as stored.
+            self.vars_file(key).unlink(missing_ok=True)
 
     def note_stored(self) -> None:
         """Record the secrets that a stopped deployment has stored. Random ones, its playbook has recorded already."""

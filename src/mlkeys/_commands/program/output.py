@@ -21,6 +21,7 @@ from mlkeys._commands.project import (
     out_option,
     program_argument,
     stack_option,
+    synthesised,
 )
 from mlkeys._constructs.output import Output
 from mlkeys._errors import MlkeysError
@@ -65,8 +66,8 @@ def command(
     """
     if program.suffix != ".py" and name is None:
         program, name = Path("app.py"), str(program)
-    app = load(program)
-    folder = out_folder(program, out)
+    # What decrypts is generated, and may be deleted at any time.
+    app, folder = synthesised(program, out, writes=False) if show_secrets else (load(program), out_folder(program, out))
     found = {stack.node.id: _values(stack, folder, show_secrets=show_secrets) for stack in chosen(app, stacks)}
     if name is not None:
         _show_one(name, found, as_json=as_json)

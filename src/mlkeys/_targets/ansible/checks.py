@@ -105,6 +105,17 @@ def _lengths(view: View, element: Element) -> Iterator[str | None]:
         yield length_problem("dest", element.dest)
 
 
+def _dest(config: HostConfig) -> Iterator[str]:
+    dest = config.dest.text if isinstance(config.dest, Template) else config.dest
+    if not isinstance(config.dest, Template) and not dest.startswith("/"):
+        yield f"dest={dest!r} must be an absolute path"
+    if "}" in dest.rpartition("/")[2]:
+        yield "the last part of dest must be a name, not a template"
+    if isinstance(config.dest, Template) and "playbook_dir" in dest:
+        # The playbooks of rotations are those of the collection.
+        yield "playbook_dir in dest is another folder in rotations, which would not find the file: use inventory_dir"
+
+
 def _host_config(view: View, config: HostConfig, sources: Mapping[str, str]) -> Iterator[str]:
     # Programs without files on hosts do not need what these import.
     from mlkeys._targets.ansible import services  # noqa: PLC0415
@@ -114,11 +125,7 @@ def _host_config(view: View, config: HostConfig, sources: Mapping[str, str]) -> 
     for group in config.hosts:
         if view.stack_of[group] is not stack:
             yield f"the group {group.name!r} belongs to another stack"
-    dest = config.dest.text if isinstance(config.dest, Template) else config.dest
-    if not isinstance(config.dest, Template) and not dest.startswith("/"):
-        yield f"dest={dest!r} must be an absolute path"
-    if "}" in dest.rpartition("/")[2]:
-        yield "the last part of dest must be a name, not a template"
+    yield from _dest(config)
     if isinstance(config.content, Agent):
         yield from services.problems_of(view, config, config.content)
     elif config.shape == "template":

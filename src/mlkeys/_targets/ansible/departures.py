@@ -38,6 +38,7 @@ def moving(stack: str) -> list[dict[str, Any]]:
             "key": item["key"],
             "mode": "0644",
             "secrets": Template(f"{{{{ {found} }}}}"),
+            "keep": Template("{{ item.others }}"),
         },
         **hidden,
     }

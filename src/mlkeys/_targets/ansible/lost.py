@@ -75,9 +75,10 @@ def refusing(element: EncryptedVars, values: Values, key: KeyState) -> Iterator[
     """Yield the task that fails when a generated secret would be made again, unknown to its users."""
     if not any(random_in(element)):
         return
+    # This run itself may have stored those of another set under the key.
+    yield _of_a_gone_key([*random_in(element)], element, values, key)
     # All that are lost are named at once.
     generated = [entry for entry in values.entries_of_key(element) if isinstance(entry.plaintext, GeneratedSecret)]
-    yield _of_a_gone_key(generated, element, values, key)
     file = in_file(file_of(element, values).lstrip("./"))
     yield {
         "name": f"Random secrets of {values.name(element)} must not be made twice",
