@@ -144,7 +144,9 @@ def test_lines_of_a_program_are_shown_without_what_the_host_decrypts_again(servi
     assert not values.exists()
     # A supervisor starts it again sooner than anybody looks, and it waits.
     service.begun.unlink()
-    service.log.write_text("gw: starts\nearlier\ngw: starts\nI am hunter\ngw: starts again\ngw waits\n", encoding="utf-8")
+    service.log.write_text(
+        "gw: starts\nearlier\ngw: starts\nI am hunter\ngw: starts again\ngw waits\n", encoding="utf-8"
+    )
     shown = "I am ********\ngw: starts again\ngw waits\n"
     assert service.check(hides=True) == f"{ended}The last lines of its log:\n{shown}"
     # A check before this one was killed. The server is away.
