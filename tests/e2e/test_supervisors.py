@@ -95,7 +95,7 @@ def test_a_supervisor_starts_a_service_after_its_end_and_at_boot_and_forgets_it(
         site.hosts[name].run("sh", "-c", END)
         boot(site, name)
     time.sleep(1)
-    assert {name: processes(site, name) for name in BOOT} == dict.fromkeys(BOOT, [])
+    assert {name: processes(site, name) for name in BOOT} == {name: [] for name in BOOT}
     log = site.bao.audit_log.with_name("server.log").read_text(encoding="utf-8")
     site.bao.done("PUT", "sys/unseal", {"key": log.partition("Unseal Key: ")[2].partition("\n")[0]})
     for name in BOOT:

@@ -64,7 +64,7 @@ def extra_files() -> Path:
 
 
 def supervisor_files() -> Path:
-    """A folder that holds what starts services without systemd, where this machine lacks it. No host has it by itself."""
+    """A folder that holds what starts services without systemd, where this machine lacks it. Hosts do not have it."""
     with _locked(_DOWNLOADS):
         missing = [name for program, name in _SUPERVISORS.items() if not Path(program).exists()]
         made = _DOWNLOADS / f"supervisors-{'-'.join(missing) or 'nothing'}"
