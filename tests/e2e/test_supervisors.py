@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.machines import SHA, Site, running_site, service
+from tests.e2e.machines import SECRETS, SHA, Site, running_site, service
 from tests.support.hosts import missing_requirements
 from tests.support.hosts.programs import supervisor_files
 
@@ -65,6 +66,9 @@ def boot(site: Site, name: str) -> None:
     site.hosts[name].run("sh", "-c", f"({BOOT[name]}) >/dev/null 2>&1 </dev/null &")
 
 
+FILES = [{"dest": "/etc/kept.json", "shape": "json", "content": {"KEY": {"secret": "hf_token"}}}]
+
+
 def processes(site: Site, name: str) -> list[str]:
     return site.hosts[name].run("pgrep", "-u", "kept", "-xf", "sleep 3600", check=False).stdout.split()
 
@@ -78,7 +82,7 @@ def wait_for_another(site: Site, name: str, before: list[str]) -> None:
 
 
 def test_a_supervisor_starts_a_service_after_its_end_and_at_boot_and_forgets_it(site: Site) -> None:
-    done = site.play([service("kept")])
+    done = site.play([service("kept", mode="credential", files=FILES)])
     assert "Nothing starts kept" not in done.stdout
     before = {name: processes(site, name) for name in BOOT}
     for name in BOOT:
@@ -89,8 +93,11 @@ def test_a_supervisor_starts_a_service_after_its_end_and_at_boot_and_forgets_it(
         site.hosts[name].run("kill", "-KILL", *before[name])
     for name in ("s6", "supervisord"):
         wait_for_another(site, name, before[name])
-    # The service comes up by itself after a boot without a server.
+    # A running program does not notice that the server is away. After a boot, it starts once the server is back.
+    before = {name: processes(site, name) for name in BOOT}
     site.bao.done("PUT", "sys/seal")
+    time.sleep(1)
+    assert {name: processes(site, name) for name in BOOT} == before
     for name in BOOT:
         site.hosts[name].run("sh", "-c", END)
         boot(site, name)
@@ -101,6 +108,7 @@ def test_a_supervisor_starts_a_service_after_its_end_and_at_boot_and_forgets_it(
     for name in BOOT:
         wait_for_another(site, name, before[name])
         assert set(site.got(name, "kept")) == {SHA["openai_api_key"]}
+        assert json.loads(site.hosts[name].run("cat", "/etc/kept.json").stdout) == {"KEY": SECRETS["hf_token"]}
     site.play([{"name": "kept", "state": "absent"}], playbook="hosts")
     for name in BOOT:
         left = site.hosts[name].run("pgrep", "-f", "[k]ept", check=False).stdout
