@@ -133,13 +133,13 @@ STATUS = """
 
 
 @contextlib.contextmanager
-def running_site(folder: Path, names: Sequence[str] = HOSTS) -> Iterator[Site]:
-    """A site that keeps its data in the folder, until the end of the block. The first host has systemd."""
+def running_site(folder: Path, names: Sequence[str] = HOSTS, systemd: Sequence[str] = HOSTS[:1]) -> Iterator[Site]:
+    """A site that keeps its data in the folder, until the end of the block."""
     # A short name: sockets of ssh are below it, and the paths of those are limited to about 100 characters.
     with (
         tempfile.TemporaryDirectory(prefix="hosts-") as short,
         running_bao(folder / "bao") as bao,
-        Hosts(folder / "hosts", names, systemd=names[:1]) as hosts,
+        Hosts(folder / "hosts", names, systemd=systemd) as hosts,
     ):
         playbooks = {
             "site": SERVER + GATEWAYS,

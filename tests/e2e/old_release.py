@@ -77,7 +77,8 @@ def downgrade(site: Site, host: str, name: str, command: list[str]) -> None:
     folder = f"/etc/mlkeys/{name}"
     run = site.hosts[host].run
     run(*(["systemctl", "stop", name] if is_systemd else [f"{folder}/service", "stop"]))
-    program = run("sh", "-c", "command -v bao").stdout.strip()
+    # Not the first one on the PATH: that of the tests may be out of reach for the user of the service.
+    program = "/usr/local/bin/bao"
     new = run("cat", f"{folder}/agent.hcl").stdout
     head, _separator, template = new.partition("template {")
     (code,) = re.findall(r"\{\{ with secret .*?\}\}\{\{ \$v := base64Decode .Data.plaintext \}\}", template)

@@ -235,8 +235,16 @@ def granted(site: Site) -> set[str]:
     return {name for name in SECRETS if base64.b64encode(name.encode()).decode() in policy}
 
 
-# Says when it ends.
-ENDS = 'sh -c \'sleep 3600 & trap "kill $!; date +\\"ended at %s.%N\\"; exit" TERM; wait\''
+# Says when it begins and when it ends.
+ENDS = 'sh -c \'date "+began at %s.%N"; sleep 3600 & trap "kill $!; date +\\"ended at %s.%N\\"; exit" TERM; wait\''
+
+
+def gap(site: Site, host: str) -> float:
+    """The seconds before its last start in which the program did not run. It has never run twice."""
+    told = re.findall(r"(began|ended) at ([\d.]+)", site.log(host, "moved"))
+    assert [word for word, _time in told] == ["began", "ended"] * (len(told) // 2) + ["began"]
+    (_word, ended), (_word, began) = told[-2:]
+    return float(began) - float(ended)
 
 
 def test_a_service_of_an_earlier_release_moves_to_this_one_with_one_restart(site: Site) -> None:
@@ -260,6 +268,12 @@ def test_a_service_of_an_earlier_release_moves_to_this_one_with_one_restart(site
         places = "/etc/mlkeys/moved /etc/systemd/system/moved.service"
         later = site.hosts[name].run("sh", "-c", f"find {places} -type f -newerct @{ended}", check=False).stdout.split()
         assert later == ["/etc/mlkeys/moved/started"]
+        upgrade = gap(site, name)
+        restart = "systemctl restart moved" if name == "one" else "/etc/mlkeys/moved/service restart"
+        site.hosts[name].run("sh", "-c", restart)
+        assert len(site.got(name, "moved")) == starts[name] + 2
+        # Each takes half a second, unless this machine is busy.
+        assert upgrade < gap(site, name) + 2
     # Without systemd, a supervisor may start it while a restart is on its way.
     at_once = "for each in restart start restart start start restart; do /etc/mlkeys/moved/service $each & done; wait"
     site.hosts["two"].run("sh", "-c", f"/etc/mlkeys/moved/service stop; {at_once}")

@@ -98,9 +98,10 @@ def _show_changes(title: str, changes: Sequence[Change], console: Console) -> No
     from rich.table import Table
     from rich.text import Text
 
-    hosts: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    # A task may change several things of one host, such as its services.
+    hosts: dict[tuple[str, str, tuple[str, ...]], dict[str, None]] = {}
     for change in changes:
-        hosts.setdefault((change.kind, change.task, tuple(change.names)), []).append(change.host)
+        hosts.setdefault((change.kind, change.task, tuple(change.names)), {})[change.host] = None
     if not hosts:
         return
     if title:
@@ -109,7 +110,8 @@ def _show_changes(title: str, changes: Sequence[Change], console: Console) -> No
     table.add_column(no_wrap=True)
     for _ in range(3):
         table.add_column(overflow="fold")
-    for (kind, task, names), where in hosts.items():
+    for (kind, task, names), found in hosts.items():
+        where = list(found)
         mark, style = _MARKS.get(kind, _MARKS["done"])
         on = "" if where == ["localhost"] else where[0] if len(where) == 1 else f"{len(where)} hosts"
         table.add_row(mark, task, f"{kind}: {', '.join(names)}" if names else kind, on, style=style)

@@ -31,16 +31,19 @@ def test_a_row_shows_a_change_with_its_hosts_and_what_differs(capsys: pytest.Cap
         *(Change("Write /etc/app.env", host, "changed") for host in ("a", "b", "c")),
         Change("Policy old", "localhost", "deleted"),
         Change("Ciphertexts", "d", "done"),
+        *(Change("Restart the service", host, "done") for host in ("a", "b", "a", "b")),
     ]
-    show_done(["s"], {"s": Run(changes=changes, changed=7)}, "stack")
+    show_done(["s"], {"s": Run(changes=changes, changed=11)}, "stack")
     rows = [line.split("  ") for line in capsys.readouterr().err.splitlines()]
     shown = [[cell.strip() for cell in row if cell.strip()] for row in rows]
-    assert shown[:5] == [
+    assert shown[:6] == [
         ["+", "Engine transit", "created"],
         ["~", "Key ml", "changed: auto_rotate_period, derived"],
         ["~", "Write /etc/app.env", "changed", "3 hosts"],
         ["-", "Policy old", "deleted"],
         ["*", "Ciphertexts", "done", "d"],
+        # Two services of each.
+        ["*", "Restart the service", "done", "2 hosts"],
     ]
 
 

@@ -22,6 +22,7 @@ _PROGRAMS = {
     "/usr/sbin/sshd": ("openssh-server", "openssh-sftp-server", "libwrap0"),
     "/usr/bin/sudo": ("sudo",),
 }
+_SUPERVISORS = {"/usr/bin/s6-svscan": "s6", "/usr/bin/supervisord": "supervisor", "/usr/sbin/cron": "cron"}
 _DOWNLOADS = ROOT / ".cache" / "hosts"
 _APT_SECONDS = 300
 
@@ -60,6 +61,37 @@ def extra_files() -> Path:
         shutil.rmtree(packages)
         unpacked.rename(extra)
         return extra
+
+
+def supervisor_files() -> Path:
+    """A folder that holds what starts services without systemd, where this machine lacks it. Hosts do not have it."""
+    with _locked(_DOWNLOADS):
+        missing = [name for program, name in _SUPERVISORS.items() if not Path(program).exists()]
+        made = _DOWNLOADS / f"supervisors-{'-'.join(missing) or 'nothing'}"
+        if made.exists():
+            return made
+        packages, unpacked = _DOWNLOADS / "packages", _DOWNLOADS / "new"
+        for folder in (packages, unpacked):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        if missing:
+            _download(_with_dependencies(missing), packages)
+        for package in packages.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", str(package), str(unpacked)], check=True)  # noqa: S607
+        shutil.rmtree(packages)
+        unpacked.rename(made)
+        return made
+
+
+def _with_dependencies(names: Sequence[str]) -> list[str]:
+    """These packages, and those of which they need files and which this machine lacks."""
+    other = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
+    command = ["apt-cache", "depends", "--recurse", *(f"--no-{kind}" for kind in other), *names]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    needed = {line for line in shown.splitlines() if line[:1].isalnum()}
+    asked = ["dpkg-query", "--show", "--showformat=${Package} ${Status}\n", *needed]
+    known = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    return sorted(needed - {line.split()[0] for line in known.splitlines() if line.endswith(" installed")})
 
 
 def bytecode_folder() -> Path:

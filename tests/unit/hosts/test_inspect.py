@@ -130,8 +130,10 @@ def test_what_remains_of_a_service_is_listed(folder: Path, tmp_path: Path) -> No
     (folder / "service").touch()
     left = [line for line in inspected(folder) if line.startswith("leaves ")]
     assert left == [f"leaves {path}" for path in (f"/run/mlkeys-locks-0/service-{NAME}", f"{tmp_path}/runtime", folder)]
-    (tmp_path / "runtime" / "attempts").touch()
-    assert "has attempts" in inspected(folder)
+    for note in ("attempts", "refused", "locked"):
+        (tmp_path / "runtime" / note).touch()
+        assert "has attempts" in inspected(folder)
+        (tmp_path / "runtime" / note).unlink()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="files belong to the user of the tests")

@@ -36,7 +36,7 @@ echo KEY=1 > {folder}/run/environment
 
 
 class Service:
-    def __init__(self, root: Path, **variables: Any) -> None:
+    def __init__(self, root: Path, is_used_up: bool = False, **variables: Any) -> None:
         self.root, self.runtime = root, root / "run"
         self.runtime.mkdir()
         for name in ("role_id", "secret_id"):
@@ -46,7 +46,12 @@ class Service:
         environment.filters["quote"] = shlex.quote
         environment.filters["bool"] = bool
         text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-            vault_transit_host_service={"name": "gw", "folder": str(root), "runtime": str(self.runtime)},
+            vault_transit_host_service={
+                "name": "gw",
+                "folder": str(root),
+                "runtime": str(self.runtime),
+                "is_used_up": is_used_up,
+            },
             vault_transit_host_program=str(root / "agent"),
             **variables,
         )
@@ -100,6 +105,26 @@ def test_a_secret_id_that_arrives_while_the_former_one_is_refused_is_tried_at_on
     service.agent("#!/bin/sh\n")
     assert service.once(timeout=5)[0] == 0
     assert not (service.runtime / "refused").exists()
+
+
+def test_a_wrapping_token_that_has_ended_is_not_tried_again(tmp_path: Path) -> None:
+    service = Service(tmp_path, is_used_up=True)
+    token = tmp_path / "once" / "wrapping_token"
+    token.parent.mkdir()
+    token.write_text("s.1", encoding="ascii")
+    service.fails(ERROR.format(code=400, text="wrapping token is not valid or does not exist"))
+    status, said = service.once()
+    assert status == 78
+    assert "gw: its secret ID was not unwrapped within 5 minutes, or somebody else has unwrapped it." in said
+    assert said.endswith("gw has used up its secret ID. Run the role again.\n")
+    assert not token.exists()
+    # The role may give it another one in the meantime.
+    token.write_text("s.1", encoding="ascii")
+    refuses = (tmp_path / "agent").read_text(encoding="utf-8")
+    replace = f"touch -d @4711 {tmp_path}/new && mv -f {tmp_path}/new {token}\n"
+    service.agent(refuses.replace("exit 1\n", f"{replace}exit 1\n"))
+    assert service.once()[0] == 1
+    assert token.exists()
 
 
 def test_no_core_file_holds_the_memory_of_an_agent(service: Service) -> None:
