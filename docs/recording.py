@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,13 +24,29 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-#: As many as the table of `mlkeys status` needs, so that a telephone can show the letters as large as possible.
-COLUMNS = 76
-#: More lines than these scroll, as in a terminal.
-ROWS = 8
 TITLE = "mlkeys"
 #: How wide pages show it, in pixels, if they have the room: its letters are then as large as those of code.
 WIDTH = 640
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One of the two terminals of the picture, which shows the one that its reader has the room for."""
+
+    name: str
+    columns: int
+    #: More lines than these scroll, as in a terminal.
+    rows: int
+
+
+#: As wide as the table of `mlkeys status`.
+WIDE = Screen("mlkeys", 78, 8)
+#: As wide as the account of `mlkeys rotate`. On a telephone, the letters of the other one are too small to read.
+PHONE = Screen("phone", 52, 7)
+#: A picture that is narrower than this shows the screen of a telephone, in pixels.
+NARROW = 480
+#: Where the lines of a drawing begin. The screen of a telephone has no room for the title above them.
+_TOP = 37
 
 #: What is shown as typed, and what the shell runs instead where a person would answer a question.
 STEPS = (
@@ -56,7 +73,7 @@ _STAND_IN = "bWxrZXlzIGtlZXBzIEFQSSBrZXlzIGVuY3J5cHRlZA+/"
 
 def main(target: Path) -> None:
     """Write the recording to a file."""
-    target.write_text(_drawing(list(_session())), encoding="utf-8")
+    target.write_text(_picture(list(_session())), encoding="utf-8")
 
 
 def _session() -> Iterator[tuple[str, str]]:
@@ -67,7 +84,7 @@ def _session() -> Iterator[tuple[str, str]]:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("BAO_", "VAULT_"))},
             "PATH": f"{tools}:{os.environ['PATH']}",
-            "COLUMNS": str(COLUMNS),
+            "COLUMNS": str(WIDE.columns),
             "ANSIBLE_LOCALHOST_WARNING": "0",
         }
         dev = [tools / "mlkeys", "dev"]
@@ -101,18 +118,39 @@ def _without_chance(output: str) -> str:
     return _RANDOM.sub(replaced, output)
 
 
-def _drawing(session: list[tuple[str, str]]) -> str:
+def _picture(session: list[tuple[str, str]]) -> str:
+    """The session as one SVG with two drawings. The last command is on the wide one only: its table needs the width."""
+    wide, phone = _drawing(session, WIDE), _drawing(session[:-1], PHONE)
+    box = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+    width, height = (float(size) for size in box.findall(wide)[0])
+    across = float(box.findall(phone)[0][0])
+    phone = box.sub(f'viewBox="0 {_TOP} {across:g} {across * height / width:.1f}"', phone, count=1)
+    terms = ("SPDX-FileCopyrightText: 2026 mlkeys contributors", "SPDX-License-Identifier: BSD-2-Clause")
+    lines = [
+        f'<svg viewBox="0 0 {width:g} {height:g}" width="{WIDTH}" xmlns="http://www.w3.org/2000/svg">',
+        *(f"<!-- {term} -->" for term in terms),
+        "<style>",
+        f".{PHONE.name} {{ display: none }}",
+        f"@media (max-width: {NARROW}px) {{ .{PHONE.name} {{ display: inline }} .{WIDE.name} {{ display: none }} }}",
+        "</style>",
+        *(line.rstrip() for drawn in (wide, phone) for line in drawn.splitlines()),
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _drawing(session: list[tuple[str, str]], screen: Screen) -> str:
     """The session as an SVG whose lines appear one step after the other, all of it within about 20 seconds.
 
     The first command is there from the start: a picture that begins empty looks broken. Without motion, it shows the
     last lines.
     """
-    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, highlight=False)
+    console = Console(record=True, width=screen.columns, file=io.StringIO(), force_terminal=True, highlight=False)
     delays: list[float] = []
     clock = 0.0
     for shown, output in session:
         for text, style, seconds in ((f"$ {shown}", "bold", RUNNING), (output.strip("\n").rstrip(), "", READING)):
-            lines = Text(text, style=style).wrap(console, COLUMNS)
+            lines = Text(text, style=style).wrap(console, screen.columns)
             for line in lines:
                 line.rstrip()
                 console.print(line)
@@ -122,8 +160,9 @@ def _drawing(session: list[tuple[str, str]]) -> str:
         delays.append(clock)
     # The fonts of the reader: a picture must not load any from elsewhere.
     layout = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-    drawn = _scrolled(console.export_svg(title=TITLE, code_format=layout, unique_id=TITLE), delays)
-    line = f'.{TITLE}-matrix text[clip-path="url(#{TITLE}-line-'
+    layout = layout.replace('class="rich-terminal"', f'class="{screen.name}"', 1)
+    drawn = _scrolled(console.export_svg(title=TITLE, code_format=layout, unique_id=screen.name), delays, screen)
+    line = f'.{screen.name}-matrix text[clip-path="url(#{screen.name}-line-'
     rules = "".join(
         f'{line}{number})"] {{ animation: appear 0.2s {delay:.1f}s both }}\n'
         for number, delay in enumerate(delays)
@@ -134,41 +173,37 @@ def _drawing(session: list[tuple[str, str]]) -> str:
         f"@media (prefers-reduced-motion: no-preference) {{\n"
         f"{rules}}}\n"
     )
-    terms = ("SPDX-FileCopyrightText: 2026 mlkeys contributors", "SPDX-License-Identifier: BSD-2-Clause")
-    licence = "".join(f"<!-- {term} -->\n" for term in terms)
-    drawn = drawn.replace("</style>", f"{motion}</style>", 1)
-    lines = (line.rstrip() for line in drawn.replace(">\n", f">\n{licence}", 1).splitlines())
-    return "\n".join(lines) + "\n"
+    return drawn.replace("</style>", f"{motion}</style>", 1)
 
 
-def _shift(lines: int) -> float:
+def _shift(lines: int, rows: int) -> float:
     """How far this many lines have moved up, in pixels, with the lowest ones of the letters above the first line."""
-    return -((lines - ROWS) * _LINE + 2) if lines > ROWS else 0
+    return -((lines - rows) * _LINE + 2) if lines > rows else 0
 
 
-def _scrolled(drawn: str, delays: list[float]) -> str:
+def _scrolled(drawn: str, delays: list[float], screen: Screen) -> str:
     """The drawing as high as the terminal, whose lines move up when new ones appear below.
 
     Args:
         delays: when each line appears, in seconds; the last one is the end.
     """
     lines, end = len(delays) - 1, delays[-1]
-    over = max(0, lines - ROWS)
+    over = max(0, lines - screen.rows)
     (height,) = re.findall(r'viewBox="0 0 [\d.]+ ([\d.]+)"', drawn)
     # Those of the window and of its content; a line is lower.
     tall = re.compile(r'height="(\d{3,}[\d.]*)"')
     drawn = tall.sub(lambda found: f'height="{float(found[1]) - over * _LINE:.1f}"', drawn)
-    drawn = drawn.replace(f' {height}"', f' {float(height) - over * _LINE:.1f}" width="{WIDTH}"', 1)
+    drawn = drawn.replace(f' {height}"', f' {float(height) - over * _LINE:.1f}"', 1)
     shown = {delay: number for number, delay in enumerate(delays[:-1], 1)}
     steps = "".join(
-        f"{100 * delay / end:.2f}% {{ transform: translateY({_shift(number):.1f}px) }} "
+        f"{100 * delay / end:.2f}% {{ transform: translateY({_shift(number, screen.rows):.1f}px) }} "
         for delay, number in shown.items()
     )
     rules = (
-        f".{TITLE}-matrix {{ transform: translateY({_shift(lines):.1f}px) }}\n"
-        f"@keyframes scroll {{ {steps}}}\n"
+        f".{screen.name}-matrix {{ transform: translateY({_shift(lines, screen.rows):.1f}px) }}\n"
+        f"@keyframes scroll-{screen.name} {{ {steps}}}\n"
         f"@media (prefers-reduced-motion: no-preference) {{\n"
-        f".{TITLE}-matrix {{ animation: scroll {end:.1f}s step-end both }}\n}}\n"
+        f".{screen.name}-matrix {{ animation: scroll-{screen.name} {end:.1f}s step-end both }}\n}}\n"
     )
     return drawn.replace("</style>", f"{rules}</style>", 1)
 

@@ -391,8 +391,8 @@ def test_graph_draws_the_tree(seed: Path) -> None:
     misspelt = mlkeys("graph", "--focus", "ml-api-keys", cwd=seed, status=1).stderr
     assert "The picture has no ml-api-keys. Did you mean 'ml-api-key'?" in misspelt
     assert "Choose one of" in mlkeys("graph", "--svg", "--json", cwd=seed, status=2).stderr
-    misplaced = mlkeys("graph", "--svg", "x.svg", cwd=seed, status=2).stderr
-    assert "Error: x.svg is not a program. To write to it, run: mlkeys graph --svg --out x.svg" in misplaced
+    misplaced = mlkeys("graph", "x.svg", cwd=seed, status=2).stderr
+    assert "Error: x.svg is not a program. To write to it, run: mlkeys graph --out x.svg" in misplaced
 
 
 def test_a_picture_without_its_library_says_what_to_install(seed: Path) -> None:

@@ -44,6 +44,22 @@ def test_a_report_replaces_any_earlier_one(folder: Path) -> None:
             report_files.write(folder / "report", text or "anything")
 
 
+def test_a_picture_goes_to_the_file_after_its_format_as_the_page_of_status_does(folder: Path) -> None:
+    for words in FORMATS[1:]:
+        end = words[0].removeprefix("--")
+        assert graph(*words, "--out", f"out.{end}") == (0, "")
+        expected = (folder / f"out.{end}").read_text()
+        for number, order in enumerate(
+            ([*words, "{}"], ["app.py", *words, "{}"], [*words, "{}", "app.py"], [*words, "app.py", "{}"])
+        ):
+            name = f"{number}.{end}"
+            assert graph(*(word.format(name) for word in order)) == (0, "")
+            assert (folder / name).read_text() == expected
+    for many in (["app.py", "a.svg"], ["--svg", "a.svg", "--out", "b.svg"], ["--svg", "a.svg", "b.svg"]):
+        assert graph(*many)[0] == 2
+    assert not {"a.svg", "b.svg"} & {file.name for file in folder.iterdir()}
+
+
 @pytest.mark.parametrize("words", FORMATS)
 def test_a_picture_replaces_no_other_file(folder: Path, words: list[str]) -> None:
     shown = graph(*words, "--out", "app.py")

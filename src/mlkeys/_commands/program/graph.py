@@ -26,7 +26,7 @@ from mlkeys._synthesis.program import load
 from mlkeys._system import report_files
 from mlkeys._targets.json_text import json_text
 
-#: How the files end that this command writes. Such a name in place of the program is the one of --out.
+#: How the files end that this command writes. Such a name beside --html, --svg or --json is the one of --out.
 _WRITTEN = (".svg", ".html", ".json", ".mmd", ".md")
 #: The oldest release that was tried.
 _LAYOUT = "igraph>=1.0"
@@ -34,6 +34,7 @@ _LAYOUT = "igraph>=1.0"
 
 @click.command("graph")
 @program_argument
+@click.argument("written", type=PathType(dir_okay=False), metavar="[FILE]", required=False)
 @click.option("--svg", "as_svg", is_flag=True, help="Draw an SVG image instead of Mermaid text.")
 @click.option("--html", "as_html", is_flag=True, help="Write an overview page: the image, a filter, and tables.")
 @click.option(
@@ -46,9 +47,18 @@ _LAYOUT = "igraph>=1.0"
 @click.option("--out", type=PathType(dir_okay=False), help="Write to this file: a new one, or an earlier report.")
 @failing_plainly
 def command(
-    program: Path, out: Path | None, focus: tuple[str, ...], *, as_svg: bool, as_html: bool, as_json: bool
+    program: Path,
+    written: Path | None,
+    out: Path | None,
+    focus: tuple[str, ...],
+    *,
+    as_svg: bool,
+    as_html: bool,
+    as_json: bool,
 ) -> None:
     """Draw what PROGRAM (app.py) describes: engines, keys, secrets, who may use them, files and hosts.
+
+    --html FILE, --svg FILE and --json FILE are short for --html --out FILE.
 
     More than eight secrets of one key are one box, and so are boxes that are
     alike in a column of more than 24, unless you give --focus.
@@ -56,17 +66,15 @@ def command(
     \b
     Examples:
       mlkeys graph                                  Mermaid text, which GitHub renders
-      mlkeys graph --svg --out graph.svg            needs mlkeys[graph]
-      mlkeys graph --html --out graph.html
+      mlkeys graph --svg graph.svg                  needs mlkeys[graph]
+      mlkeys graph --html graph.html
       mlkeys graph --focus openai_api_key --svg     which hosts have this key?
       mlkeys graph --json | jq '.lines[]'
     """
     if as_svg + as_html + as_json > 1:
         raise click.UsageError("Choose one of --svg, --html and --json.")
-    if program.suffix in _WRITTEN:
-        flags = [name for name, chosen in (("--svg", as_svg), ("--html", as_html), ("--json", as_json)) if chosen]
-        right = shlex.join(["mlkeys", "graph", *flags, "--out", str(program)])
-        raise click.UsageError(printable(f"{program} is not a program. To write to it, run: {right}"))
+    flags = [name for name, chosen in (("--svg", as_svg), ("--html", as_html), ("--json", as_json)) if chosen]
+    program, out = _program_and_file(program, written, out, flags)
     view = View(load(program))
     drawn = _focused(picture(view, names_in_files_of(program.parent)), focus)
     shown = drawn if focus else folded(drawn)
@@ -86,6 +94,22 @@ def command(
         click.echo(text, nl=False)
         return
     report_files.write(out, text)
+
+
+def _program_and_file(
+    program: Path, written: Path | None, out: Path | None, flags: list[str]
+) -> tuple[Path, Path | None]:
+    """The program and the file to write to, in whichever order the two were named."""
+    if program.suffix in _WRITTEN and flags:
+        program, written = (Path("app.py") if written is None else written), program
+    if program.suffix in _WRITTEN:
+        right = shlex.join(["mlkeys", "graph", *flags, "--out", str(program)])
+        raise click.UsageError(printable(f"{program} is not a program. To write to it, run: {right}"))
+    if written is None:
+        return program, out
+    if out is not None or not flags:
+        raise click.UsageError(printable(f"Name one program, and one file to write to: {written} is one too many."))
+    return program, written
 
 
 def _focused(drawn: Picture, names: tuple[str, ...]) -> Picture:
