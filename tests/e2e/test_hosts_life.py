@@ -241,9 +241,9 @@ ENDS = 'sh -c \'date "+began at %s.%N"; sleep 3600 & trap "kill $!; date +\\"end
 
 def gap(site: Site, host: str) -> float:
     """The seconds before its last start in which the program did not run. It has never run twice."""
-    told = re.findall(r"(began|ended) at ([\d.]+)", site.log(host, "moved"))
-    assert [word for word, _time in told] == ["began", "ended"] * (len(told) // 2) + ["began"]
-    (_word, ended), (_word, began) = told[-2:]
+    shown = re.findall(r"(began|ended) at ([\d.]+)", site.log(host, "moved"))
+    assert [word for word, _time in shown] == ["began", "ended"] * (len(shown) // 2) + ["began"]
+    (_word, ended), (_word, began) = shown[-2:]
     return float(began) - float(ended)
 
 

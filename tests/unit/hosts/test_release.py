@@ -83,6 +83,23 @@ def test_files_and_links_are_put_back(release: Release) -> None:
     assert not Path(f"{release.runtime}.previous").exists()
 
 
+@pytest.mark.parametrize(("role_id", "login"), [("one", "new"), ("two", "old")])
+def test_a_secret_id_is_put_back_if_it_is_of_another_approle(release: Release, role_id: str, login: str) -> None:
+    """The server knows the previous one of the same AppRole no longer."""
+    names = ("secret_id", "accessor", "expires")
+    for name in names:
+        (release.folder / name).write_text("old")
+    (release.folder / "role_id").write_text("one")
+    release.keep()
+    release.change()
+    for name in names:
+        (release.folder / name).write_text("new")
+    (release.folder / "role_id").write_text(role_id)
+    assert release.run("restore.sh.j2").returncode == 0
+    assert (release.folder / "role_id").read_text() == "one"
+    assert [(release.folder / name).read_text() for name in names] == [login] * 3
+
+
 def test_what_is_kept_is_roots_alone(release: Release) -> None:
     release.keep()
     kept = Path(f"{release.runtime}.previous")
