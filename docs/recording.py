@@ -162,9 +162,9 @@ def _drawing(session: list[tuple[str, str]], screen: Screen) -> str:
     layout = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     layout = layout.replace('class="rich-terminal"', f'class="{screen.name}"', 1)
     drawn = _scrolled(console.export_svg(title=TITLE, code_format=layout, unique_id=screen.name), delays, screen)
-    line = f'.{screen.name}-matrix text[clip-path="url(#{screen.name}-line-'
+    chosen = f'.{screen.name}-matrix text[clip-path="url(#{screen.name}-line-'
     rules = "".join(
-        f'{line}{number})"] {{ animation: appear 0.2s {delay:.1f}s both }}\n'
+        f'{chosen}{number})"] {{ animation: appear 0.2s {delay:.1f}s both }}\n'
         for number, delay in enumerate(delays)
         if delay
     )
