@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import bz2
+import contextlib
 import gzip
 import io
 import json
@@ -90,13 +91,12 @@ def test_a_file_with_a_nul_is_searched_and_not_changed(tmp_path: Path, content: 
 
 def test_a_database_is_searched(tmp_path: Path) -> None:
     path = tmp_path / "app.db"
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute("create table s(v text, n integer)")
         database.executemany("insert into s values(?, 1)", [("x" * 200,)] * 100)
     assert scan_file(str(path)) == FileResult(str(path))
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute("insert into s values(?, 1)", (OLD,))
-    database.close()
     result = scan_file(str(path))
     assert [one.text for one in result.found] == [OLD]
     assert result.unread == Unread(str(path), "binary file holds a ciphertext", "binary")
