@@ -23,7 +23,7 @@ class Use(Enum):
     Attributes:
         KEPT: nothing that needs the value, as far as the source says.
         LOOKED: the program looks into it, and at once: it needs the value.
-        COMPARED: the program compares it with something that may be a text or the value.
+        COMPARED: the program compares it with something that may be a text or the value, or looks into it later.
     """
 
     KEPT = "kept"
@@ -117,23 +117,30 @@ def _use(text: ast.AST, parents: dict[ast.AST, ast.AST]) -> Use:
     parent = parents.get(text)
     if isinstance(parent, ast.Compare):
         return Use.LOOKED if all(map(_is_seen, _operands(parent))) else Use.COMPARED
+    if isinstance(parent, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+        return _use_of_variable(parent, parents)
+    return Use.LOOKED if _is_looked_into(text, parents) else Use.KEPT
+
+
+def _is_looked_into(text: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Whether what is around a text needs its characters, but for comparisons."""
+    parent = parents.get(text)
     if isinstance(parent, ast.Attribute):
         called = parents.get(parent)
-        is_called = isinstance(called, ast.Call) and called.func is parent
-        return Use.LOOKED if is_called and parent.attr not in _PASSING_ON else Use.KEPT
+        if not isinstance(called, ast.Call) or called.func is not parent:
+            return False
+        return parent.attr not in _PASSING_ON or _is_looked_into(called, parents)
     if isinstance(parent, ast.Subscript):
-        return Use.LOOKED if parent.value is text or isinstance(parent.value, ast.Dict) else Use.KEPT
+        return parent.value is text or isinstance(parent.value, ast.Dict)
     if isinstance(parent, ast.Call):
         name = parent.func.value if isinstance(parent.func, ast.Attribute) else parent.func
         known = _MODULES if isinstance(parent.func, ast.Attribute) else _LOOKING
-        return Use.LOOKED if isinstance(name, ast.Name) and name.id in known else Use.KEPT
-    if isinstance(parent, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
-        return _use_of_variable(parent, parents)
-    return Use.KEPT
+        return isinstance(name, ast.Name) and name.id in known
+    return isinstance(parent, ast.Match) and parent.subject is text
 
 
 def _use_of_variable(assigned: ast.Assign | ast.AnnAssign | ast.NamedExpr, parents: dict[ast.AST, ast.AST]) -> Use:
-    """Return whether the program compares a variable with what it can only be as a value."""
+    """Return whether the program looks into a variable, or compares it with what it can only be as a value."""
     targets = assigned.targets if isinstance(assigned, ast.Assign) else [assigned.target]
     names = {target.id for target in targets if isinstance(target, ast.Name)}
     scope: ast.AST = assigned
@@ -143,7 +150,10 @@ def _use_of_variable(assigned: ast.Assign | ast.AnnAssign | ast.NamedExpr, paren
     stored = [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
     # One that is set again, as in a loop or a comprehension, may hold anything.
     names = {name for name in names if stored.count(name) == 1}
+    read = (node for node in nodes if isinstance(node, ast.Name) and node.id in names)
     compared = (node for node in nodes if isinstance(node, ast.Compare))
+    if any(_is_looked_into(one, parents) for one in read):
+        return Use.COMPARED
     return Use.COMPARED if any(names & {*_compared_with_values(one)} for one in compared) else Use.KEPT
 
 

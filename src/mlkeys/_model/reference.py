@@ -95,13 +95,13 @@ class Reference(str):
         """Whether the program looks into the text that it makes of this, as far as its source says.
 
         Raises:
-            MlkeysError: it compares the text with what may be one.
+            MlkeysError: it compares the text with what may be one, or looks into it later.
         """
         use = use_of(sys._getframe(3))  # noqa: SLF001  see call_site
         if use is Use.COMPARED:
             raise MlkeysError(
-                f"A text with {self!r} is compared, and is not the value: put the comparison and the text into one "
-                'expression with a literal, or make the text with +, as in key.backend + "/" + key.name'
+                f"A text with {self!r} is looked into, and is not the value: put both into one expression, such as a "
+                'comparison with a literal, or make the text with +, as in key.backend + "/" + key.name'
             )
         return use is Use.LOOKED
 

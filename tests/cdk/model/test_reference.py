@@ -235,18 +235,39 @@ def compared_later(name: str) -> bool:
     return text == "prod/x"
 
 
-#: Comparisons with what may be a text of a reference or a value.
+def begins_later(name: str) -> bool:
+    text = f"{name}/x"
+    return text.strip().startswith("prod/")
+
+
+def matches_later(name: str) -> bool:
+    text = f"{name}/x"
+    match text:
+        case "prod/x":
+            return True
+    return False
+
+
+def counted_later(name: str) -> int:
+    text = f"{name}/x"
+    return len(text)
+
+
+#: What looks into a text of a reference after it was made, or compares it with what may be one or a value.
 UNKNOWN: dict[str, Callable[[str], object]] = {
     "variable": lambda name: f"{name}/x" == name,
     "found": lambda name: f"{name}/x" in [*name],
     "later": compared_later,
+    "begins later": begins_later,
+    "matches later": matches_later,
+    "counted later": counted_later,
 }
 
 
 @pytest.mark.parametrize("way", UNKNOWN)
 def test_a_text_that_is_compared_otherwise_is_an_error(way: str) -> None:
     engine = vault.TransitSecretBackend(stack(), "engine", path="prod")
-    with pytest.raises(MlkeysError, match=re.escape("A text with <s/engine.path> is compared, and is")):
+    with pytest.raises(MlkeysError, match=re.escape("A text with <s/engine.path> is looked into, and is")):
         UNKNOWN[way](engine.path)
     # A text of the program itself may be compared as ever.
     UNKNOWN[way]("prod")
