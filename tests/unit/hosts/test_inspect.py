@@ -83,6 +83,17 @@ def test_records_are_read(folder: Path) -> None:
     assert look(folder) == ["has folder", *known]
 
 
+def test_the_user_of_a_secret_id_is_named(folder: Path) -> None:
+    (folder / "secret_id").write_text("x")
+    os.chown(folder / "secret_id", ANOTHER, -1)
+    assert look(folder) == ["has folder", "secret_id of UNKNOWN"]
+    os.chown(folder / "secret_id", 0, -1)
+    assert look(folder) == ["has folder", "secret_id of root"]
+    (folder / "secret_id").rename(folder / "other")
+    (folder / "secret_id").symlink_to("other")
+    assert look(folder) == ["has folder"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -192,6 +192,27 @@ def test_a_stop_that_somebody_asks_for_delays_no_start(service: Service) -> None
     assert not attempts.exists()
 
 
+def test_an_end_while_a_start_waits_delays_no_start(service: Service) -> None:
+    """A unit has no program then, and systemd runs no `fetch asked`."""
+    attempts = service.runtime / "attempts"
+    service.fails(REFUSED)
+    service.once()
+    with subprocess.Popen(["/bin/sh", service.root / "fetch", "once"], stderr=subprocess.PIPE) as began:
+        assert began.stderr is not None
+        assert b"waits for" in began.stderr.readline()
+        began.terminate()
+        assert began.wait(timeout=5) == 143
+    assert not attempts.exists()
+    service.agent("#!/bin/sh\n")
+    assert service.once(timeout=5)[0] == 0
+
+
+def test_an_agent_reads_nothing_in_the_home_of_its_user(service: Service) -> None:
+    service.agent(f'#!/bin/sh\necho "$HOME" > {service.root}/calls\n')
+    assert service.once()[0] == 0
+    assert service.calls == ["/nonexistent"]
+
+
 # --- other logins ---
 
 REMEDY = "Set vault_transit_host_binary to the program vault, which has aws, azure and gcp."
