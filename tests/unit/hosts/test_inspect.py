@@ -238,6 +238,13 @@ def test_a_login_that_the_server_has_refused_is_reported_until_it_is_another(fol
     (runtime / "elsewhere").rename(runtime / "refused")
     os.utime(folder / "secret_id", (1, 1))
     assert "has refused" not in look(folder)
+    # A token of another mode may be there still.
+    (folder / "once").mkdir()
+    logins.append(folder / "once" / "wrapping_token")
+    logins[-1].touch()
+    login = " ".join(f"{path.stat().st_ino} {int(path.stat().st_mtime)}" for path in logins)
+    (runtime / "refused").write_text(f"1 4711 {login} \n")
+    assert "has refused" in look(folder)
 
 
 @as_root
