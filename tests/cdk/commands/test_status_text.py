@@ -79,6 +79,33 @@ def test_the_table_fits_on_a_terminal_and_is_complete_elsewhere(*, is_terminal: 
         assert "transit/ml" in shown.getvalue()
 
 
+def test_no_name_is_broken_on_a_terminal_where_a_path_is_long() -> None:
+    row = {"host": "localhost", "line": 3, "backend": "transit", "version": 2, "state": "behind"}
+    rows = [
+        {
+            **row,
+            "path": "/srv/project/inventory/group_vars/all/keys.transit.yml",
+            "secret": "openai_api_key",
+            "key": "ml-api-key",
+        },
+        {
+            **row,
+            "path": "/srv/project/inventory/group_vars/all/more.transit.yml",
+            "secret": "hf_token",
+            "key": "second-key",
+        },
+    ]
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, width=64, color_system=None)
+    status._show_ciphertexts(fleet(ciphertexts=rows, keys=[KEY, KEY]), console, every=False)
+    lines = [line.split() for line in shown.getvalue().splitlines()]
+    assert ["transit/ml-api-key:"] in lines
+    assert ["transit/second-key:"] in lines
+    assert max(map(len, shown.getvalue().splitlines())) <= 64
+    for name in ("/srv/…/all/", "keys.transit.yml:3", "more.transit.yml:3", "openai_api_key", "localhost", "behind"):
+        assert any(name in line for line in lines), name
+
+
 def test_many_ciphertexts_share_rows_on_a_terminal() -> None:
     base = {"backend": "transit", "key": "ml", "version": 1, "state": "behind"}
     rows = [

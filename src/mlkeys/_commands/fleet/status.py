@@ -20,7 +20,7 @@ from mlkeys._commands.fleet.account_text import output, show_rows
 from mlkeys._commands.fleet.status_history import extended, line, looks, of_fleet
 from mlkeys._commands.fleet.status_page import page
 from mlkeys._commands.fleet.status_rows import folded
-from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place, reason_in, shortened
+from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, broken, place, reason_in, shortened
 from mlkeys._commands.fleet.targets import Fleet, besides, for_fleets
 from mlkeys._commands.paths import PathType
 from mlkeys._commands.progress import terminal
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _FEW = 20
 #: How wide the full table may be, in columns, to find out whether it fits.
 _WIDEST = 1000
+#: A path gets at least so many columns.
+_NARROWEST = 16
 _STYLES = {
     "current": "green",
     "behind": "yellow",
@@ -208,24 +210,40 @@ def _show_ciphertexts(fleet: FleetStatus, console: Console, *, every: bool) -> N
         return
     table = _table(rows)
     width = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
-    if console.is_terminal and width > console.width:
-        several = len({row["key"] for row in rows}) > 1 or len(fleet.keys) > 1
-        table = _table([{**row, "path": shortened(row["path"])} for row in rows], keys=several)
     console.print()
-    console.print(table)
+    if not (console.is_terminal and width > console.width):
+        console.print(table)
+        return
+    short = [{**row, "path": shortened(row["path"])} for row in rows]
+    for key in dict.fromkeys(map(_key_of, rows)):
+        if len(fleet.keys) > 1 or key != _key_of(rows[-1]):
+            console.print(f"{key or 'no known key'}:", style="bold")
+        console.print(_table([row for row in short if _key_of(row) == key], width=console.width))
 
 
-def _table(rows: Sequence[Mapping[str, Any]], *, keys: bool = True) -> Table:
-    """Return a table of ciphertexts."""
+def _key_of(row: Mapping[str, Any]) -> str:
+    return f"{row['backend']}/{row['key']}" if row["key"] else ""
+
+
+def _table(rows: Sequence[Mapping[str, Any]], *, width: int = 0) -> Table:
+    """Return a table of ciphertexts.
+
+    Args:
+        width: columns that there are for ciphertexts of one key; 0 for the whole table, whose width does not matter.
+    """
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for name in ("host", "place", "secret", *(["key"] if keys else []), "version", "state"):
+    for name in ("host", "place", "secret", *(["key"] if not width else []), "version", "state"):
         table.add_column(name, overflow="fold", no_wrap=name in ("version", "state"))
-    for row in rows:
-        key = [f"{row['backend']}/{row['key']}" if row["key"] else ""] if keys else []
+    secrets = [row["secret"] or row["name"] for row in rows]
+    # The headings are as wide as what is below them, and each column but the last is followed by two spaces.
+    others = (["host", *(row["host"] for row in rows)], ["secret", *secrets], ["version"], _STYLES)
+    left = max(width - sum(max(map(len, column)) + 2 for column in others), _NARROWEST) if width else _WIDEST
+    for row, secret in zip(rows, secrets, strict=True):
+        key = [_key_of(row)] if not width else []
         state = _styled((row["state"], _STYLES.get(row["state"], "")))
-        table.add_row(row["host"], place(row), row["secret"] or row["name"], *key, f"v{row['version']}", state)
+        table.add_row(row["host"], broken(place(row), left), secret, *key, f"v{row['version']}", state)
     return table
 
 

@@ -247,6 +247,16 @@ def shortened(path: str) -> str:
     return "/".join((*parts[:2], "…", *parts[-2:]))
 
 
+def broken(path: str, width: int) -> str:
+    """A path in lines of so many columns at most, which end behind a slash. Only a longer name is a longer line."""
+    lines = [""]
+    for part in re.findall("[^/]*/|[^/]+", path):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
 def parts(problem: str) -> tuple[str, str]:
     """What a problem is, and the command that solves it: empty if the text names none."""
     what, _, run = problem.partition(" Run: ")
