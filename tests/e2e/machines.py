@@ -100,10 +100,13 @@ class Site:
             return self.hosts[host].run("journalctl", "--no-pager", "-o", "cat", "-u", service).stdout
         return self.hosts[host].run("cat", f"/var/log/mlkeys/{service}.log", check=False).stdout
 
-    def got(self, host: str, service: str) -> list[str]:
-        """SHA-256 of the secret that the program reported, once for each of its starts."""
-        deadline = time.monotonic() + 10
-        while not (found := re.findall(r"got (\w+)", self.log(host, service))) and time.monotonic() < deadline:
+    def got(self, host: str, service: str, starts: int = 1) -> list[str]:
+        """SHA-256 of the secret that the program reported, once for each of its starts.
+
+        Waits for so many `starts`: a service counts as started before its program has said anything.
+        """
+        deadline = time.monotonic() + 30
+        while len(found := re.findall(r"got (\w+)", self.log(host, service))) < starts and time.monotonic() < deadline:
             time.sleep(0.05)
         return found
 

@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,7 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
     site.play([once, memory, gone], **used_up)
     site.hosts["two"].run("pkill", "-f", "while test")
     assert written_at(site, "one", "/etc/mlkeys/once") == left_alone
-    assert [len(site.got(name, "once")) for name in HOSTS] == [1, 2]
+    assert [len(site.got(name, "once", starts)) for name, starts in zip(HOSTS, (1, 2), strict=True)] == [1, 2]
     assert set(site.got("two", "once")) == {SHA["openai_api_key"]}
     assert len(site.secret_ids()) == 3 * len(HOSTS)
     for name in HOSTS:
@@ -131,7 +130,7 @@ def check_another_login(site: Site, wanted: dict[str, Any]) -> None:
         held = site.hosts[name].run("ls", "/etc/mlkeys/once", "/etc/identity.jwt").stdout.split()
         assert {"agent.hcl", "fetch", "/etc/identity.jwt"} <= set(held)
         assert not {"secret_id", "role_id", "accessor", "expires"} & set(held)
-        assert len(site.got(name, "once")) == starts[name] + 1
+        assert len(site.got(name, "once", starts[name] + 1)) == starts[name] + 1
         assert set(site.got(name, "once")) == {SHA["openai_api_key"]}
     assert changed(site.play([wanted], **login)) == {"localhost": 0, "one": 0, "two": 0}
 
@@ -217,10 +216,7 @@ def check_plaintext_after_reboot(site: Site) -> None:
     asking = host.run("grep", "-rlE", f"vault:v[0-9]|{site.bao.addr}|bao", "/etc/mlkeys/plain", check=False)
     assert (asking.returncode, asking.stdout) == (1, "")
     host.run("sh", "-c", "pkill -KILL -u plain; rm -rf /run/mlkeys/plain*; /etc/mlkeys/plain/service start")
-    deadline = time.monotonic() + 20
-    while len(site.got("two", "plain")) < 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert site.got("two", "plain") == [SHA["hf_token"]] * 2
+    assert site.got("two", "plain", 2) == [SHA["hf_token"]] * 2
 
 
 def check_memory(site: Site, name: str) -> None:
@@ -296,7 +292,7 @@ def test_a_unit_of_somebody_else_is_left_alone_and_a_missing_program_is_named_an
             r"foreign has ended by itself with status 137\. It was started at 20[0-9-]{8} [0-9:]{8} ", said
         )
         assert "To see its log on two: tail -n 20 /var/log/mlkeys/foreign.log What had ended runs again." in said
-        assert site.got("two", "foreign") == [SHA["openai_api_key"]] * 2
+        assert site.got("two", "foreign", 2) == [SHA["openai_api_key"]] * 2
     site.play([{"name": "foreign", "state": "absent"}], playbook="hosts")
     assert "ExecStart=/bin/true" in one.run("cat", UNIT).stdout
     # With the last service.
@@ -316,7 +312,7 @@ def test_new_secrets_and_rotations_restart_only_the_services_that_they_concern(s
     for name in HOSTS:
         assert site.got(name, "turned") == [SHA["openai_api_key"]]
         for restarted in ("left", "written"):
-            assert site.got(name, restarted) == [SHA["hf_token"], sha256(secrets["hf_token"])]
+            assert site.got(name, restarted, 2) == [SHA["hf_token"], sha256(secrets["hf_token"])]
 
     # A rotation changes the ciphertexts alone.
     rotation: dict[str, Any] = {"vault_transit_rotate_key": "ml", "vault_transit_rotate_older_than": 0}
@@ -324,15 +320,15 @@ def test_new_secrets_and_rotations_restart_only_the_services_that_they_concern(s
     for name in HOSTS:
         agents = ["/etc/mlkeys/turned/agent.hcl", "/etc/mlkeys/left/agent.hcl"]
         assert re.findall(r"vault:v(\d+):", site.hosts[name].run("cat", *agents).stdout) == ["2", "2"]
-        assert (len(site.got(name, "turned")), len(site.got(name, "left"))) == (1, 2)
+        assert (len(site.got(name, "turned")), len(site.got(name, "left", 2))) == (1, 2)
     assert site.bao.done("GET", "transit/keys/ml")["data"]["min_decryption_version"] == 2
 
     # The next run does nothing for new ciphertexts. It does what an earlier one left out, although no file differs.
     site.hosts["two"].run("sh", "-c", "echo other > /etc/mlkeys/left/started")
     last = site.play(services, vault_transit_vars_files=site.vars_files(secrets))
     assert changed(last) == {"localhost": 0, "one": 0, "two": 2}
-    assert [len(site.got(name, "left")) for name in HOSTS] == [2, 3]
-    assert [(len(site.got(name, "turned")), len(site.got(name, "written"))) for name in HOSTS] == [(1, 2)] * 2
+    assert [len(site.got(name, "left", starts)) for name, starts in zip(HOSTS, (2, 3), strict=True)] == [2, 3]
+    assert [(len(site.got(name, "turned")), len(site.got(name, "written", 2))) for name in HOSTS] == [(1, 2)] * 2
     # A restart by the role counts no earlier attempts, and so waits for none.
     assert site.hosts["two"].run("cut", "-d", " ", "-f", "1", "/run/mlkeys/left/attempts").stdout.strip() == "1"
 
@@ -341,8 +337,8 @@ def test_new_secrets_and_rotations_restart_only_the_services_that_they_concern(s
     secrets |= leaked
     site.play(services, playbook="rotate", vault_transit_rotate_secrets=leaked, **rotation)
     for name in HOSTS:
-        assert site.got(name, "turned") == [SHA["openai_api_key"], sha256(secrets["openai_api_key"])]
-    assert [len(site.got(name, "left")) for name in HOSTS] == [2, 3]
+        assert site.got(name, "turned", 2) == [SHA["openai_api_key"], sha256(secrets["openai_api_key"])]
+    assert [len(site.got(name, "left", starts)) for name, starts in zip(HOSTS, (2, 3), strict=True)] == [2, 3]
 
 
 def sha256(text: str) -> str:

@@ -97,7 +97,7 @@ def test_a_key_is_in_the_memory_of_its_program_and_nowhere_else(site: Site) -> N
     play(site, [service("app", mode="credential", files=files), other])
     for name in HOSTS:
         host = site.hosts[name]
-        assert site.got(name, "app") == [SHA["openai_api_key"]] * 2
+        assert site.got(name, "app", 2) == [SHA["openai_api_key"]] * 2
         # A rewrap restarts nothing.
         assert site.got(name, "other") == [SHA["hf_token"]]
         assert holders(host, unseen(site)) == programs

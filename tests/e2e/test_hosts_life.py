@@ -52,7 +52,7 @@ def test_a_rotation_shows_what_services_run_on_and_waits_for_those_that_nobody_k
     for name in HOSTS:
         assert f"warning: {name}: the secret ID of turned ends in 9 d (" in shown
     assert re.search(r"Replace it: ansible-playbook -i \S+ mlkeys.transit.site -e", shown)
-    before = {name: processes(site, name, "filed") for name in HOSTS}
+    before = {name: running(site, name, "filed") for name in HOSTS}
     for name in HOSTS:
         assert started_with(site, name, "turned") == ["1"]
         assert site.got(name, "turned") == [SHA["openai_api_key"]]
@@ -72,7 +72,7 @@ def test_a_rotation_shows_what_services_run_on_and_waits_for_those_that_nobody_k
     assert floor(site) == 2
     for name in HOSTS:
         assert started_with(site, name, "turned") == ["2"]
-        assert len(site.got(name, "turned")) == 2
+        assert len(site.got(name, "turned", 2)) == 2
         site.hosts[name].run(
             *(["systemctl", "stop", "turned"] if name == "one" else ["/etc/mlkeys/turned/service", "stop"])
         )
@@ -98,6 +98,12 @@ def processes(site: Site, host: str, user: str) -> list[str]:
     return site.hosts[host].run("pgrep", "-u", user, "-xf", "sleep 3600", check=False).stdout.split()
 
 
+def running(site: Site, host: str, user: str) -> list[str]:
+    """The processes, once there are some: a service counts as started before its program does anything."""
+    until(functools.partial(is_another, site, host, user, []))
+    return processes(site, host, user)
+
+
 def is_another(site: Site, host: str, user: str, before: list[str]) -> bool:
     """Whether the program runs, and not as these processes."""
     return processes(site, host, user) not in ([], before)
@@ -111,7 +117,7 @@ def test_a_service_of_root_gets_a_user_with_a_home(site: Site) -> None:
         site.hosts[name].run("useradd", "--create-home", "resident")
     site.play([{**one, "user": "resident", "group": "resident"}])
     for name in HOSTS:
-        assert len(processes(site, name, "resident")) == 1
+        assert len(running(site, name, "resident")) == 1
         assert processes(site, name, "root") == []
         assert site.hosts[name].run("stat", "-c", "%U", "/etc/mlkeys/housed/secret_id").stdout == "resident\n"
     site.play([{"name": "housed", "state": "absent"}])
@@ -121,7 +127,7 @@ def test_a_service_that_follows_its_ciphertext_restarts_once_it_can_decrypt_the_
     network = Network(site.bao.addr)
     try:
         site.play([service("watched", watch=True)], vault_transit_host_url=network.address)
-        before = {name: processes(site, name, "watched") for name in HOSTS}
+        before = {name: running(site, name, "watched") for name in HOSTS}
         for name in HOSTS:
             fetch = "s/^booted=.*/booted=0/; s/^free=.*/free=1000/; s/^settled=.*/settled=0/"
             site.hosts[name].run("sed", "-i", fetch, "/etc/mlkeys/watched/fetch")
@@ -139,14 +145,14 @@ def test_a_service_that_follows_its_ciphertext_restarts_once_it_can_decrypt_the_
         site.bao.done("POST", "transit/keys/ml/config", floor)
         site.bao.done("POST", "transit/keys/ml/trim", {"min_available_version": latest})
         for name in HOSTS:
-            assert site.got(name, "watched") == [SHA["openai_api_key"]] * 2
+            assert site.got(name, "watched", 2) == [SHA["openai_api_key"]] * 2
             assert started_with(site, name, "watched") == [str(latest)]
-            assert len(processes(site, name, "watched")) == 1
+            assert len(running(site, name, "watched")) == 1
             assert site.hosts[name].run("pgrep", "-f", "bao agent", check=False).stdout == ""
         reboot = "pkill -KILL -u watched; pkill -KILL -f ^/bin/sh./etc/mlkeys/watched; rm -rf /run/mlkeys/watched*"
         site.hosts["two"].run("sh", "-c", f"{reboot}; /etc/mlkeys/watched/service start")
         until(functools.partial(is_another, site, "two", "watched", []))
-        assert site.got("two", "watched") == [SHA["openai_api_key"]] * 3
+        assert site.got("two", "watched", 3) == [SHA["openai_api_key"]] * 3
     finally:
         network.close()
 
@@ -176,7 +182,7 @@ def test_a_rolling_update_stops_at_the_first_bad_host_which_goes_back_to_its_las
         files=[{"dest": f"/etc/{name}.json", "shape": "json", "content": {"release": 2}} for name in ("rolled", "new")],
     )
     site.play([good])
-    before = processes(site, "two", "rolled")
+    before = running(site, "two", "rolled")
     wrong = {**SECRETS, "openai_api_key": "sk-hosts-canary-wrong"}
     # As an option of the command line passes it.
     options: dict[str, Any] = {"vault_transit_host_serial": 1, "vault_transit_host_rollback": "true"}
@@ -185,7 +191,7 @@ def test_a_rolling_update_stops_at_the_first_bad_host_which_goes_back_to_its_las
     assert "rolled is not up. It runs its last release again. Its program ended" in " ".join(done.split())
     # The other host was never touched.
     assert processes(site, "two", "rolled") == before != []
-    assert len(processes(site, "one", "rolled")) == 1
+    assert len(running(site, "one", "rolled")) == 1
     assert site.got("one", "rolled")[-1] == SHA["openai_api_key"]
     for name in HOSTS:
         host = site.hosts[name]
@@ -203,13 +209,13 @@ def test_a_rolling_update_stops_at_the_first_bad_host_which_goes_back_to_its_las
     assert processes(site, "two", "rolled") == []
     done = site.play([stuck], status=2, **late, **options).stdout
     assert "rolled is not up. It runs its last release again. It is not ready after 2 sec" in " ".join(done.split())
-    assert len(processes(site, "two", "rolled")) == 1
+    assert len(running(site, "two", "rolled")) == 1
     assert site.hosts["two"].run("ls", "/etc/new.json", check=False).returncode != 0
     # A bad one without a way back, after which the description is as it was: each host runs what is described again.
     site.play([stuck], status=2, **late)
     assert processes(site, "two", "rolled") == []
     site.play([good], limit="two", playbook="rolling")
-    assert len(processes(site, "two", "rolled")) == 1
+    assert len(running(site, "two", "rolled")) == 1
     # One that works, on one host after the other.
     better = service("rolled", environment={"KEY": "hf_token"})
     first = " ".join(site.play([better], playbook="rolling", limit="one").stdout.split())
@@ -235,7 +241,7 @@ def test_a_unit_that_has_failed_is_named_by_the_next_run_which_starts_it(site: S
             r"ends has ended by itself with status 9\. It was started at \w{3} 20[0-9-]{8} [0-9:]{8} ", done
         )
         assert f"To see its log on one: journalctl --lines 20 --unit ends {said}" in done
-    assert site.got("one", "ends") == [SHA["openai_api_key"]] * 2
+    assert site.got("one", "ends", 2) == [SHA["openai_api_key"]] * 2
     assert changed(site.play([ends], **one))["one"] == 0
     # One that somebody has stopped has not ended by itself.
     host.run("systemctl", "stop", "ends")
@@ -255,6 +261,8 @@ ENDS = 'sh -c \'date "+began at %s.%N"; sleep 3600 & trap "kill $!; date +\\"end
 
 def gap(site: Site, host: str) -> float:
     """The seconds before its last start in which the program did not run. It has never run twice."""
+    starts = len(site.got(host, "moved"))
+    until(lambda: site.log(host, "moved").count("began at") >= starts)
     shown = re.findall(r"(began|ended) at ([\d.]+)", site.log(host, "moved"))
     assert [word for word, _time in shown] == ["began", "ended"] * (len(shown) // 2) + ["began"]
     (_word, ended), (_word, began) = shown[-2:]
@@ -269,12 +277,12 @@ def test_a_service_of_an_earlier_release_moves_to_this_one_with_one_restart(site
     for name in HOSTS:
         until(functools.partial(is_another, site, name, "moved", []))
         assert site.hosts[name].run("pgrep", "-u", "moved", "-fc", "bao agent").stdout.strip() == "1"
-    starts = {name: len(site.got(name, "moved")) for name in HOSTS}
+    starts = {name: len(site.got(name, "moved", 2)) for name in HOSTS}
     site.play([moved], playbook="hosts")
     for name in HOSTS:
-        assert len(processes(site, name, "moved")) == 1
+        assert len(running(site, name, "moved")) == 1
         assert site.hosts[name].run("pgrep", "-u", "moved", "-af", "bao agent", check=False).stdout == "", name
-        assert len(site.got(name, "moved")) == starts[name] + 1
+        assert len(site.got(name, "moved", starts[name] + 1)) == starts[name] + 1
         assert site.got(name, "moved")[-1] == SHA["openai_api_key"]
         assert started_with(site, name, "moved")
         # All that the next start needs was in place before the program ended: it was away for a restart and no longer.
@@ -285,10 +293,10 @@ def test_a_service_of_an_earlier_release_moves_to_this_one_with_one_restart(site
         upgrade = gap(site, name)
         restart = "systemctl restart moved" if name == "one" else "/etc/mlkeys/moved/service restart"
         site.hosts[name].run("sh", "-c", restart)
-        assert len(site.got(name, "moved")) == starts[name] + 2
+        assert len(site.got(name, "moved", starts[name] + 2)) == starts[name] + 2
         # Each takes half a second, unless this machine is busy.
         assert upgrade < gap(site, name) + 5
     # Without systemd, a supervisor may start it while a restart is on its way.
     at_once = "for each in restart start restart start start restart; do /etc/mlkeys/moved/service $each & done; wait"
     site.hosts["two"].run("sh", "-c", f"/etc/mlkeys/moved/service stop; {at_once}")
-    assert len(processes(site, "two", "moved")) == 1
+    assert len(running(site, "two", "moved")) == 1
