@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import subprocess
 import tomllib
 from importlib.metadata import metadata, version
 from pathlib import Path
@@ -17,7 +18,7 @@ import yaml
 
 from mlkeys._commands import COMMANDS
 from tests.support.collection import ROOT
-from tests.support.matrix import results_of, session_of, table
+from tests.support.matrix import passed_before, results_of, session_of, table, tree_of
 
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 PLUGIN_MARKUP = re.compile(r"\b(?:[BCEILMOPRUV]|RV)\(")
@@ -118,6 +119,20 @@ def test_the_matrix_shows_each_cell_with_the_result_of_its_session(tmp_path: Pat
         "| 2.16         | passed     | not on this machine |\n"
         "| 2.17         |            | FAILED              |"
     )
+
+
+def test_the_matrix_goes_on_where_it_was_stopped_unless_a_file_has_changed(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)  # noqa: S607
+    (tmp_path / ".gitignore").write_text("*.log\n", encoding="utf-8")
+    record, seen = tmp_path / "matrix.log", [tree_of(tmp_path)]
+    assert passed_before(record, seen[0]) == {}
+    record.write_text(json.dumps({"files": seen[0], "passed": ["lint"]}), encoding="utf-8")
+    for name, text in (("new", "1"), ("new", "2"), ("other", "2")):
+        assert passed_before(record, tree_of(tmp_path)) == ({"lint": "passed"} if len(seen) == 1 else {})
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        seen.append(tree_of(tmp_path))
+    assert len(set(seen)) == len(seen)
+    assert not (tmp_path / ".git" / "index").exists()
 
 
 def test_every_module_is_in_the_action_group() -> None:
