@@ -118,10 +118,12 @@ class Project:
     def tasks(self, stack: str | None = None) -> list[dict[str, Any]]:
         """Return the tasks of all plays of the stack's playbook, in their order.
 
+        Tasks that make random secrets follow the task that includes them.
+
         Args:
             stack: name of the stack. Default: the only one.
         """
-        return [task for play in self.plays(stack) for task in play.get("tasks", ())]
+        return [one for play in self.plays(stack) for task in play.get("tasks", ()) for one in self._with(task, stack)]
 
     def terraform(self, stack: str | None = None) -> dict[str, Any]:
         """Return the stack's Terraform configuration.
@@ -258,6 +260,16 @@ class Project:
         if name not in found:
             raise MlkeysError(f"The program has no stack {name!r}.{did_you_mean(name, found)}")
         return found[name]
+
+    def _with(self, task: dict[str, Any], stack: str | None) -> Iterator[dict[str, Any]]:
+        """Yield a task, and those of generated files that it may include."""
+        yield task
+        if "ansible.builtin.include_tasks" in task:
+            folder = f"ansible/{self._stack(stack).node.id}"
+            given = [one for value in task.get("vars", {}).values() if isinstance(value, list) for one in value]
+            for one in given:
+                path = f"{folder}/{one['tasks']}" if isinstance(one, Mapping) and "tasks" in one else ""
+                yield from _yaml(self.files[path]) if path in self.files else ()
 
     def _file(self, target: str, stack: str | None, name: str) -> str:
         path = f"{target}/{self._stack(stack).node.id}/{name}"

@@ -7,9 +7,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from mlkeys import AnsibleTask, Construct, EncryptedVars, Secret, Stack
 from mlkeys import transit as vault
-from tests.cdk.apps import key_in, plays, stack, tasks
+from tests.cdk.apps import files, key_in, plays, stack, tasks
 from tests.cdk.command import changes, mlkeys
 from tests.support.server import Bao
 
@@ -36,6 +38,42 @@ def test_keys_files_and_policies_take_one_task_each() -> None:
     for item in files["loop"]:
         assert set(item) == {"file", "key", "key_place", "secrets"}
         assert f"secrets_of_{item['secrets']}" in plays(s)[0]["vars"]
+
+
+@pytest.mark.parametrize("number_of_keys", [3, 60])
+def test_random_secrets_of_many_keys_take_two_tasks(number_of_keys: int) -> None:
+    s = stack()
+    for number in range(number_of_keys):
+        key_in(s, f"k{number}").encrypt(Secret.generated(), name=f"made_{number}")
+    assert names(s) == [
+        f"{number_of_keys} keys", "Random secrets, if missing", f"{number_of_keys} files of ciphertexts",
+    ]  # fmt: skip
+    random, written = tasks(s)[-2:]
+    sets = random["vars"]["random_secrets_sets"]
+    assert [(one["key"], one["names"]) for one in sets] == [
+        (f"transit/k{number}", [f"made_{number}"]) for number in range(number_of_keys)
+    ]
+    assert [item["keep"] for item in written["loop"]] == [one["names"] for one in sets]
+    made = files(s)
+    assert {one["tasks"] for one in sets} == {path.removeprefix("ansible/s/") for path in made if "/random/" in path}
+    (first, *_) = sets
+    inside = [task["name"] for task in plays(s, first["tasks"])]
+    assert inside == [
+        "Random secrets of k0/ciphertexts must not be replaced",
+        "Random secrets of k0/ciphertexts must not be made twice",
+        "Random secret k0/ciphertexts/made_0, if missing",
+        "Record random secrets of k0/ciphertexts",
+    ]
+
+
+@pytest.mark.parametrize("number_of_secrets", [2, 60])
+def test_random_secrets_of_one_key_take_two_tasks(number_of_secrets: int) -> None:
+    s = stack()
+    key = key_in(s)
+    EncryptedVars(
+        s, "v", key=key, secrets={f"made_{number}": Secret.generated() for number in range(number_of_secrets)}
+    )
+    assert names(s) == ["Key key", "Random secrets, if missing", "Ciphertexts v"]
 
 
 def test_roles_take_one_task_and_so_does_each_kind_of_a_destruction() -> None:

@@ -12,7 +12,18 @@ from typing import Any, cast
 
 import pytest
 
-from mlkeys import App, AppInvalid, EncryptedVars, HostConfig, Inventory, MlkeysError, Secret, Stack, testing
+from mlkeys import (
+    AnsibleTask,
+    App,
+    AppInvalid,
+    EncryptedVars,
+    HostConfig,
+    Inventory,
+    MlkeysError,
+    Secret,
+    Stack,
+    testing,
+)
 from mlkeys import transit as vault
 from mlkeys._shared.policy import Rule, hcl
 from mlkeys._testing import rights
@@ -179,6 +190,17 @@ def test_a_project_is_parsed() -> None:
     assert sorted(project.policies()) == ["host", "writer"]
     assert 'path "transit/encrypt/ml"' in project.policies()["writer"]
     assert project.warnings == ()
+
+
+def test_a_project_has_the_tasks_that_are_included() -> None:
+    s = stack()
+    for number in range(2):
+        key_in(s, f"k{number}").encrypt(Secret.generated(), name=f"made_{number}")
+    AnsibleTask(s, "own", task={"ansible.builtin.include_tasks": "own.yml", "vars": {"a": [{"tasks": "b"}, "c"]}})
+    shown = [task["name"] for task in testing.synth(s).tasks()]
+    made = [f"Random secret k{number}/ciphertexts/made_{number}, if missing" for number in range(2)]
+    assert [name for name in shown if name.endswith("if missing")] == ["Random secrets, if missing", *made]
+    assert shown[-1] == "Task own"
 
 
 def test_programs_are_run_and_their_stacks_are_named(tmp_path: Path) -> None:

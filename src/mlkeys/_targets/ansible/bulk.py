@@ -23,6 +23,7 @@ from mlkeys._model.element import Element, Resource
 from mlkeys._shared._attributes.key import KEY_ATTRIBUTES
 from mlkeys._targets.ansible.ciphertexts import VARS, former_managers, manager
 from mlkeys._targets.ansible.jinja import literal
+from mlkeys._targets.ansible.lost import RANDOM, if_wanted, random_in
 from mlkeys._targets.ansible.tasks import (
     KEY,
     KEYS,
@@ -35,6 +36,7 @@ from mlkeys._targets.ansible.tasks import (
     key_options,
     tasks_of,
     unless_new,
+    was_there,
 )
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented
@@ -129,9 +131,20 @@ class Plan:
         return {
             f"{SECRETS}{_variable(file, values)}": Commented(_comment(file), _task(file, values)[VARS]["secrets"])
             for segment in self._segments
-            for files in self._files(segment, values)
+            for files in self._files(segment)
             for file in files
             if len(files) > 1
+        }
+
+    def random_files(self, values: Values) -> dict[str, list[Any]]:
+        """Return files of tasks that make random secrets, by path. A run without changes reads none of them."""
+        return {
+            _random_file(file, values): [Commented(_comment(file), task) for task in _random_tasks(file, values)]
+            for segment in self._segments
+            for files in self._files(segment)
+            if _many_random(files)
+            for file in files
+            if any(random_in(file))
         }
 
     def _tasks_of(self, segment: Segment, values: Values, read_again: Mapping[Element, Task]) -> Iterator[Any]:
@@ -142,24 +155,36 @@ class Plan:
                 yield _policies_task(elements, values)
             elif kind == _ROLES and len(elements) > 1:
                 yield _looped(f"{len(elements)} AppRoles", [(role, _task(role, values)) for role in elements])
+            elif kind == _VARS:
+                for files in self._files(segment):
+                    yield from self._tasks_of_files(files, values)
             else:
-                together = {file for files in self._files(segment, values) for file in files if len(files) > 1}
                 for element in elements:
-                    if element not in together:
-                        yield from (Commented(_comment(element), task) for task in tasks_of(element, values))
-                if kind == _VARS:
-                    yield from (
-                        _files_task(files, values, self.key_places)
-                        for files in self._files(segment, values)
-                        if len(files) > 1
-                    )
+                    yield from (Commented(_comment(element), task) for task in tasks_of(element, values))
             yield from _reading(read_again, elements)
 
-    def _files(self, segment: Segment, values: Values) -> list[list[EncryptedVars]]:
+    def _tasks_of_files(self, files: Sequence[EncryptedVars], values: Values) -> Iterator[Any]:
+        if _many_random(files):
+            yield self._random_task([file for file in files if any(random_in(file))], values)
+        else:
+            yield from (Commented(_comment(file), task) for file in files for task in _random_tasks(file, values))
+        if len(files) > 1:
+            yield _files_task(files, values, self.key_places)
+        else:
+            yield Commented(_comment(files[0]), _task(files[0], values))
+
+    def _random_task(self, files: Sequence[EncryptedVars], values: Values) -> Task:
+        register, _ = self.key_places.get(files[0].key, ("", 0))
+        there = was_there(f"{register}.results[one.key_place]") if register else "true"
+        places = [{"key_place": self.key_places[file.key][1]} if register else {} for file in files]
+        found = [(_random_file(file, values), file, place) for file, place in zip(files, places, strict=True)]
+        return if_wanted(found, there, values)
+
+    def _files(self, segment: Segment) -> list[list[EncryptedVars]]:
         """Return the files of ciphertexts that one task each writes, by the task that makes their keys."""
         found: dict[str, list[EncryptedVars]] = {}
         for file in segment.of_kind.get(_VARS, ()):
-            if isinstance(file, EncryptedVars) and len(list(tasks_of(file, values))) == 1:
+            if isinstance(file, EncryptedVars):
                 register, _ = self.key_places.get(file.key, ("", 0))
                 found.setdefault(register, []).append(file)
         return list(found.values())
@@ -275,8 +300,24 @@ def _looped(name: str, found: Sequence[tuple[Element, Task]]) -> Task:
 
 
 def _task(element: Element, values: Values) -> Task:
-    (task,) = tasks_of(element, values)
+    """Return the task of an element; of a file of ciphertexts, the one after those of its random secrets."""
+    *_, task = tasks_of(element, values)
     return task
+
+
+def _many_random(files: Sequence[EncryptedVars]) -> bool:
+    """Whether random secrets have their tasks in files of their own."""
+    return sum(len([*random_in(file)]) for file in files) > 1
+
+
+def _random_tasks(file: EncryptedVars, values: Values) -> list[Task]:
+    """Return the tasks that make the random secrets of a file."""
+    *tasks, _ = tasks_of(file, values)
+    return tasks
+
+
+def _random_file(file: EncryptedVars, values: Values) -> str:
+    return f"{RANDOM}/{_variable(file, values)}.yml"
 
 
 def _variable(file: EncryptedVars, values: Values) -> str:

@@ -23,6 +23,7 @@ from mlkeys._targets.ansible.ciphertexts import (
 )
 from mlkeys._targets.ansible.jinja import in_file, literal
 from mlkeys._targets.ansible.values import Values, stored_in_kv
+from mlkeys._targets.ansible.yaml import Commented
 
 #: Where results of `looking` are, on hosts.
 _LOOKED = "random_secrets_looked_for"
@@ -32,11 +33,15 @@ _FILES = "random_secrets_files"
 _MISSING = "random_secrets_missing"
 _UNREAD = "random_secrets_unread"
 _REPLACED = "random_secrets_replaced"
+_SETS = "random_secrets_sets"
+_WANTED = "random_secrets_wanted"
 _NOT_ANSWERED = (
     "The KV engine does not return it. A warning above says why, such as a login without the right to read it"
 )
 #: Variables of the tasks.
-NAMES = frozenset({"lost", _LOOKED, _FOUND, _COPIES, _FILES, _MISSING, _UNREAD, _REPLACED})
+NAMES = frozenset({"lost", _LOOKED, _FOUND, _COPIES, _FILES, _MISSING, _UNREAD, _REPLACED, _SETS, _WANTED})
+#: The folder of a project with the files of tasks that make random secrets.
+RANDOM = "random"
 
 
 def looking(pattern: str, places: Sequence[tuple[Any, Sequence[Encrypted]]], values: Values) -> Task:
@@ -69,6 +74,45 @@ def looking(pattern: str, places: Sequence[tuple[Any, Sequence[Encrypted]]], val
         "gather_facts": False,
         "tasks": tasks,
     }
+
+
+def if_wanted(sets: Sequence[tuple[str, EncryptedVars, Task]], was_there: str, values: Values) -> Task:
+    """Return the task that includes the tasks of random secrets, of those files alone for which there is one to do.
+
+    Where all random secrets are stored and recorded, and their keys are there, it is the only one.
+
+    Args:
+        sets: files of the tasks, each with the ciphertexts that these make, and with what the condition uses.
+        was_there: the condition that the key of `one` of the sets existed before the run.
+    """
+    path = "playbook_dir ~ '/' ~ one.file"
+    todo = " or ".join(
+        (
+            f"({path}) is not file",
+            f"one.names | difference(lookup('ansible.builtin.file', {path}) | from_yaml | list) | length > 0",
+            f"not ({was_there})",
+            # Without the command `mlkeys` there may be no record. A check does not write it.
+            "known is not none and [one.key ~ '/'] | product(one.names) | map('join') | difference(known) | length > 0",
+        )
+    )
+    known = "{% set known = none if ansible_check_mode else recorded.generated | default(none) %}"
+    wanted = f"{known}{{% for one in {_SETS} if {todo} %}}{{{{ one.tasks }}}} {{% endfor %}}"
+    return {
+        "name": "Random secrets, if missing",
+        "ansible.builtin.include_tasks": {"file": Template("{{ item }}")},
+        "loop": Template(f"{{{{ ({_WANTED} | default('', true)).split() }}}}"),
+        "vars": {
+            _SETS: [_set(tasks, element, more, values) for tasks, element, more in sets],
+            _WANTED: Template(wanted),
+        },
+    }
+
+
+def _set(tasks: str, element: EncryptedVars, more: Task, values: Values) -> Commented:
+    path = in_file(file_of(element, values))
+    given: Task = {"tasks": tasks, "file": Template(path) if "{" in path else path, **more}
+    given |= {"key": "/".join(values.key_of(element)), "names": [entry.name for entry in random_in(element)]}
+    return Commented(f"{element.node.path} {element.node.location_text}", given)
 
 
 def refusing(element: EncryptedVars, values: Values, key: KeyState) -> Iterator[Task]:

@@ -93,6 +93,8 @@ class AnsibleProject:
         shown = self._outputs_for(sensitive=False)
         if known := rotation.outputs_variables(self._values, shown, OUTPUTS_FILE):
             files[rotation.OUTPUTS] = document(known, origin)
+        for name, tasks in self._plan.random_files(self._values).items():
+            files[name] = document(tasks, origin)
         for policy in self._policies:
             name = self._view.text(str(policy.name))
             files[f"policies/{name}.hcl"] = self._view.text(hcl(rules_of(self._view, policy), policy.description))

@@ -173,10 +173,11 @@ def exists(element: Resource, values: Values) -> Template:
 
 def existed(result: str) -> Template:
     """Return the same condition for the result of a key."""
-    return Template(f"not ansible_check_mode or {_was_there(result)}")
+    return Template(f"not ansible_check_mode or {was_there(result)}")
 
 
-def _was_there(result: str) -> str:
+def was_there(result: str) -> str:
+    """Return the condition that a key existed before the run."""
     return f"{result}.action | default('created') != 'created'"
 
 
@@ -184,7 +185,7 @@ def _key_state(key: KeyResource, values: Values) -> ciphertexts.KeyState:
     """Return what is known of a key when its ciphertexts are written. Check mode creates no key either."""
     if not is_made_here(key, values):
         return ciphertexts.KeyState([], "true")
-    return ciphertexts.KeyState([exists(key, values)], _was_there(values.key_result(key)))
+    return ciphertexts.KeyState([exists(key, values)], was_there(values.key_result(key)))
 
 
 def _cache(element: TransitSecretCacheConfig, values: Values) -> Task:
