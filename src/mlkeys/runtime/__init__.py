@@ -5,7 +5,7 @@
     from mlkeys.runtime import secrets
 
     keys = secrets("keys.transit.yml")
-    client = OpenAI(api_key=keys["openai_api_key"])
+    client = OpenAI(api_key=keys["openai"])
 
 Nothing is read, and no server asked, before a secret is used. Then all secrets of a key are decrypted with one request,
 and kept in memory. This needs hvac, and no Ansible: ``pip install 'mlkeys[runtime]'``.
