@@ -212,7 +212,7 @@ def change_in(result: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``kind`` is ``created``, ``deleted`` or ``changed``, or ``done`` if the result has no diff; ``names`` are those
-        of attributes or entries, also of new ones in a file of entries that existed.
+        of attributes or entries that differ; of what is new, those of entries alone.
     """
     # A loop has the diffs in its results, and a task that makes many keys beside them.
     results = [result, *(result.get("results") or ())]
@@ -229,8 +229,9 @@ def change_in(result: Mapping[str, Any]) -> dict[str, Any]:
     if not kinds:
         return {"kind": "done", "names": []}
     kind = kinds.pop() if len(kinds) == 1 else "changed"
-    named = list(dict.fromkeys(names)) if kind == "changed" else []
-    return {"kind": "created" if named and set(named) <= _added(result) else kind, "names": named}
+    named = list(dict.fromkeys(names))
+    added = bool(named) and set(named) <= _added(result)
+    return {"kind": "created" if added else kind, "names": named if added or kind == "changed" else []}
 
 
 def _added(result: Mapping[str, Any]) -> set[str]:

@@ -34,6 +34,7 @@ ADDED_B = [{"name": "a", "action": "kept"}, {"name": "b", "action": "added"}]
         # New entries in a file of entries that existed
         ({"diff": {"before": {"a": "v1"}, "after": {"a": "v1", "b": "v1"}}, "entries": ADDED_B}, "created", ["b"]),
         ({"diff": {"before": {"a": "v1"}, "after": {"a": "v2", "b": "v2"}}, "entries": ADDED_B}, "changed", ["a", "b"]),
+        ({"diff": {"before": {}, "after": {"b": "v1"}}, "entries": ADDED_B}, "created", ["b"]),
         ({"diff": {"before": {"a": "v1"}, "after": {"a": "v2"}}, "entries": "none"}, "changed", ["a"]),
         ({"diff": {"before": {"state": "absent"}, "after": {"state": "directory"}}}, "created", []),
         ({"diff": {"before": {"state": "file"}, "after": {"state": "absent"}}}, "deleted", []),

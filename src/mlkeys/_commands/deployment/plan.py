@@ -148,9 +148,11 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _attributes(values: Sequence[Sequence[Any]], names: Sequence[str], kind: str) -> str:
-    """What differs: values where they are known, else names."""
+    """What differs: values where they are known, else names. Of new entries of a file, the names."""
+    if kind == CREATED and names:
+        return ", ".join(names)
     known = {name for name, _, _ in values}
-    others = [name for name in names if name not in known] if kind != CREATED or not known else []
+    others = [name for name in names if name not in known]
     return ", ".join(word for word in (_values_text(values, kind), *others) if word)
 
 
