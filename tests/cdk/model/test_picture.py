@@ -225,6 +225,19 @@ def test_what_fills_a_column_is_one_box_of_each_sort() -> None:
     }
 
 
+def test_files_of_teams_become_one_box_for_each_team_where_that_is_enough() -> None:
+    s = stack()
+    inventory = Inventory(s, "i")
+    groups = [inventory.group(f"t{team}", [f"h{team}"]) for team in range(5)]
+    for (team, web), number in itertools.product(enumerate(groups), range(6)):
+        name = f"t{team}-k{number}"
+        key = vault.TransitSecretBackendKey(s, name, backend=f"team-{team}", name=name, derived=True)
+        EncryptedVars(s, f"{name}-v", key=key, secrets={f"{name}-s": Secret.env("S")}, hosts=web)
+    few = folded(drawn(s))
+    files = {box.detail for box in few.boxes.values() if box.kind == "file"}
+    assert files == {f"t{team}-k0-v … t{team}-k5-v" for team in range(5)}
+
+
 def test_boxes_do_not_overlap_and_stand_in_their_columns_with_200_secrets() -> None:
     s = stack()
     key = vault.TransitSecretBackendKey(s, "k", backend="transit", name="keys")
