@@ -28,7 +28,7 @@ _AWAITS = "not ansible_check_mode or "
 # What modules return of the programs that they run.
 _OUTPUTS = ("module_stderr", "stderr", "module_stdout", "stdout")
 # Longer values are left to the output of --diff.
-_LONGEST_VALUE = 40
+_LONGEST_VALUE = 60
 
 
 class Report:

@@ -54,7 +54,7 @@ def test_the_kind_of_a_change_comes_from_its_diff(result: dict[str, Any], kind: 
         ({"a": 1}, {}, (), []),
         ("x", "y", (), []),
         # Left to --diff
-        ({"a": 1, "b": {}, "c": ""}, {"a": "long" * 11, "b": {"x": 1}, "c": "x\ny"}, (), []),
+        ({"a": 1, "b": {}, "c": ""}, {"a": "long" * 16, "b": {"x": 1}, "c": "x\ny"}, (), []),
         # Of a task that is not of this collection
         ({"a": 1}, {"a": 2}, None, []),
     ],

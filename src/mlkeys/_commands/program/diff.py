@@ -93,7 +93,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
         sys.exit(_verdict(done, fail=fail))
     shown = table(found, {name: _rows(one, done[name], folder) for name, one in by_name.items()}, done, planned=True)
     shown.show()
-    status = _verdict(done, fail=fail, hint="" if verbose else " To see what differs, add -v.")
+    status = _verdict(done, fail=fail, hint="" if verbose else " For the differences of files, add -v.")
     click.echo(shown.last_line("Compared", time.monotonic() - start))
     sys.exit(status)
 
