@@ -33,9 +33,8 @@ from typing import Any
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.conflicts import conflicts
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report import Report
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report import Report, given_in
 
 #: How the names of this collection's modules begin.
 _OWN = "mlkeys.transit."
@@ -88,8 +87,9 @@ class CallbackModule(CallbackBase):
         self._report.send(stats)
 
     def _add_awaited(self, result: Any) -> None:
-        made, found = _made(result), result._result  # noqa: SLF001
-        self._report.add_awaited(_task(result), _host(result), made, found, _given(result))
+        keys = _keys(result) if _is_own(result) else []
+        given = given_in(keys[0]) if len(keys) == 1 else []
+        self._report.add_awaited(_task(result), _host(result), _made(result), result._result, given)  # noqa: SLF001
 
 
 def _task(result: Any) -> str:
@@ -107,14 +107,6 @@ def _made(result: Any) -> list[str]:
     if keys := _keys(result):
         return [f"{key.get('backend', '')}/{key.get('name', '')}" for key in keys]
     return [""]
-
-
-def _given(result: Any) -> list[list[Any]]:
-    """The attributes that a task gives to its only key, as they are written: name, nothing before, value."""
-    keys = _keys(result) if _is_own(result) else []
-    names = [attribute.name for attribute in KEY_ATTRIBUTES]
-    given = [[name, None, keys[0][name]] for name in names if name in keys[0]] if len(keys) == 1 else []
-    return [pair for pair in given if isinstance(pair[2], (bool, int, str)) and "{{" not in str(pair[2])]
 
 
 def _options(result: Any) -> list[str] | None:

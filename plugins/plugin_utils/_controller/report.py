@@ -10,6 +10,8 @@ import json
 import os
 from typing import Any, Collection, Mapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
+
 VARIABLE = "MLKEYS_REPORT_FD"
 
 # The counts of a host, by the names that Ansible's recap shows.
@@ -199,6 +201,12 @@ def values_in(result: Mapping[str, Any], options: Collection[str] | None) -> lis
             if pair[1] != value and (there or name in options) and all(map(_is_short, pair[1:])):
                 found.append(pair)
     return found
+
+
+def given_in(key: Mapping[str, Any]) -> list[list[Any]]:
+    """The attributes that a task gives to a key, as they are written and in the form of `values_in`."""
+    given = [[one.name, None, key[one.name]] for one in KEY_ATTRIBUTES if one.name in key]
+    return [pair for pair in given if isinstance(pair[2], (bool, int, str)) and "{{" not in str(pair[2])]
 
 
 def _is_short(value: Any) -> bool:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report import Report, change_in, values_in
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report import Report, change_in, given_in, values_in
 
 ADDED_B = [{"name": "a", "action": "kept"}, {"name": "b", "action": "added"}]
 
@@ -63,6 +63,14 @@ def test_values_are_short_and_of_the_modules_of_this_collection(
     before: Any, after: Any, options: tuple[str, ...] | None, values: list[list[Any]]
 ) -> None:
     assert values_in({"diff": {"before": before, "after": after}}, options) == values
+
+
+def test_attributes_that_a_task_gives_are_those_of_the_server_and_no_templates() -> None:
+    key = {"backend": "e", "name": "k", "derived": True, "type": "{{ kind }}", "import": {"content": "sk-key"}}
+    assert given_in({**key, "auto_rotate_period": "90d"}) == [
+        ["derived", None, True],
+        ["auto_rotate_period", None, "90d"],
+    ]
 
 
 def test_each_of_many_keys_has_its_own_values() -> None:

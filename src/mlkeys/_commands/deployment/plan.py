@@ -185,7 +185,7 @@ def _text(name: object, value: object) -> str:
 
 
 def _duration(seconds: int) -> str:
-    """The duration as a program writes it: 90d, and 36h for what is no whole number of days."""
+    """The duration as a program writes it: 90d, but 36h, which does not fit into days."""
     unit = next((unit for unit in ("d", "h", "m") if seconds and not seconds % SECONDS[unit]), "s")
     return f"{seconds // SECONDS[unit]}{unit}" if seconds else "0"
 

@@ -126,11 +126,7 @@ def command(  # noqa: PLR0913  each is an option
       mlkeys status --fail                  for cron: exit with 2 if something is overdue
       mlkeys status --json | jq '.fleets[].problems'
     """
-    # A file that holds something else is refused before anything takes time.
-    if html is not None:
-        report_files.check(html)
-    if history is not None:
-        report_files.check_folder(history)
+    _check(html, history)
     former = replacing.read(history) if history is not None else None
     former_looks = looks(former or "", history or Path())
     found = [_checked(one, limit, older_than, login_within, fleets) for one in fleets if one.selected]
@@ -147,6 +143,14 @@ def command(  # noqa: PLR0913  each is an option
     else:
         _show(found, every=every, fail=fail)
     sys.exit(2 if fail and not all(one.healthy for one in found) else 0)
+
+
+def _check(html: Path | None, history: Path | None) -> None:
+    """Refuse a file that holds something else, before anything takes time."""
+    if html is not None:
+        report_files.check(html)
+    if history is not None:
+        report_files.check_folder(history)
 
 
 def _checked(
