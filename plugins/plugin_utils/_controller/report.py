@@ -190,8 +190,10 @@ def values_in(result: Mapping[str, Any], options: Collection[str] | None) -> lis
         options: what the task sets. Of a new thing, only these are values: the others are defaults of the server. None
             for no values at all.
     """
-    found = []
-    for diff in _diffs(result) if options is not None else ():
+    found: list[list[Any]] = []
+    if options is None:
+        return found
+    for diff in _diffs(result):
         before, after = diff.get("before"), diff.get("after")
         if not isinstance(before, Mapping) or not isinstance(after, Mapping) or not _exists(after):
             continue
