@@ -122,7 +122,9 @@ def test_what_a_check_cannot_compare_has_the_names_and_values_of_its_task() -> N
     run = Run(
         awaited=[
             Awaited("2 keys", "localhost", 2, 0, ["e/a", "e/b"]),
-            Awaited("Key c", "localhost", 1, 0, ["e/c"], [["type", None, "rsa-4096"], ["auto_rotate_period", None, "30d"]]),
+            Awaited(
+                "Key c", "localhost", 1, 0, ["e/c"], [["type", None, "rsa-4096"], ["auto_rotate_period", None, "30d"]]
+            ),
         ]
     )
     assert rows_of(run, PROJECT, PROGRAM) == [

@@ -10,7 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report import Report, change_in, given_in, values_in
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report import (
+    Report,
+    change_in,
+    given_in,
+    values_in,
+)
 
 ADDED_B = [{"name": "a", "action": "kept"}, {"name": "b", "action": "added"}]
 
@@ -77,7 +82,8 @@ def test_each_of_many_keys_has_its_own_values() -> None:
     report = Report()
     key = {"backend": "e", "changed": True, "action": "configured"}
     diffs = [
-        {"before": {"a": number}, "after": {"a": 9}, "after_header": f"e/keys/{name}"} for number, name in enumerate("xy")
+        {"before": {"a": number}, "after": {"a": 9}, "after_header": f"e/keys/{name}"}
+        for number, name in enumerate("xy")
     ]
     found = {"changed": True, "results": [{**key, "name": "y"}, {**key, "name": "x"}], "diff": diffs}
     report.add_change("2 keys", "localhost", found, ["a"])
@@ -153,7 +159,10 @@ def test_what_one_task_makes_is_named_and_what_a_check_cannot_compare_is_counted
     document = report.document(SimpleNamespace(processed={}, custom={}, **COUNTS))
     assert [change["items"] for change in document["changes"]] == [
         [{"name": name, "kind": "created", "values": []} for name in ("a", "c")],
-        [{"name": f"transit/{name}", "kind": kind, "values": []} for name, kind in (("a", "created"), ("b", "changed"))],
+        [
+            {"name": f"transit/{name}", "kind": kind, "values": []}
+            for name, kind in (("a", "created"), ("b", "changed"))
+        ],
     ]
     assert [(one["task"], one["count"], one["changes_before"], one["names"]) for one in document["awaited"]] == [
         ("2 keys", 2, 2, ["transit/a", "transit/b"]),
