@@ -14,8 +14,8 @@ description:
     each host, what tasks changed, what a check could not compare because it does not exist yet, how many tasks a
     server refused for good, and what tasks set with M(ansible.builtin.set_stats). Those before it name the tasks that
     start, and the tasks that fail with their messages.
-  - Of what changed it has the names of attributes. Values are those in the diffs of this collection's modules, if they are
-    short. These diffs hold no secrets, and Ansible shows them with C(--diff).
+  - Of what changed it has the names of attributes. Values are those in the diffs of this collection's modules, if they
+    are short. These diffs hold no secrets, and Ansible shows them with C(--diff).
   - Warns of encrypted vars files beside inventories with a merge conflict, of which Ansible's own error says nothing.
   - The command C(mlkeys) enables this callback for the playbooks that it runs. A run without a report has failed.
   - Without the environment variable E(MLKEYS_REPORT_FD), it does nothing.

@@ -36,8 +36,8 @@ _LONGEST_VALUE = 60
 class Report:
     """Collects what a run did. Values of results stay out: they may hold secrets.
 
-    It has short values in the diffs of this collection's modules, which hold none, and the messages of failures: Ansible
-    shows both.
+    It has short values in the diffs of this collection's modules, which hold none, and the messages of failures:
+    Ansible shows both.
     """
 
     def __init__(self) -> None:
