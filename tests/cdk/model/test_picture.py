@@ -107,10 +107,22 @@ def test_the_focus_keeps_what_leads_to_a_name_and_what_follows(gateway: Stack) -
     near = whole.around(["mistral"])
     assert {box.name for box in near.boxes.values()} == {"ml", "keys", "mistral", "v", "data", "web"}
     assert lines(near) < lines(whole)
+    assert "reader" not in {box.name for box in near.boxes.values()}, "it may use another secret"
     both = whole.around(["mistral", "elsewhere"])
     assert {"w", "db"} <= {box.name for box in both.boxes.values()}
     with pytest.raises(KeyError, match="mistrall"):
         whole.around(["mistrall"])
+
+
+def test_the_focus_on_a_secret_shows_who_may_use_its_key(gateway: Stack) -> None:
+    key = gateway.node.find("k")
+    assert isinstance(key, vault.TransitSecretBackendKey)
+    key.grant_decrypt(vault.Policy(gateway, "all-of-it"))
+    whole = drawn(gateway, {"t.j2": ""})
+    found = whole.around(["mistral"])
+    assert ("keys", "decrypt", "all-of-it") in lines(found)
+    assert "reader" not in {box.name for box in found.boxes.values()}
+    assert "all-of-it" not in {box.name for box in whole.around(["reader"]).boxes.values()}
 
 
 def test_the_drawings_have_every_box_and_line_once_and_no_text_of_its_own_markup(gateway: Stack) -> None:
