@@ -104,7 +104,9 @@ def known(services: Iterable[Service], key: str) -> list[Service]:
 def why_down(service: Service) -> str:
     """Why a service is not up; empty if it is."""
     if service.fails:
-        return "it does not come up: its program ended, or is not ready"
+        # systemd does not tell a start that gets no secrets from a program that ends again and again.
+        first = "it waits for its secrets, or its" if service.waits else "its"
+        return f"it does not come up: {first} program ended, or is not ready"
     if service.runs:
         return ""
     return "it waits for its secrets" if service.waits else "it does not run"

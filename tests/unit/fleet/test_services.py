@@ -78,6 +78,11 @@ def test_a_service_of_another_key_or_new_enough_keeps_nothing(lines: list[str]) 
         (["gw known yes"], "it does not run"),
         ([*STARTED[:2], "gw waits yes"], "it waits for its secrets"),
         ([*STARTED, "gw fails yes"], "it does not come up: its program ended, or is not ready"),
+        # As systemd shows a start that waits for the server.
+        (
+            ["gw known yes", "gw uses transit/k", "gw fails yes", "gw waits yes"],
+            "it does not come up: it waits for its secrets, or its program ended, or is not ready",
+        ),
     ],
 )
 def test_a_service_that_is_down_is_named_and_keeps_the_floor_and_all_versions(lines: list[str], reason: str) -> None:
