@@ -104,7 +104,7 @@ def known(services: Iterable[Service], key: str) -> list[Service]:
 def why_down(service: Service) -> str:
     """Why a service is not up; empty if it is."""
     if service.fails:
-        # systemd does not tell a start that gets no secrets from a program that ends again and again.
+        # To systemd, a start that gets no secrets and a program that ends again and again look alike.
         first = "it waits for its secrets, or its" if service.waits else "its"
         return f"it does not come up: {first} program ended, or is not ready"
     if service.runs:
