@@ -247,12 +247,19 @@ def test_no_secret_id_of_another_approle_is_left_unnoticed(site: Site) -> None:
     assert len(running(site, "two", "moved")) == 1
     assert site.bao.request("LIST", "auth/approle/role/others/secret-id")[0] == 404
     assert site.hosts["two"].run("cat", "/etc/mlkeys/moved/accessor").stdout == accessor
+    # One that needs no secret ID leaves that of the service until it is up.
+    plain = {**bad, "mode": "plaintext"}
+    done = site.play([plain], limit="two", playbook="rolling", status=2, vault_transit_host_rollback=True)
+    assert "moved is not up. It runs its last release again. Its program" in " ".join(done.stdout.split())
+    assert accessor in site.secret_ids()
     # One that comes up has no use for that of the former AppRole, whose name is not on the host.
     shown = " ".join(site.play([service("moved")], **another).stdout.split())
     assert f"had of another AppRole stays valid on the server. Its accessor is {accessor}. Destroy it" in shown
     assert accessor in site.secret_ids()
-    site.play([service("moved", state="absent")], **another)
+    # And then it goes.
+    site.play([service("moved", mode="plaintext")], vault_transit_host_rollback=True, **another)
     assert site.bao.request("LIST", "auth/approle/role/others/secret-id")[0] == 404
+    site.play([service("moved", state="absent")], **another)
 
 
 def test_a_unit_that_has_failed_is_named_by_the_next_run_which_starts_it(site: Site) -> None:
