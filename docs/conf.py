@@ -189,6 +189,12 @@ def list_attributes(_app: Sphinx, kind: str, _name: str, documented: object, _op
     lines.append("")
 
 
+def shorten_signature(*given: Any) -> tuple[str | None, str | None]:
+    """Sphinx shows types by their last word in a signature that it can parse, which the default of a field prevents."""
+    signature, returned = given[-2:]
+    return signature and signature.replace("<factory>", "..."), returned
+
+
 def hide_internal(_app: Sphinx, name: str, source: list[str]) -> None:
     """Keep plugins that only roles and playbooks of the collection use out of the lists. Their pages stay."""
     folder, _slash, page = name.rpartition("/")
@@ -239,5 +245,6 @@ def setup(app: Sphinx) -> None:
     app.connect("missing-reference", link_to_ansible)
     app.connect("doctree-read", fit_in)
     app.connect("autodoc-process-docstring", list_attributes)
+    app.connect("autodoc-process-signature", shorten_signature)
     for part in ("description", "options", "epilog"):
         app.connect(f"sphinx-click-process-{part}", show_help)

@@ -7,9 +7,16 @@ A program of constructs becomes an Ansible project, Terraform configurations and
     from mlkeys import Secret, export
     from mlkeys import transit as vault
 
-    engine = vault.TransitSecretBackend("transit", path="transit")
-    key = vault.TransitSecretBackendKey("ml-api-key", backend=engine.path, name="ml-api-key")
-    export("ciphertext", key.encrypt(Secret.env("ML_API_KEY")).ciphertext)
+    engine = vault.TransitSecretBackend(
+        "transit", path="transit"
+    )
+    key = vault.TransitSecretBackendKey(
+        "ml-api-key",
+        backend=engine.path,
+        name="ml-api-key",
+    )
+    value = Secret.env("ML_API_KEY")
+    export("ciphertext", key.encrypt(value))
 
 Run `mlkeys synth PROGRAM` to write the files.
 """

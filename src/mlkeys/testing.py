@@ -4,11 +4,11 @@
 
     from mlkeys import testing
 
-    def test_the_gateway_can_decrypt_its_own_key_only():
-        project = testing.synth("app.py")
-        assert project.has_key("ml-api-key", derived=True)
-        assert project.grants("gateway", "openai_api_key")
-        assert not project.grants("gateway", "hf_token")
+    def test_the_gateway_decrypts_its_key():
+        app = testing.synth("app.py")
+        assert app.has_key("ml", derived=True)
+        assert app.grants("gateway", "openai")
+        assert not app.grants("gateway", "hf")
 
 pytest also gets the fixtures `mlkeys_server`, a throwaway server, and `mlkeys_snapshot`, which compares a whole project
 with the one that was accepted before.

@@ -65,8 +65,13 @@ class Fleet:
         status: int | None = 0,
         **variables: object,
     ) -> str:
-        """Run the playbook in a group of processes of its own, and see it end with this status, if one is given."""
-        settings = {**SETTINGS[playbook](self), **variables}
+        """Run the playbook in a group of processes of its own, and see it end with this status, if one is given.
+
+        Variables that are `None` are not set.
+        """
+        settings = {
+            name: value for name, value in {**SETTINGS[playbook](self), **variables}.items() if value is not None
+        }
         environment = {
             **os.environ,
             "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),

@@ -228,6 +228,40 @@ def test_a_rolling_update_stops_at_the_first_bad_host_which_goes_back_to_its_las
     assert changed(site.play([better], playbook="rolling")) == {"localhost": 0, "one": 0, "two": 0}
 
 
+def test_no_secret_id_of_another_approle_is_left_unnoticed(site: Site) -> None:
+    # By the playbook of this name, the former AppRole keeps its rights until all hosts are deployed.
+    (site.folder / "rolling.yml").write_text(ROLLING, encoding="utf-8")
+    approles = [APPROLE, {**APPROLE, "name": "others"}]
+    site.play([service("moved")], limit="two", vault_transit_approles=approles)
+    accessor = site.hosts["two"].run("cat", "/etc/mlkeys/moved/accessor").stdout
+    another: dict[str, Any] = {
+        "limit": "two",
+        "playbook": "rolling",
+        "vault_transit_approles": approles,
+        "vault_transit_host_approle": "others",
+    }
+    # A release that does not come up has used one, which nothing on the host knows once it has gone back.
+    bad = service("moved", goes_on_as="false")
+    done = site.play([bad], status=2, vault_transit_host_rollback=True, **another)
+    assert "moved is not up. It runs its last release again. Its program" in " ".join(done.stdout.split())
+    assert len(running(site, "two", "moved")) == 1
+    assert site.bao.request("LIST", "auth/approle/role/others/secret-id")[0] == 404
+    assert site.hosts["two"].run("cat", "/etc/mlkeys/moved/accessor").stdout == accessor
+    # One that needs no secret ID leaves that of the service until it is up.
+    plain = {**bad, "mode": "plaintext"}
+    done = site.play([plain], limit="two", playbook="rolling", status=2, vault_transit_host_rollback=True)
+    assert "moved is not up. It runs its last release again. Its program" in " ".join(done.stdout.split())
+    assert accessor in site.secret_ids()
+    # One that comes up has no use for that of the former AppRole, whose name is not on the host.
+    shown = " ".join(site.play([service("moved")], **another).stdout.split())
+    assert f"had of another AppRole stays valid on the server. Its accessor is {accessor}. Destroy it" in shown
+    assert accessor in site.secret_ids()
+    # And then it goes.
+    site.play([service("moved", mode="plaintext")], vault_transit_host_rollback=True, **another)
+    assert site.bao.request("LIST", "auth/approle/role/others/secret-id")[0] == 404
+    site.play([service("moved", state="absent")], **another)
+
+
 def test_a_unit_that_has_failed_is_named_by_the_next_run_which_starts_it(site: Site) -> None:
     """Without systemd: `tests/e2e/test_hosts.py`."""
     one: dict[str, Any] = {"limit": "one", "playbook": "site"}

@@ -216,6 +216,8 @@ def test_a_key_that_is_not_there_is_said_so(fleet: Fleet) -> None:
     shown = fleet.run(status=2, vault_transit_rotate_key="nothing")
     assert f"The key nothing does not exist in the engine {fleet.mount}. Correct its name, or the server" in shown
     assert f"Check: bao list {fleet.mount}/keys." in shown
+    shown = fleet.run(status=2, vault_transit_rotate_key=None)
+    assert "Set vault_transit_rotate_key to the name of the key: -e vault_transit_rotate_key=NAME" in shown
 
 
 def test_types_stay_in_files_that_nothing_writes_as_a_whole(fleet: Fleet) -> None:

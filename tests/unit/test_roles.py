@@ -74,6 +74,24 @@ def test_defaults_are_those_of_the_argument_spec(role: str) -> None:
             assert defaults[name] == option["default"], name
 
 
+def texts(spec: object) -> Iterator[str]:
+    """Every text of an argument spec that readers see."""
+    for name, value in spec.items() if isinstance(spec, dict) else ():
+        if name in ("description", "short_description"):
+            yield from [value] if isinstance(value, str) else value
+        else:
+            yield from texts(value)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_description_of_an_argument_spec_is_a_template(role: str) -> None:
+    # Ansible runs the templates of the whole spec before the role begins, those in descriptions too.
+    path = ROOT / "roles" / role / "meta/argument_specs.yml"
+    described_as = list(texts(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    assert described_as
+    assert [text for text in described_as if re.search(r"\{[{%#]", text)] == []
+
+
 CANARY = "canary-wrong-type-Vk3"
 WRONG_TYPES = {
     "text": f'{CANARY} "x',

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Mapping, Sequence
+from typing import Any, Collection, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._attributes.key import KEY_ATTRIBUTES
 
 VARIABLE = "MLKEYS_REPORT_FD"
 
@@ -27,12 +29,15 @@ _COUNTS = {
 _AWAITS = "not ansible_check_mode or "
 # What modules return of the programs that they run.
 _OUTPUTS = ("module_stderr", "stderr", "module_stdout", "stdout")
+# Longer values are left to the output of --diff.
+_LONGEST_VALUE = 60
 
 
 class Report:
     """Collects what a run did. Values of results stay out: they may hold secrets.
 
-    Of failures it has the messages, which Ansible shows as well.
+    It has short values in the diffs of this collection's modules, which hold none, and the messages of failures:
+    Ansible shows both.
     """
 
     def __init__(self) -> None:
@@ -53,22 +58,44 @@ class Report:
         """Report why the run fails, as soon as that is known: it may end without its last line."""
         self._send({"problem": message})
 
-    def add_item(self, host: str, label: str, result: Mapping[str, Any]) -> None:
-        """Keep what a loop changed for one of its items, until its task ends."""
-        if result.get("changed"):
-            self._items.setdefault(host, []).append({"name": label, "kind": change_in(result)["kind"]})
+    def add_item(
+        self, host: str, label: str, result: Mapping[str, Any], options: Collection[str] | None = None
+    ) -> None:
+        """Keep what a loop changed for one of its items, until its task ends.
 
-    def add_change(self, task: str, host: str, result: Mapping[str, Any]) -> None:
-        """Keep what a task changed on a host, or would change in check mode."""
-        items = self._items.pop(host, None) or keys_in(result)
+        Args:
+            options: as in `add_change`.
+        """
         if result.get("changed"):
-            self._changes.append({"task": task, "host": host, **change_in(result), "items": items})
+            item = {"name": label, "kind": change_in(result)["kind"], "values": values_in(result, options)}
+            self._items.setdefault(host, []).append(item)
 
-    def add_awaited(self, task: str, host: str, names: Sequence[str], result: Mapping[str, Any]) -> None:
+    def add_change(
+        self, task: str, host: str, result: Mapping[str, Any], options: Collection[str] | None = None
+    ) -> None:
+        """Keep what a task changed on a host, or would change in check mode.
+
+        Args:
+            options: those that a task of this collection sets. None for another task, whose values stay out.
+        """
+        items = self._items.pop(host, None) or keys_in(result, options)
+        if result.get("changed"):
+            change = {**change_in(result), "values": values_in(result, options), "items": items}
+            self._changes.append({"task": task, "host": host, **change, "hidden": "censored" in result})
+
+    def add_awaited(
+        self,
+        task: str,
+        host: str,
+        names: Sequence[str],
+        result: Mapping[str, Any],
+        values: Sequence[Sequence[Any]] = (),
+    ) -> None:
         """Keep what a check did not compare, because what it needs does not exist yet.
 
         Args:
             names: of what the task makes.
+            values: of attributes of the only thing that it makes, as `values_in` returns them.
         """
         missed = sum(
             isinstance(each, Mapping) and str(each.get("false_condition", "")).startswith(_AWAITS)
@@ -76,7 +103,8 @@ class Report:
         )
         if missed and names:
             count, before = max(missed, len(names)), len(self._changes)
-            self._awaited.append({"task": task, "host": host, "count": count, "changes_before": before})
+            one = {"task": task, "host": host, "count": count, "changes_before": before}
+            self._awaited.append({**one, "names": [name for name in names if name], "values": [*values]})
 
     def add_failure(self, task: str, host: str, result: Mapping[str, Any]) -> None:
         """Count a failed task, as refused when no further run can change the answer."""
@@ -136,12 +164,17 @@ def _failure(task: str, host: str, result: Mapping[str, Any]) -> dict[str, str]:
     return {"task": task, "host": host, "message": _message(result), "output": output.strip()}
 
 
-def keys_in(result: Mapping[str, Any]) -> list[dict[str, str]]:
+def keys_in(result: Mapping[str, Any], options: Collection[str] | None = None) -> list[dict[str, Any]]:
     """What a task that makes many keys did to each of them. Empty for the task of a single one, which has its name."""
     kinds = {"created": "created", "deleted": "deleted"}
     found = result.get("results") or []
+    diffs = {diff.get("after_header"): diff for diff in _diffs(result)}
     return [
-        {"name": f"{key['backend']}/{key['name']}", "kind": kinds.get(str(key["action"]), "changed")}
+        {
+            "name": f"{key['backend']}/{key['name']}",
+            "kind": kinds.get(str(key["action"]), "changed"),
+            "values": values_in({"diff": diffs.get(f"{key['backend']}/keys/{key['name']}")}, options),
+        }
         for key in found
         if isinstance(key, Mapping)
         and {"backend", "name", "action"} <= {*key}
@@ -150,12 +183,46 @@ def keys_in(result: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
+def values_in(result: Mapping[str, Any], options: Collection[str] | None) -> list[list[Any]]:
+    """Short values of attributes in the diff of a result: name, value before, value after.
+
+    Args:
+        options: what the task sets. Of a new thing, only these are values: the others are defaults of the server. None
+            for no values at all.
+    """
+    found: list[list[Any]] = []
+    if options is None:
+        return found
+    for diff in _diffs(result):
+        before, after = diff.get("before"), diff.get("after")
+        if not isinstance(before, Mapping) or not isinstance(after, Mapping) or not _exists(after):
+            continue
+        there = _exists(before)
+        for name, value in after.items():
+            pair = [str(name), before.get(name) if there else None, value]
+            if pair[1] != value and (there or name in options) and all(map(_is_short, pair[1:])):
+                found.append(pair)
+    return found
+
+
+def given_in(key: Mapping[str, Any]) -> list[list[Any]]:
+    """The attributes that a task gives to a key, as they are written and in the form of `values_in`."""
+    given = [[one.name, None, key[one.name]] for one in KEY_ATTRIBUTES if one.name in key]
+    return [pair for pair in given if isinstance(pair[2], (bool, int, str)) and "{{" not in str(pair[2])]
+
+
+def _is_short(value: Any) -> bool:
+    parts = value if isinstance(value, list) else [value]
+    plain = all(part is None or isinstance(part, (str, int, float)) for part in parts)
+    return plain and len(str(value)) <= _LONGEST_VALUE and "\n" not in str(value)
+
+
 def change_in(result: Mapping[str, Any]) -> dict[str, Any]:
     """What a result with a diff says of the kind of a change, with the names of what differs.
 
     Returns:
         ``kind`` is ``created``, ``deleted`` or ``changed``, or ``done`` if the result has no diff; ``names`` are those
-        of attributes or entries, also of new ones in a file of entries that existed.
+        of attributes or entries that differ; of what is new, those of entries alone.
     """
     # A loop has the diffs in its results, and a task that makes many keys beside them.
     results = [result, *(result.get("results") or ())]
@@ -172,8 +239,9 @@ def change_in(result: Mapping[str, Any]) -> dict[str, Any]:
     if not kinds:
         return {"kind": "done", "names": []}
     kind = kinds.pop() if len(kinds) == 1 else "changed"
-    named = list(dict.fromkeys(names)) if kind == "changed" else []
-    return {"kind": "created" if named and set(named) <= _added(result) else kind, "names": named}
+    named = list(dict.fromkeys(names))
+    added = bool(named) and set(named) <= _added(result)
+    return {"kind": "created" if added else kind, "names": named if added or kind == "changed" else []}
 
 
 def _added(result: Mapping[str, Any]) -> set[str]:

@@ -45,7 +45,7 @@ class Service:
         fails: whether it started a moment ago and ended, or is not ready.
         started: whether the role saw it come up with what it deployed last.
         expires: when its secret ID does, as the server writes it; empty if that is not known.
-        undeclared: whether it runs although no variable of the host describes it.
+        undeclared: whether it runs, or waits to, although no variable of the host describes it.
         stale: whether it follows its ciphertext, and that has changed since it started.
     """
 
@@ -88,7 +88,8 @@ def services_of(host: str, result: Mapping[str, Any]) -> list[Service]:
             service.versions.append(int(value))
         elif word in _FLAGS:
             setattr(service, word, True)
-            service.runs = service.runs or service.undeclared
+            if value in ("runs", "waits"):
+                setattr(service, value, True)
         elif word == "expires":
             service.expires = value
     return list(found.values())
@@ -103,7 +104,9 @@ def known(services: Iterable[Service], key: str) -> list[Service]:
 def why_down(service: Service) -> str:
     """Why a service is not up; empty if it is."""
     if service.fails:
-        return "it does not come up: its program ended, or is not ready"
+        # To systemd, a start that gets no secrets and a program that ends again and again look alike.
+        first = "it waits for its secrets, or its" if service.waits else "its"
+        return f"it does not come up: {first} program ended, or is not ready"
     if service.runs:
         return ""
     return "it waits for its secrets" if service.waits else "it does not run"
@@ -131,12 +134,13 @@ def why_holding(service: Service, target: int) -> str:
 
 
 def undeclared(service: Service, site: str) -> str:
-    """What to do about a service that runs although nothing describes it.
+    """What to do about a service that runs, or waits to, although nothing describes it.
 
     Args:
         site: the command that deploys services.
     """
+    does = "runs with" if service.runs else "waits for"
     return (
-        f"{service.host}: {service.name} runs with its secrets, but vault_transit_host_services does not have it. "
+        f"{service.host}: {service.name} {does} its secrets, but vault_transit_host_services does not have it. "
         f"Describe it there, with state: absent if it has to go, and run {site}."
     )

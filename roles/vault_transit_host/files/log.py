@@ -14,8 +14,9 @@ import html
 import json
 import os
 import re
+import string
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -28,6 +29,7 @@ NESTED = 4096
 MOST = 128 * 1024
 LINES = 8
 LONGEST = 1000
+BASE64 = (string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/").encode()
 
 _CALL = re.compile(r"\{\{ (with secret .*?) \}\}\{\{ \$v := base64Decode \.Data\.plaintext \}\}")
 
@@ -63,12 +65,33 @@ def escaped(value: bytes) -> set[bytes]:
 def encoded(value: bytes) -> set[bytes]:
     """The value in hexadecimal digits, and in base64, wherever it begins in what is encoded."""
     found = {base64.b16encode(value), base64.b32encode(value).rstrip(b"=")}
-    for before, lost in ((0, 0), (1, 2), (2, 3)):
-        # The last character may depend on what follows.
-        whole = base64.b64encode(bytes(before) + value).rstrip(b"=")
-        part = whole[lost:] if (before + len(value)) % 3 == 0 else whole[lost:-1]
-        found |= {part, part.translate(bytes.maketrans(b"+/", b"-_"))}
+    for one in in_base64(value):
+        found |= {one, one.translate(bytes.maketrans(b"+/", b"-_"))}
     return {one for one in found if len(one) >= PART // 2}
+
+
+def in_base64(value: bytes) -> Iterator[bytes]:
+    """The value after no, one or two other bytes of a group of three.
+
+    Its first and its last character may have bits of what is beside it, and so be any of several.
+    """
+    for before in range(3):
+        whole = base64.b64encode(bytes(before) + value).rstrip(b"=")[before:]
+        rest = (before + len(value)) % 3
+        firsts = _characters(whole[0], 4 ** (3 - before), 4**before) if before and whole else []
+        lasts = _characters(whole[-1], 1, 4 ** (3 - rest)) if rest and whole else []
+        inner = whole[len(firsts[:1]) : len(whole) - len(lasts[:1])]
+        yield inner
+        if len(inner) < PART:
+            yield from (first + inner + last for first in firsts or [b""] for last in lasts or [b""])
+        yield from (first + inner[: PART - 1] for first in firsts)
+        yield from (inner[1 - PART :] + last for last in lasts)
+
+
+def _characters(character: int, step: int, count: int) -> list[bytes]:
+    """All characters of base64 that have the same bits as one that has zeros elsewhere."""
+    at = BASE64.index(character)
+    return [BASE64[at + step * number :][:1] for number in range(count)]
 
 
 def forms(value: bytes) -> set[bytes]:

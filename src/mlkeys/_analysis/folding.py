@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
@@ -35,18 +35,20 @@ def folded(drawn: Picture) -> Picture:
     """Return the same picture with one box for the secrets of a key that has many, and for what fills a column.
 
     In a column that is still too long, boxes of one sort become one if the same boxes lead to them. If that is not
-    enough, all of the most frequent sort do, then those of the next one.
+    enough, those of the most frequent sort do if they lead to the same boxes, then all of it, then those of the next
+    one.
     """
     done = _without_common_variables(_secrets_of_keys(drawn, _MOST_SECRETS))
     # What leads to a box is known when the columns before its own are done.
     for kind in COLUMNS:
         if kind == "engine" or _length(done, kind) <= MOST_BOXES:
             continue
-        done = _joined(done, kind)
+        done = _joined(done, kind, _before(done))
         sorts = Counter(_sort(box) for box in done.boxes.values() if box.kind == kind)
         for sort, _number in sorts.most_common() if kind not in ("key", "secret") else ():
-            if _length(done, kind) > MOST_BOXES:
-                done = _joined(done, kind, sort)
+            for beside in (_after(done), {}):
+                if _length(done, kind) > MOST_BOXES:
+                    done = _joined(done, kind, beside, sort)
     return done
 
 
@@ -62,6 +64,14 @@ def _before(drawn: Picture) -> dict[str, set[str]]:
     return found
 
 
+def _after(drawn: Picture) -> dict[str, set[str]]:
+    """What each box leads to."""
+    found: dict[str, set[str]] = {}
+    for start, end in drawn.lines:
+        found.setdefault(start, set()).add(end)
+    return found
+
+
 def _secrets_of_keys(drawn: Picture, most: int) -> Picture:
     of_key: dict[str, list[str]] = {}
     for start, end in drawn.lines:
@@ -71,18 +81,17 @@ def _secrets_of_keys(drawn: Picture, most: int) -> Picture:
     return _folded(drawn, {f"secrets of {key}": ones for key, ones in many.items()})
 
 
-def _joined(drawn: Picture, kind: str, whole_sort: str | None = None) -> Picture:
-    """Return the picture with one box for those of a column that are of one sort, and that the same boxes lead to.
+def _joined(drawn: Picture, kind: str, beside: Mapping[str, AbstractSet[str]], only: str = "") -> Picture:
+    """Return the picture with one box for those of a column that are of one sort, and beside the same boxes.
 
     Args:
-        whole_sort: all of this sort become one, and the others stay.
+        beside: what leads to each box, or what it leads to.
+        only: the only sort whose boxes become one; empty for all.
     """
-    before = _before(drawn)
     found: dict[tuple[str, frozenset[str]], list[str]] = {}
     for one, box in drawn.boxes.items():
-        if box.kind == kind and whole_sort in (None, _sort(box)):
-            leading = frozenset(before.get(one, ())) if whole_sort is None else frozenset[str]()
-            found.setdefault((_sort(box), leading), []).append(one)
+        if box.kind == kind and only in ("", _sort(box)):
+            found.setdefault((_sort(box), frozenset(beside.get(one, ()))), []).append(one)
     return _folded(drawn, {f"like {ones[0]}": ones for ones in found.values() if len(ones) > 1})
 
 

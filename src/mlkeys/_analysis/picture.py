@@ -83,7 +83,7 @@ class Picture:
             self.lines[start, end] = f"{known}, {meaning}"
 
     def around(self, names: Iterable[str]) -> Picture:
-        """Return what leads to some boxes, and what follows from them.
+        """Return what leads to some boxes, what follows from them, and who may use the keys among these.
 
         Raises:
             KeyError: no box has this name or path.
@@ -93,7 +93,11 @@ class Picture:
             found = {one for one, box in self.boxes.items() if name in (box.name, box.path)}
             if not found:
                 raise KeyError(name)
-            chosen |= _reached(found, self.lines) | _reached(found, [(end, start) for start, end in self.lines])
+            near = _reached(found, self.lines) | _reached(found, [(end, start) for start, end in self.lines])
+            if any(self.boxes[one].kind != "role" for one in found):
+                # A grant of a whole key is one of its secrets as well, and has a line from the key alone.
+                near |= {end for start, end in self.lines if start in near and self.boxes[end].kind == "role"}
+            chosen |= near
         return Picture(
             {one: box for one, box in self.boxes.items() if one in chosen},
             {ends: meaning for ends, meaning in self.lines.items() if {*ends} <= chosen},

@@ -31,7 +31,7 @@ COMMANDS = {
     "diff": "Show what deploy would change.",
     "doctor": "Diagnose problems.",
     "edit": "Edit the secrets of an encrypted vars file.",
-    "graph": "Draw a program's tree of constructs.",
+    "graph": "Draw what a program describes.",
     "import": "Import secrets into an encrypted vars file.",
     "init": "Start a project from a template.",
     "lint": "Find plaintext secrets, and problems in encrypted vars files.",

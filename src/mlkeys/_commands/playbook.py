@@ -39,14 +39,18 @@ class Change:
     Attributes:
         kind: `created`, `deleted` or `changed`; `done` if the task does not show which.
         names: of attributes or entries that differ, as far as the task shows them.
-        items: the things that it changed, if it is about many: their names and kinds.
+        items: the things that it changed, if it is about many: their names, kinds and values.
+        values: of attributes, as far as they are short and no secrets: name, value before, value after.
+        hidden: whether the task hides what it does.
     """
 
     task: str
     host: str
     kind: str
     names: Sequence[str] = ()
-    items: Sequence[Mapping[str, str]] = ()
+    items: Sequence[Mapping[str, Any]] = ()
+    values: Sequence[Sequence[Any]] = ()
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,16 @@ class Awaited:
     Attributes:
         count: of the things that the task makes.
         changes_before: how many changes of the run were before it.
+        names: of these things, as far as the task gives them.
+        values: of attributes, if it is about one thing, as in a `Change`.
     """
 
     task: str
     host: str
     count: int
     changes_before: int
+    names: Sequence[str] = ()
+    values: Sequence[Sequence[Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@
 
     from mlkeys.runtime import secrets
 
-    client = OpenAI(api_key=secrets("keys.transit.yml")["openai_api_key"])
+    keys = secrets("keys.transit.yml")
+    client = OpenAI(api_key=keys["openai"])
 
 Nothing is read, and no server asked, before a secret is used. Then all secrets of a key are decrypted with one request,
 and kept in memory. This needs hvac, and no Ansible: ``pip install 'mlkeys[runtime]'``.

@@ -155,7 +155,10 @@ def test_stacks_are_deployed_and_destroyed_one_by_one(fresh: Bao, tmp_path: Path
     assert changes(shown) == 1
     assert outputs.read_text() == written
     assert "\nTASK [Engine engine] ***" in shown
-    table = re.escape("  ~ Engine engine  changed  description\nDeployed: 0 created, 1 changed, 0 revoked, 0 kept in ")
+    table = re.escape(
+        '  ~ Engine engine  changed  description "by hand" → "ML keys (prod)"\n'
+        "Deployed: 0 created, 1 changed, 0 revoked, 0 kept in "
+    )
     assert re.search(rf"\n{table}\d+\.\d s\.\n$", shown)
     assert_no_secret_in(folder, fresh)
     # The key of stage may be deleted; that of prod stays protected.

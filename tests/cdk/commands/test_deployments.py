@@ -510,7 +510,7 @@ def test_a_stack_uses_what_another_one_makes(site: Site) -> None:
     site.write(program.replace('HostConfig(two, "f",', NEW_SECRETS))
     (site.folder / "two.j2").write_text(template.replace("NAME", "key_3"))
     shown = " ".join(site.run("diff", "--fail", status=2)[0].split())
-    assert "+ Ciphertexts k/ciphertexts create key_3 ~ File f change on h1 ~ File g change on h1" in shown
+    assert "+ Ciphertexts k/ciphertexts create key_3 ~ File f change hidden by no_log, on h1" in shown, shown
     assert "Plan: 2 to create, 2 to change" in shown
     refused = site.run("destroy", "--yes", "--protected-keys", "--stack", "one", status=1)[1]
     assert f"ciphertexts of the stack two need the key {site.engine}/one (shared)" in refused

@@ -66,7 +66,8 @@ def test_changes_of_keys_by_hand_are_found(bao: Bao, mount: str, tmp_path: Path)
     place.by_hand("floored", min_encryption_version=0)
     shown, messages = place.run("diff", "--fail", status=2)
     assert changes(shown) == 2
-    assert f"  ~ 1 key        change   {mount}/providers: min_decryption_version, min_encryption_version\n" in shown
+    floors = "min_decryption_version 1 → 2, min_encryption_version 0 → 2"
+    assert f"  ~ Key {mount}/providers  change   {floors}\n" in shown
     assert "Different: first, second." in messages
     place.run("deploy", "--stack", "first")
     assert place.floors("providers") == (2, 2)

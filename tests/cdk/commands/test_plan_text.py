@@ -37,8 +37,8 @@ def test_rows_are_in_the_order_of_the_run_and_count_each_host() -> None:
     )
     assert rows_of(run, PROJECT, PROGRAM) == [
         Row(CREATED, "Engine e"),
-        Row(CREATED, "Key later", "what it needs does not exist yet", 2),
-        Row(CHANGED, "1 key", "e/k: auto_rotate_period"),
+        Row(CREATED, "Key later", "needs what is created before it", 2),
+        Row(CHANGED, "Key e/k", "auto_rotate_period"),
         Row(CREATED, "4 policies", "a, b, c and 1 more", 4),
         Row(CHANGED, "1 policy", "x"),
         Row(CREATED, "Unit", "on 2 hosts", 2),
@@ -59,9 +59,77 @@ def test_rows_count_what_differs_and_name_files_from_the_program() -> None:
     )
     assert rows_of(run, PROJECT, PROGRAM) == [
         Row(CREATED, "1 key", "transit/second"),
-        Row(CREATED, "1 file of ciphertexts", "what it needs does not exist yet"),
+        Row(CREATED, "1 file of ciphertexts", "needs what is created before it"),
         Row(CREATED, "1 file of ciphertexts", "mlkeys.state/app/transit/second.transit.yml"),
         Row(CHANGED, "2 AppRoles"),
+    ]
+
+
+def item(kind: str, name: str, *values: list[object]) -> dict[str, object]:
+    return {"name": name, "kind": kind, "values": [*values]}
+
+
+@pytest.mark.parametrize(
+    ("change", "rows"),
+    [
+        (
+            Change("Role r", "localhost", "changed", ["token_ttl", "rules"], values=[["token_ttl", 3600, 5400]]),
+            [Row(CHANGED, "Role r", "token_ttl 1h → 90m, rules")],
+        ),
+        (
+            Change(
+                *("Role r", "localhost", "created"),
+                values=[["name", None, "r"], ["token_policies", None, ["a", "b"]], ["secret_id_num_uses", None, 0]],
+            ),
+            [Row(CREATED, "Role r", "token_policies a b")],
+        ),
+        (
+            Change("Engine e", "localhost", "changed", ["description"], values=[["description", "", "of a team"]]),
+            [Row(CHANGED, "Engine e", 'description none → "of a team"')],
+        ),
+        # Each change of many has its own values. Only a single new one has them.
+        (
+            Change(
+                *("9 keys", "localhost", "changed", ["auto_rotate_period", "exportable"]),
+                items=[
+                    item("changed", "e/a", ["auto_rotate_period", 0, 7776000]),
+                    item("created", "e/b", ["type", None, "rsa-4096"], ["exportable", None, True]),
+                    item("changed", "e/c", ["exportable", False, True]),
+                ],
+            ),
+            [
+                Row(CHANGED, "Key e/a", "auto_rotate_period 0 → 90d"),
+                Row(CHANGED, "Key e/c", "exportable false → true"),
+                Row(CREATED, "Key e/b", "type rsa-4096, exportable"),
+            ],
+        ),
+        (
+            Change(
+                *("9 keys", "localhost", "created"),
+                items=[item("created", f"e/{name}", ["type", None, "rsa-4096"]) for name in "ab"],
+            ),
+            [Row(CREATED, "2 keys", "e/a, e/b", 2)],
+        ),
+        (Change("File plain", "a", "done", hidden=True), [Row(CHANGED, "File plain", "hidden by no_log, on a")]),
+    ],
+    ids=["changed", "created", "description", "each", "many", "hidden"],
+)
+def test_a_row_has_the_values_of_what_is_new_and_old_and_new_ones_of_a_change(change: Change, rows: list[Row]) -> None:
+    assert rows_of(Run(changes=[change]), PROJECT, PROGRAM) == rows
+
+
+def test_what_a_check_cannot_compare_has_the_names_and_values_of_its_task() -> None:
+    run = Run(
+        awaited=[
+            Awaited("2 keys", "localhost", 2, 0, ["e/a", "e/b"]),
+            Awaited(
+                "Key c", "localhost", 1, 0, ["e/c"], [["type", None, "rsa-4096"], ["auto_rotate_period", None, "30d"]]
+            ),
+        ]
+    )
+    assert rows_of(run, PROJECT, PROGRAM) == [
+        Row(CREATED, "2 keys", "e/a, e/b", 2),
+        Row(CREATED, "Key c", "type rsa-4096, auto_rotate_period 30d"),
     ]
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,6 +80,22 @@ def test_the_table_fits_on_a_terminal_and_is_complete_elsewhere(*, is_terminal: 
         assert "transit/ml" in shown.getvalue()
 
 
+def test_files_of_the_controller_are_named_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    row = {"line": 3, "secret": "openai_api_key", "backend": "transit", "key": "ml", "version": 2, "state": "behind"}
+    path = tmp_path / "group_vars/all/keys.transit.yml"
+    rows = [{**row, "host": host, "path": str(path)} for host in ("localhost", "gateway-a")]
+    problem = {"severity": "warning", "text": f"2 ciphertexts still use v1: localhost:{path}:3, gateway-a:{path}:3."}
+    status._show([fleet(ciphertexts=rows, problems=[problem], healthy=False)], every=False, fail=True)
+    shown = capsys.readouterr().out
+    assert "localhost  group_vars/all/keys.transit.yml:3 " in shown
+    assert f"localhost:group_vars/all/keys.transit.yml:3, gateway-a:{path}:3." in " ".join(shown.split())
+    # A host has folders of its own.
+    assert f"gateway-a  {path}:3" in shown
+
+
 def test_no_name_is_broken_on_a_terminal_where_a_path_is_long() -> None:
     row = {"host": "localhost", "line": 3, "backend": "transit", "version": 2, "state": "behind"}
     rows = [
@@ -104,6 +121,17 @@ def test_no_name_is_broken_on_a_terminal_where_a_path_is_long() -> None:
     assert max(map(len, shown.getvalue().splitlines())) <= 64
     for name in ("/srv/…/all/", "keys.transit.yml:3", "more.transit.yml:3", "openai_api_key", "localhost", "behind"):
         assert any(name in line for line in lines), name
+
+
+def test_hosts_of_one_domain_have_short_names_on_a_terminal() -> None:
+    row = {"line": 3, "secret": "openai_api_key", "backend": "transit", "key": "ml", "version": 2, "state": "behind"}
+    names = [f"gateway-{one}.eu-central-1.example.com" for one in "ab"]
+    rows = [{**row, "host": host, "path": "/srv/assistant/.env"} for host in names]
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, width=80, color_system=None)
+    status._show_ciphertexts(fleet(ciphertexts=rows), console, every=False)
+    assert "Hosts of eu-central-1.example.com:" in shown.getvalue()
+    assert "gateway-a  /srv/assistant/.env:3  openai_api_key" in shown.getvalue()
 
 
 def test_many_ciphertexts_share_rows_on_a_terminal() -> None:

@@ -107,10 +107,22 @@ def test_the_focus_keeps_what_leads_to_a_name_and_what_follows(gateway: Stack) -
     near = whole.around(["mistral"])
     assert {box.name for box in near.boxes.values()} == {"ml", "keys", "mistral", "v", "data", "web"}
     assert lines(near) < lines(whole)
+    assert "reader" not in {box.name for box in near.boxes.values()}, "it may use another secret"
     both = whole.around(["mistral", "elsewhere"])
     assert {"w", "db"} <= {box.name for box in both.boxes.values()}
     with pytest.raises(KeyError, match="mistrall"):
         whole.around(["mistrall"])
+
+
+def test_the_focus_on_a_secret_shows_who_may_use_its_key(gateway: Stack) -> None:
+    key = gateway.node.find("k")
+    assert isinstance(key, vault.TransitSecretBackendKey)
+    key.grant_decrypt(vault.Policy(gateway, "all-of-it"))
+    whole = drawn(gateway, {"t.j2": ""})
+    found = whole.around(["mistral"])
+    assert ("keys", "decrypt", "all-of-it") in lines(found)
+    assert "reader" not in {box.name for box in found.boxes.values()}
+    assert "all-of-it" not in {box.name for box in whole.around(["reader"]).boxes.values()}
 
 
 def test_the_drawings_have_every_box_and_line_once_and_no_text_of_its_own_markup(gateway: Stack) -> None:
@@ -223,6 +235,19 @@ def test_what_fills_a_column_is_one_box_of_each_sort() -> None:
     assert {box.name for box in folded(whole.around(["secret_7_1"])).boxes.values()} == {
         *("transit", "key-7", "secret_7_1", "v7", "c7", "team-7")
     }
+
+
+def test_files_of_teams_become_one_box_for_each_team_where_that_is_enough() -> None:
+    s = stack()
+    inventory = Inventory(s, "i")
+    groups = [inventory.group(f"t{team}", [f"h{team}"]) for team in range(5)]
+    for (team, web), number in itertools.product(enumerate(groups), range(3)):
+        name = f"t{team}-k{number}"
+        key = vault.TransitSecretBackendKey(s, name, backend=f"team-{team}", name=name, derived=True)
+        entries = EncryptedVars(s, f"{name}-v", key=key, secrets={f"{name}-s": Secret.env("S")}, hosts=web)
+        HostConfig(s, f"{name}-f", hosts=web, dest="/etc/f", json=[entries[f"{name}-s"]])
+    few = folded(drawn(s))
+    assert {f"t{team}-k0-v … t{team}-k2-v" for team in range(5)} <= {box.detail for box in few.boxes.values()}
 
 
 def test_boxes_do_not_overlap_and_stand_in_their_columns_with_200_secrets() -> None:

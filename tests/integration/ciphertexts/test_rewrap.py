@@ -388,7 +388,8 @@ def test_a_module_by_itself_reports_ciphertexts_whole_whatever_its_secrets_are(
     texts = {old["hf_token"]: old["openai_api_key"]}
     done = on_a_target(REWRAP, {**options, "paths": [str(path)], "texts": json.dumps(texts)})
     assert done["replaced"] == {str(path): 1}
-    assert "vault" not in json.dumps(done["invocation"])
+    # Since 2.21, a module shows its options only if it is asked to.
+    assert "vault" not in json.dumps(done.get("invocation"))
     assert [one.text for one in find(path.read_bytes())].count(old["openai_api_key"]) == 2
 
 

@@ -10,7 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report import Report, change_in
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report import (
+    Report,
+    change_in,
+    given_in,
+    values_in,
+)
 
 ADDED_B = [{"name": "a", "action": "kept"}, {"name": "b", "action": "added"}]
 
@@ -34,6 +39,7 @@ ADDED_B = [{"name": "a", "action": "kept"}, {"name": "b", "action": "added"}]
         # New entries in a file of entries that existed
         ({"diff": {"before": {"a": "v1"}, "after": {"a": "v1", "b": "v1"}}, "entries": ADDED_B}, "created", ["b"]),
         ({"diff": {"before": {"a": "v1"}, "after": {"a": "v2", "b": "v2"}}, "entries": ADDED_B}, "changed", ["a", "b"]),
+        ({"diff": {"before": {}, "after": {"b": "v1"}}, "entries": ADDED_B}, "created", ["b"]),
         ({"diff": {"before": {"a": "v1"}, "after": {"a": "v2"}}, "entries": "none"}, "changed", ["a"]),
         ({"diff": {"before": {"state": "absent"}, "after": {"state": "directory"}}}, "created", []),
         ({"diff": {"before": {"state": "file"}, "after": {"state": "absent"}}}, "deleted", []),
@@ -41,6 +47,50 @@ ADDED_B = [{"name": "a", "action": "kept"}, {"name": "b", "action": "added"}]
 )
 def test_the_kind_of_a_change_comes_from_its_diff(result: dict[str, Any], kind: str, names: list[str]) -> None:
     assert change_in(result) == {"kind": kind, "names": names}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "options", "values"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1, "b": 3}, (), [["b", 2, 3]]),
+        # Of what is new, the server's defaults stay out.
+        ({}, {"a": [], "b": ["x"], "c": True}, ("b", "c"), [["b", None, ["x"]], ["c", None, True]]),
+        ({"state": "absent"}, {"state": "directory", "mode": "0755"}, ("mode",), [["mode", None, "0755"]]),
+        ({"a": 1}, {}, (), []),
+        ("x", "y", (), []),
+        # Left to --diff
+        ({"a": 1, "b": {}, "c": ""}, {"a": "long" * 16, "b": {"x": 1}, "c": "x\ny"}, (), []),
+        # Of a task that is not of this collection
+        ({"a": 1}, {"a": 2}, None, []),
+    ],
+)
+def test_values_are_short_and_of_the_modules_of_this_collection(
+    before: Any, after: Any, options: tuple[str, ...] | None, values: list[list[Any]]
+) -> None:
+    assert values_in({"diff": {"before": before, "after": after}}, options) == values
+
+
+def test_attributes_that_a_task_gives_are_those_of_the_server_and_no_templates() -> None:
+    key = {"backend": "e", "name": "k", "derived": True, "type": "{{ kind }}", "import": {"content": "sk-key"}}
+    assert given_in({**key, "auto_rotate_period": "90d"}) == [
+        ["derived", None, True],
+        ["auto_rotate_period", None, "90d"],
+    ]
+
+
+def test_each_of_many_keys_has_its_own_values() -> None:
+    report = Report()
+    key = {"backend": "e", "changed": True, "action": "configured"}
+    diffs = [
+        {"before": {"a": number}, "after": {"a": 9}, "after_header": f"e/keys/{name}"}
+        for number, name in enumerate("xy")
+    ]
+    found = {"changed": True, "results": [{**key, "name": "y"}, {**key, "name": "x"}], "diff": diffs}
+    report.add_change("2 keys", "localhost", found, ["a"])
+    report.add_change("Secret", "localhost", {"changed": True, "censored": "hidden"}, ["a"])
+    many, hidden = report.document(SimpleNamespace(processed={}, custom={}, **COUNTS))["changes"]
+    assert [(one["name"], one["values"]) for one in many["items"]] == [("e/y", [["a", 1, 9]]), ("e/x", [["a", 0, 9]])]
+    assert (hidden["values"], hidden["hidden"]) == ([], True)
 
 
 COUNTS: dict[str, dict[str, int]] = {
@@ -62,7 +112,7 @@ def test_a_report_is_a_line_for_each_task_and_one_for_the_whole(monkeypatch: pyt
     started, whole = map(json.loads, text.splitlines())
     assert started == {"started": "Key ml"}
     change = {"task": "Key ml", "host": "localhost", "kind": "changed", "names": ["a"], "items": []}
-    assert whole["changes"] == [change]
+    assert whole["changes"] == [{**change, "values": [], "hidden": False}]
     assert "sk-" not in text
 
 
@@ -108,12 +158,15 @@ def test_what_one_task_makes_is_named_and_what_a_check_cannot_compare_is_counted
         report.add_awaited("other", "localhost", names, {"skipped": True, "false_condition": false})
     document = report.document(SimpleNamespace(processed={}, custom={}, **COUNTS))
     assert [change["items"] for change in document["changes"]] == [
-        [{"name": "a", "kind": "created"}, {"name": "c", "kind": "created"}],
-        [{"name": "transit/a", "kind": "created"}, {"name": "transit/b", "kind": "changed"}],
+        [{"name": name, "kind": "created", "values": []} for name in ("a", "c")],
+        [
+            {"name": f"transit/{name}", "kind": kind, "values": []}
+            for name, kind in (("a", "created"), ("b", "changed"))
+        ],
     ]
-    assert [(one["task"], one["count"], one["changes_before"]) for one in document["awaited"]] == [
-        ("2 keys", 2, 2),
-        ("2 files", 2, 2),
+    assert [(one["task"], one["count"], one["changes_before"], one["names"]) for one in document["awaited"]] == [
+        ("2 keys", 2, 2, ["transit/a", "transit/b"]),
+        ("2 files", 2, 2, []),
     ]
 
 

@@ -78,6 +78,11 @@ def test_a_service_of_another_key_or_new_enough_keeps_nothing(lines: list[str]) 
         (["gw known yes"], "it does not run"),
         ([*STARTED[:2], "gw waits yes"], "it waits for its secrets"),
         ([*STARTED, "gw fails yes"], "it does not come up: its program ended, or is not ready"),
+        # As systemd shows a start that waits for the server.
+        (
+            ["gw known yes", "gw uses transit/k", "gw fails yes", "gw waits yes"],
+            "it does not come up: it waits for its secrets, or its program ended, or is not ready",
+        ),
     ],
 )
 def test_a_service_that_is_down_is_named_and_keeps_the_floor_and_all_versions(lines: list[str], reason: str) -> None:
@@ -174,23 +179,25 @@ def test_the_role_says_what_a_service_started_with_and_what_its_next_start_decry
 
 def test_what_runs_and_is_not_described_is_named(host: Folder) -> None:
     others = {"name": "other"}
-    assert host.look(0, others)[0] == "gw undeclared yes"
+    assert host.look(0, others)[0] == "gw undeclared runs"
     host.script("service", "echo gw does not run, but processes that it has left do: 42; exit 4")
     assert "gw runs yes" in host.look()
-    assert host.look(0, others)[0] == "gw undeclared yes"
+    assert host.look(0, others)[0] == "gw undeclared runs"
+    host.script("service", "echo gw waits for its secrets as 42")
+    assert host.look(0, others)[0] == "gw undeclared waits"
     host.script("service", "exit 3")
-    assert "gw undeclared yes" not in host.look(0, others)
+    assert "gw undeclared" not in "\n".join(host.look(0, others))
     # Without its folder, as after a removal by hand.
     began = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(") ")[2].split()[19]
     record = host.runtime / "gone.pid"
     record.write_text(f"{os.getpid()} {began}\n", encoding="ascii")
-    assert host.look()[0] == "gone undeclared yes"
+    assert host.look()[0] == "gone undeclared runs"
     record.write_text(f"{os.getpid()} 1{began}\n", encoding="ascii")
-    assert "gone undeclared yes" not in host.look()
+    assert "gone undeclared runs" not in host.look()
 
 
 def test_what_nothing_describes_keeps_no_floor_of_keys_that_it_does_not_use() -> None:
-    assert made(["gone undeclared yes"])["blocking"] == []
+    assert made(["gone undeclared runs"])["blocking"] == []
 
 
 def test_a_start_a_moment_ago_is_seen_to_its_end(host: Folder) -> None:

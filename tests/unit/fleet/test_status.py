@@ -299,11 +299,19 @@ def test_a_host_whose_services_do_not_answer_is_named() -> None:
     assert problem == {"severity": "error", "text": "a could not be looked at: its services did not answer."}
 
 
-def test_a_service_that_runs_and_that_nothing_describes_is_named() -> None:
-    [problem] = status([key()], [looked(["gone undeclared yes"])], LIMIT, NOW)["problems"]
+@pytest.mark.parametrize(
+    ("lines", "does"),
+    [
+        (["gone undeclared runs"], "runs with its secrets"),
+        # It has noted the versions that it is about to start with.
+        (["gone undeclared waits", "gone known yes", "gone waits yes", "gone version 1"], "waits for its secrets"),
+    ],
+)
+def test_a_service_that_nothing_describes_is_named_as_what_it_does(lines: list[str], does: str) -> None:
+    [problem] = status([key()], [looked(lines)], LIMIT, NOW)["problems"]
     assert problem["severity"] == "warning"
     assert problem["text"] == (
-        "a: gone runs with its secrets, but vault_transit_host_services does not have it. Describe it there, with "
+        f"a: gone {does}, but vault_transit_host_services does not have it. Describe it there, with "
         "state: absent if it has to go, and run ansible-playbook -i x site."
     )
 

@@ -95,9 +95,33 @@ def test_a_secret_id_is_put_back_if_it_is_of_another_approle(release: Release, r
     for name in names:
         (release.folder / name).write_text("new")
     (release.folder / "role_id").write_text(role_id)
-    assert release.run("restore.sh.j2").returncode == 0
+    done = release.run("restore.sh.j2")
+    assert done.returncode == 0
     assert (release.folder / "role_id").read_text() == "one"
     assert [(release.folder / name).read_text() for name in names] == [login] * 3
+    # That of the new AppRole is of no use, and its accessor is known to nobody afterwards.
+    assert done.stdout == ("unused new\n" if login == "old" else "")
+
+
+def test_a_release_that_had_no_secret_id_keeps_none_of_the_one_after_it(release: Release) -> None:
+    names = ("secret_id", "accessor", "expires", "role_id")
+    release.keep()
+    release.change()
+    for name in names:
+        (release.folder / name).write_text("new")
+    assert release.run("restore.sh.j2").stdout == "unused new\n"
+    assert not [name for name in names if (release.folder / name).exists()]
+
+
+def test_a_secret_id_that_a_run_has_not_replaced_yet_is_not_unused(release: Release) -> None:
+    """It was interrupted after it had written the role ID of another AppRole."""
+    for name in ("secret_id", "accessor", "role_id"):
+        (release.folder / name).write_text("old")
+    release.keep()
+    release.change()
+    (release.folder / "role_id").write_text("new")
+    assert release.run("restore.sh.j2").stdout == ""
+    assert (release.folder / "secret_id").read_text() == "old"
 
 
 def test_what_is_kept_is_roots_alone(release: Release) -> None:

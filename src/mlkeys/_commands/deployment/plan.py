@@ -8,17 +8,24 @@ import os.path
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mlkeys._commands.deployment.departed import Departed
 from mlkeys._commands.playbook import Change, Run
 from mlkeys._record.left import lines
 from mlkeys._record.record import Made, Move
+from mlkeys._shared.durations import SECONDS
 
 CREATED, CHANGED, REVOKED, DELETED, KEPT = "created", "changed", "revoked", "deleted", "kept"
 
-_AWAITS = "what it needs does not exist yet"
+_AWAITS = "needs what is created before it"
+_HIDDEN = "hidden by no_log"
 #: A row names so many of the things that one task makes.
 _NAMED = 3
+#: How the names of attributes end whose numbers are seconds.
+_DURATIONS = ("_ttl", "_period")
+#: A row has the name of what it is about.
+_NAMES = ("name", "path", "backend", "state")
 #: What one of the things is, by the word that tasks of generated projects have for many, after their number.
 ONE_OF = {
     "engines": "engine",
@@ -58,12 +65,12 @@ def rows_of(run: Run, project: Path, program: Path) -> list[Row]:
     def add_awaited(before: int) -> None:
         while awaited and awaited[0].changes_before <= before:
             one = awaited.pop(0)
-            hosts.setdefault((CREATED, _name(one.task, one.count), _AWAITS, one.count), []).append(one.host)
+            why = (_list(one.names) if len(one.names) > 1 else _values_text(one.values, CREATED)) or _AWAITS
+            hosts.setdefault((CREATED, _name(one.task, one.count), why, one.count), []).append(one.host)
 
     for number, change in enumerate(run.changes):
         add_awaited(number)
-        for kind, why, count in _parts(change, project, program):
-            what = _name(change.task, count if change.items else None)
+        for kind, what, why, count in _parts(change, project, program):
             hosts.setdefault((kind, what, why, count), []).append(change.host)
     add_awaited(len(run.changes))
     return [
@@ -72,16 +79,24 @@ def rows_of(run: Run, project: Path, program: Path) -> list[Row]:
     ]
 
 
-def _parts(change: Change, project: Path, program: Path) -> Iterator[tuple[str, str, int]]:
-    """Yield what a task did by kinds, each with a reason and a count."""
-    by_kind: dict[str, list[str]] = {}
+def _parts(change: Change, project: Path, program: Path) -> Iterator[tuple[str, str, str, int]]:
+    """Yield what a task did: kind, name, reason and count, with a row for each of many things whose values differ."""
+    if not change.items:
+        kind = _kind(change.kind)
+        why = _HIDDEN if change.hidden else _attributes(change.values, change.names, kind)
+        yield kind, _name(change.task, None), why, 1
+        return
+    by_kind: dict[str, list[tuple[str, str]]] = {}
+    names = change.names if len(change.items) == 1 else ()
     for item in change.items:
-        by_kind.setdefault(_kind(item["kind"]), []).append(_shown(item["name"], project, program))
-    for kind, names in by_kind.items():
-        attributes = f": {', '.join(change.names)}" if len(change.items) == 1 and change.names else ""
-        yield kind, f"{_list(names)}{attributes}", len(names)
-    if not by_kind:
-        yield _kind(change.kind), ", ".join(change.names), 1
+        kind, name = _kind(item["kind"]), _shown(item["name"], project, program)
+        by_kind.setdefault(kind, []).append((name, _attributes(item.get("values", ()), names, kind)))
+    for kind, found in by_kind.items():
+        # The values of many new things are those of the program.
+        single = [(name, why) for name, why in found if why and (len(found) == 1 or kind == CHANGED)]
+        yield from ((kind, _name_of_one(change.task, name), why, 1) for name, why in single)
+        if others := [name for name, why in found if (name, why) not in single]:
+            yield kind, _name(change.task, len(others)), _list(others), len(others)
 
 
 def _kind(kind: str) -> str:
@@ -98,10 +113,23 @@ def _name(task: str, count: int | None) -> str:
         count: how many of its things differ. None if the task does not show that.
     """
     name = task.rpartition(" : ")[2]
-    number, _, many = name.partition(" ")
-    if count is None or not number.isdecimal() or many not in ONE_OF:
+    many = _many(name)
+    if count is None or not many:
         return name
     return f"{count} {ONE_OF[many] if count == 1 else many}"
+
+
+def _name_of_one(task: str, name: str) -> str:
+    """The name of one of the things that a task makes."""
+    word = task.rpartition(" : ")[2]
+    one = ONE_OF[_many(word)] if _many(word) else word
+    return f"{one[0].upper()}{one[1:]} {name}"
+
+
+def _many(name: str) -> str:
+    """The word for the things of a task for many. Empty for another task."""
+    number, _, many = name.partition(" ")
+    return many if number.isdecimal() and many in ONE_OF else ""
 
 
 def _shown(name: str, project: Path, program: Path) -> str:
@@ -117,6 +145,49 @@ def _list(names: Sequence[str]) -> str:
         return ""
     more = len(names) - _NAMED
     return ", ".join(names) if more <= 0 else f"{', '.join(names[:_NAMED])} and {more} more"
+
+
+def _attributes(values: Sequence[Sequence[Any]], names: Sequence[str], kind: str) -> str:
+    """What differs: values where they are known, else names. Of new entries of a file, the names."""
+    if kind == CREATED and names:
+        return ", ".join(names)
+    known = {name for name, _, _ in values}
+    others = [name for name in names if name not in known]
+    return ", ".join(word for word in (_values_text(values, kind), *others) if word)
+
+
+def _values_text(values: Sequence[Sequence[object]], kind: str) -> str:
+    """Return the values of a row.
+
+    Args:
+        values: name, value before and value after of attributes.
+        kind: of the row. Of what is created, attributes that are off or empty are not shown.
+    """
+    if kind == CREATED:
+        return ", ".join(_set(name, after) for name, _, after in values if after and name not in _NAMES)
+    return ", ".join(f"{name} {_text(name, before)} → {_text(name, after)}" for name, before, after in values)
+
+
+def _set(name: object, value: object) -> str:
+    return f"{name}" if value is True else f"{name} {_text(name, value)}"
+
+
+def _text(name: object, value: object) -> str:
+    if value is None or value == "":
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    if isinstance(value, int) and str(name).endswith(_DURATIONS):
+        return _duration(value)
+    return f'"{value}"' if isinstance(value, str) and " " in value and name == "description" else str(value)
+
+
+def _duration(seconds: int) -> str:
+    """The duration as a program writes it: 90d, but 36h, which does not fit into days."""
+    unit = next((unit for unit in ("d", "h", "m") if seconds and not seconds % SECONDS[unit]), "s")
+    return f"{seconds // SECONDS[unit]}{unit}" if seconds else "0"
 
 
 def _where(hosts: Sequence[str]) -> str:

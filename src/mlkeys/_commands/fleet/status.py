@@ -20,7 +20,15 @@ from mlkeys._commands.fleet.account_text import output, show_rows
 from mlkeys._commands.fleet.status_history import extended, line, looks, of_fleet
 from mlkeys._commands.fleet.status_page import page
 from mlkeys._commands.fleet.status_rows import folded
-from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, broken, place, reason_in, shortened
+from mlkeys._commands.fleet.status_text import (
+    FleetStatus,
+    KeyStatus,
+    broken,
+    place,
+    reason_in,
+    short_hosts,
+    shortened,
+)
 from mlkeys._commands.fleet.targets import Fleet, besides, for_fleets
 from mlkeys._commands.paths import PathType
 from mlkeys._commands.progress import terminal
@@ -106,6 +114,9 @@ def command(  # noqa: PLR0913  each is an option
     (see the playbook mlkeys.transit.status for its variables). Changes nothing and decrypts nothing. The token needs to
     list and read keys, and to rewrap with them.
 
+    Files of the controller are named from the current folder. The tables fit a terminal of 80 columns: long paths are
+    shortened there. In a pipe or a file, each ciphertext is one line with its whole path.
+
     \b
     Examples:
       mlkeys status
@@ -115,11 +126,7 @@ def command(  # noqa: PLR0913  each is an option
       mlkeys status --fail                  for cron: exit with 2 if something is overdue
       mlkeys status --json | jq '.fleets[].problems'
     """
-    # A file that holds something else is refused before anything takes time.
-    if html is not None:
-        report_files.check(html)
-    if history is not None:
-        report_files.check_folder(history)
+    _check(html, history)
     former = replacing.read(history) if history is not None else None
     former_looks = looks(former or "", history or Path())
     found = [_checked(one, limit, older_than, login_within, fleets) for one in fleets if one.selected]
@@ -136,6 +143,14 @@ def command(  # noqa: PLR0913  each is an option
     else:
         _show(found, every=every, fail=fail)
     sys.exit(2 if fail and not all(one.healthy for one in found) else 0)
+
+
+def _check(html: Path | None, history: Path | None) -> None:
+    """Refuse a file that holds something else, before anything takes time."""
+    if html is not None:
+        report_files.check(html)
+    if history is not None:
+        report_files.check_folder(history)
 
 
 def _checked(
@@ -167,7 +182,8 @@ def _checked(
 
 def _show(found: Sequence[FleetStatus], *, every: bool, fail: bool) -> None:
     console = output()
-    for number, fleet in enumerate(found):
+    for number, absolute in enumerate(found):
+        fleet = absolute.named_from(Path.cwd())
         if len(found) > 1:
             console.print(("\n" if number else "") + fleet.name, style="bold")
         _show_keys(fleet.keys, console)
@@ -214,7 +230,10 @@ def _show_ciphertexts(fleet: FleetStatus, console: Console, *, every: bool) -> N
     if not (console.is_terminal and width > console.width):
         console.print(table)
         return
-    short = [{**row, "path": shortened(row["path"])} for row in rows]
+    hosts, domain = short_hosts(sorted({str(row["host"]) for row in rows}))
+    if domain:
+        console.print(f"Hosts of {domain}:", style="dim")
+    short = [{**row, "host": hosts[row["host"]], "path": shortened(row["path"])} for row in rows]
     for key in dict.fromkeys(map(_key_of, rows)):
         if len(fleet.keys) > 1 or key != _key_of(rows[-1]):
             console.print(f"{key or 'no known key'}:", style="bold")

@@ -149,7 +149,9 @@ class FleetStatus:
             return {**row, "path": below(str(row["path"]), str(project))}
 
         lists = {name: [named(row) for row in self.report.get(name) or ()] for name in _WITH_PLACES}
-        problems = [{**one, "text": one["text"].replace(f"{project}/", "")} for one in self.problems]
+        # A host may have a folder of the same name.
+        here = re.compile(rf"(^|[\s('\"])({re.escape(self.controller)}:)?{re.escape(str(project))}/")
+        problems = [{**one, "text": here.sub(r"\1\2", one["text"])} for one in self.problems]
         return replace(self, report={**self.report, **lists, "problems": problems})
 
     @property

@@ -62,9 +62,9 @@ def command(  # noqa: PLR0913  each is an argument of the command
     """Show what deploy would change, without changing servers or hosts.
 
     Runs the playbook of each stack in Ansible's check mode with --diff. A table shows what would be created, changed,
-    revoked, deleted and kept, and the last line counts it. -v shows the differences themselves. What depends on an
-    engine or a key that does not exist yet counts as created. With --json, only the counts of each stack are written to
-    standard output.
+    revoked, deleted and kept, with old and new values of attributes, and the last line counts it. -v also shows the
+    differences of files. What depends on an engine or a key that does not exist yet counts as created. With --json,
+    only the counts of each stack are written to standard output.
 
     Changes by hand are differences too: a rotated key, a lower floor (min_decryption_version), an exportable key. A
     change that deploy cannot undo (an exportable key stays exportable) ends the comparison of its stack, with status 1,
@@ -93,7 +93,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
         sys.exit(_verdict(done, fail=fail))
     shown = table(found, {name: _rows(one, done[name], folder) for name, one in by_name.items()}, done, planned=True)
     shown.show()
-    status = _verdict(done, fail=fail, hint="" if verbose else " To see what differs, add -v.")
+    status = _verdict(done, fail=fail, hint="" if verbose else " For the differences of files, add -v.")
     click.echo(shown.last_line("Compared", time.monotonic() - start))
     sys.exit(status)
 

@@ -41,7 +41,7 @@ _LAYOUT = "igraph>=1.0"
     "--focus",
     metavar="NAME",
     multiple=True,
-    help="Draw only what leads to this name and what follows from it; repeatable.",
+    help="Draw only what leads to this name, what follows from it, and who may use its key; repeatable.",
 )
 @json_option
 @click.option("--out", type=PathType(dir_okay=False), help="Write to this file: a new one, or an earlier report.")

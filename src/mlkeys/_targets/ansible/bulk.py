@@ -374,6 +374,8 @@ def _policies_task(policies: Sequence[Element], values: Values) -> Task:
             "rules": Template("{{ lookup('ansible.builtin.file', 'policies/' ~ item ~ '.hcl') }}"),
         },
         "loop": [Commented(_comment(policy), _task(policy, values)[POLICY]["name"]) for policy in policies],
+        # A report names what has a label.
+        "loop_control": {"label": Template("{{ item }}")},
     }
 
 
