@@ -264,20 +264,26 @@ def test_no_secret_id_of_another_approle_is_left_unnoticed(site: Site) -> None:
 
 def test_a_unit_that_has_failed_is_named_by_the_next_run_which_starts_it(site: Site) -> None:
     """Without systemd: `tests/e2e/test_hosts.py`."""
-    one: dict[str, Any] = {"limit": "one", "playbook": "site"}
-    ends = service("ends", restart="no", goes_on_as="sleep 3602")
+    # Its next start would need another secret ID, so that systemd does not try it.
+    one: dict[str, Any] = {"limit": "one", "playbook": "site", "vault_transit_host_secret_id_kept": False}
+    ends = service("ends", goes_on_as="sleep 3602")
     site.play([ends], **one)
     host = site.hosts["one"]
     host.run("sh", "-c", "pkill -KILL -u ends; until systemctl --quiet is-failed ends; do sleep 0.1; done")
     for args, said in ((["--check"], "A real run starts what has ended."), ([], "What had ended runs again.")):
         done = " ".join(site.play([ends], *args, status=2, **one).stdout.split())
-        assert re.search(
-            r"ends has ended by itself with status 9\. It was started at \w{3} 20[0-9-]{8} [0-9:]{8} ", done
-        )
+        assert re.search(r"ends was ended by signal 9\. It was started at \w{3} 20[0-9-]{8} [0-9:]{8} ", done)
         assert f"To see its log on one: journalctl --lines 20 --unit ends {said}" in done
     assert site.got("one", "ends", 2) == [SHA["openai_api_key"]] * 2
     assert changed(site.play([ends], **one))["one"] == 0
-    # One that somebody has stopped has not ended by itself.
+    # One that has begun no more has not ended by itself, and is started with another secret ID.
+    assert host.run("systemctl", "restart", "ends", check=False).returncode != 0
+    shown = host.run("systemctl", "show", "--property=ActiveState,NRestarts", "ends").stdout.split()
+    assert sorted(shown) == ["ActiveState=failed", "NRestarts=0"]
+    assert site.log("one", "ends").count("ends has used up its secret ID. Run the role again.") == 1
+    assert changed(site.play([ends], **one))["one"] > 0
+    assert len(running(site, "one", "ends")) == 1
+    # Nor has one that somebody has stopped.
     host.run("systemctl", "stop", "ends")
     assert changed(site.play([ends], **one))["one"] > 0
     site.play([{"name": "ends", "state": "absent"}], **one)
