@@ -89,12 +89,12 @@ def test_a_start_that_lacks_a_secret_id_is_not_repeated(host: Host) -> None:
     """Only a run of the role gives it another one. Its program and its unit say how they have ended."""
     ends = " ".join(map(systemd_word, ["/bin/sh", "-c", "exit 3"]))
     described = {
-        "name": "ends", "folder": "/etc/mlkeys/ends", "runtime": "/run/mlkeys/ends", "user": "nobody", "group": "nogroup",
-        "mode": "agent", "agent": "x", "environment_file": "", "words": ends, "is_used_up": True,
+        "name": "ends", "folder": "/etc/mlkeys/ends", "runtime": "/run/mlkeys/ends", "user": "nobody",
+        "group": "nogroup", "mode": "agent", "agent": "x", "environment_file": "", "words": ends, "is_used_up": True,
     }  # fmt: skip
     (host.files / "run/systemd/system/ends.service").write_text(unit_of(described), encoding="utf-8")
     host.run("sh", "-c", "mkdir -p -m 755 /etc/mlkeys/ends/once; chmod 777 /etc/mlkeys/ends/once")
-    script = '#!/bin/sh\ntest -n "${1:-}" && test "$1" != once || mkdir /etc/mlkeys/ends/once/used || exit 78\n'
+    script = '#!/bin/sh\ntest "${1:-once}" != once || mkdir /etc/mlkeys/ends/once/used || exit 78\n'
     host.run("sh", "-c", 'printf %s "$1" > "$0"; chmod 755 "$0"', "/etc/mlkeys/ends/fetch", script)
     host.run("systemctl", "daemon-reload")
     for result in ("ExecMainCode=1", "ExecMainStatus=3"), ("ExecMainCode=0", "ExecMainStatus=0"):
