@@ -86,6 +86,10 @@ def until(true: Callable[[], bool]) -> None:
     assert true()
 
 
+def exists(site: Site, host: str, path: str) -> bool:
+    return site.hosts[host].run("test", "-e", path, check=False).returncode == 0
+
+
 def rewrap(site: Site, host: str, name: str) -> None:
     """Put the ciphertext of the key's latest version on the host, in place of the one that is there."""
     path = site.hosts[host].files / f"upper/etc/mlkeys/{name}/agent.hcl"
@@ -135,8 +139,10 @@ def test_a_service_that_follows_its_ciphertext_restarts_once_it_can_decrypt_the_
         latest = site.bao.done("POST", "transit/keys/ml/rotate", {})["data"]["latest_version"]
         for name in HOSTS:
             rewrap(site, name, "watched")
-        time.sleep(6)
-        # The server is away, so the programs run on.
+        # The server is away, so the programs run on while their hosts try to decrypt what is new.
+        for name in HOSTS:
+            until(functools.partial(exists, site, name, "/run/mlkeys/watched/.proof"))
+        time.sleep(1)
         assert {name: processes(site, name, "watched") for name in HOSTS} == before
         network.is_away = False
         for name in HOSTS:
@@ -256,8 +262,11 @@ def test_no_secret_id_of_another_approle_is_left_unnoticed(site: Site) -> None:
     shown = " ".join(site.play([service("moved")], **another).stdout.split())
     assert f"had of another AppRole stays valid on the server. Its accessor is {accessor}. Destroy it" in shown
     assert accessor in site.secret_ids()
-    # And then it goes.
-    site.play([service("moved", mode="plaintext")], vault_transit_host_rollback=True, **another)
+    # And then it goes, also if a run is interrupted after it has removed what names it.
+    without = [service("moved", mode="plaintext")]
+    site.play(without, status=-9, env=KILLING, vault_transit_host_rollback=True, **another)
+    assert site.hosts["two"].run("ls", "/etc/mlkeys/moved/accessor", check=False).returncode != 0
+    site.play(without, vault_transit_host_rollback=True, **another)
     assert site.bao.request("LIST", "auth/approle/role/others/secret-id")[0] == 404
     site.play([service("moved", state="absent")], **another)
 

@@ -160,8 +160,16 @@ def test_how_it_ended_and_what_it_ran_with_before_an_interrupted_run_is_reported
     previous.mkdir()
     assert look(folder) == ["has folder"]
     (previous / "4").write_text("file /srv/app/.env\nuser gw\n")
-    (previous / "paths").write_text(f"1 64:1 {folder}/agent.hcl\n4 64:1 {folder}/placed\n")
+    (previous / "5").write_text("abc-1")
+    paths = f"1 64:1 {folder}/agent.hcl\n4 64:1 {folder}/placed\n5 64:1 {folder}/accessor\n"
+    (previous / "paths").write_text(paths)
+    # Of the secret ID that it had, if it has none any more.
+    assert look(folder) == ["has folder", "has previous", "kept file /srv/app/.env", "accessor abc-1"]
+    (previous / "5").write_text("$(id)")
     assert look(folder) == ["has folder", "has previous", "kept file /srv/app/.env"]
+    (previous / "5").write_text("abc-1")
+    (folder / "accessor").write_text("abc-2")
+    assert [line for line in look(folder) if line.startswith("accessor")] == ["accessor abc-2"]
     assert f"leaves {previous}" in inspected(folder)
 
 
