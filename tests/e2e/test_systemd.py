@@ -55,6 +55,15 @@ exec /bin/sleep 3600
 """
 
 
+def unit_of(service: dict[str, object]) -> str:
+    """The unit of a service."""
+    environment = jinja2.Environment(autoescape=False, trim_blocks=True)  # noqa: S701  it is a unit
+    environment.filters["union"] = lambda some, more: [*some, *more]
+    return environment.from_string((TEMPLATES / "unit.j2").read_text(encoding="utf-8")).render(
+        vault_transit_host_service={"after": [], "wants": [], "write_paths": [], **service}
+    )
+
+
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     with Hosts(tmp_path_factory.mktemp("systemd"), ["one"], systemd=["one"]) as hosts:
@@ -76,6 +85,25 @@ def test_the_time_of_a_start_is_for_the_program_and_not_for_what_decrypts(host: 
     assert "decrypted" in host.run("journalctl", "--no-pager", "--unit=slow").stdout
 
 
+def test_a_start_that_lacks_a_secret_id_is_not_repeated(host: Host) -> None:
+    """Only a run of the role gives it another one. Its program and its unit say how they have ended."""
+    ends = " ".join(map(systemd_word, ["/bin/sh", "-c", "exit 3"]))
+    described = {
+        "name": "ends", "folder": "/etc/mlkeys/ends", "runtime": "/run/mlkeys/ends", "user": "nobody",
+        "group": "nogroup", "mode": "agent", "agent": "x", "environment_file": "", "words": ends, "is_used_up": True,
+    }  # fmt: skip
+    (host.files / "run/systemd/system/ends.service").write_text(unit_of(described), encoding="utf-8")
+    host.run("sh", "-c", "mkdir -p -m 755 /etc/mlkeys/ends/once; chmod 777 /etc/mlkeys/ends/once")
+    script = '#!/bin/sh\ntest "${1:-once}" != once || mkdir /etc/mlkeys/ends/once/used || exit 78\n'
+    host.run("sh", "-c", 'printf %s "$1" > "$0"; chmod 755 "$0"', "/etc/mlkeys/ends/fetch", script)
+    host.run("systemctl", "daemon-reload")
+    for result in ("ExecMainCode=1", "ExecMainStatus=3"), ("ExecMainCode=0", "ExecMainStatus=0"):
+        host.run("systemctl", "start", "ends", check=False)
+        host.run("timeout", "30", "sh", "-c", "until systemctl --quiet is-failed ends; do sleep 0.05; done")
+        asked = "--property=NRestarts,ExecMainCode,ExecMainStatus"
+        assert sorted(host.run("systemctl", "show", asked, "ends").stdout.split()) == [*result, "NRestarts=0"]
+
+
 @pytest.mark.parametrize("mode", ["agent", "credential"])
 def test_a_service_does_not_make_root_read_files_of_others(host: Host, mode: str) -> None:
     folder, runtime, unit = "/etc/mlkeys/hostile", "/run/mlkeys/hostile", "run/systemd/system/hostile.service"
@@ -84,12 +112,7 @@ def test_a_service_does_not_make_root_read_files_of_others(host: Host, mode: str
         "mode": mode, "agent": "x", "restart": "no", "environment_file": f"{runtime}/environment",
         "words": " ".join(map(systemd_word, ["/bin/sh", "-c", HOSTILE])),
     }  # fmt: skip
-    environment = jinja2.Environment(autoescape=False, trim_blocks=True)  # noqa: S701  it is a unit
-    environment.filters["union"] = lambda some, more: [*some, *more]
-    text = environment.from_string((TEMPLATES / "unit.j2").read_text(encoding="utf-8")).render(
-        vault_transit_host_service={**described, "after": [], "wants": [], "write_paths": ["/srv/seen"]}
-    )
-    (host.files / unit).write_text(text, encoding="utf-8")
+    (host.files / unit).write_text(unit_of({**described, "write_paths": ["/srv/seen"]}), encoding="utf-8")
     host.run("sh", "-c", "umask 077; echo THEIRS=stolen > /root/others.env")
     host.run("sh", "-c", f"rm -rf /srv/seen; mkdir -m 777 /srv/seen; mkdir -p -m 755 {folder}")
     host.run("sh", "-c", 'printf %s "$1" > "$0"; chmod 755 "$0"', f"{folder}/fetch", DECRYPTS)

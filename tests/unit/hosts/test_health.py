@@ -171,14 +171,32 @@ def test_a_program_that_ends_within_the_grace_is_not_up(service: Service) -> Non
     assert service.check().startswith("Its program ended within 0.1 seconds.")
 
 
+@pytest.mark.parametrize(
+    ("note", "how"),
+    [("3 1700000000", "ended with status 3"), ("137 1700000000", "ended with status 137 (as after signal 9)")],
+)
+def test_how_a_program_has_ended_is_said(service: Service, note: str, how: str) -> None:
+    Path(f"{service.folder}.ended").write_text(f"{note}\n", encoding="ascii")
+    # It lives when it is looked for first.
+    service.behaves(f'test "$1" = pid && mkdir {service.folder}/seen 2>/dev/null && echo 42')
+    assert service.check() == f"Its program {how} within 0.1 seconds.\n"
+    assert service.check() == f"Its program {how} at once.\n"
+
+
+def test_the_note_of_an_end_may_come_after_it(service: Service) -> None:
+    note = f"{{ sleep 0.3; echo 3 4711 > {service.folder}.ended; }} </dev/null >/dev/null 2>&1 &"
+    service.behaves(f'test "$1" != status || {{ touch {service.begun}; {note} }}; exit 3')
+    assert service.check() == "Its program ended with status 3 at once.\n"
+
+
 def test_a_service_without_secrets_is_waited_for(service: Service) -> None:
     service.behaves('test "$1" = status')
     assert service.check().startswith("It has no secrets after 1 seconds.")
 
 
 def test_a_url_answers_with_the_wanted_status(service: Service, url: str) -> None:
-    assert service.check(url=f"{url}/up", status=204) == ""
-    assert service.check(url=f"{url}/other", status=503) == ""
+    assert service.check(timeout=30, url=f"{url}/up", status=204) == ""
+    assert service.check(timeout=30, url=f"{url}/other", status=503) == ""
     late = "It is not ready after 1 seconds:"
     name = url.removeprefix("http://")
     assert service.check(url=f"{url}/other").startswith(f"{late} {url}/other: status 503, not 200.\n")
@@ -199,7 +217,8 @@ def test_an_answer_without_an_end_is_not_waited_for(service: Service) -> None:
 
     listening = socket.create_server(("127.0.0.1", 0))
     place = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    threading.Thread(target=drip, args=(listening,)).start()
+    # If nobody connects, it waits forever.
+    threading.Thread(target=drip, args=(listening,), daemon=True).start()
     said = service.check(url=place, status=204)
     assert said.startswith(f"It is not ready after 1 seconds: {place}: no whole answer within 1 seconds.\n")
 
@@ -314,6 +333,28 @@ def test_lines_of_a_program_that_is_about_to_restart_are_its_own(service: Servic
         (service.folder / name).write_text(script, encoding="utf-8")
         (service.folder / name).chmod(0o755)
     assert service.check(systemd=True) == "It has no secrets after 1 seconds.\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "pid", "how"),
+    [
+        ("1\nExecMainStatus=3", 42, "ended with status 3"),
+        ("2\nExecMainStatus=9", 42, "was ended by signal 9"),
+        ("0\nExecMainStatus=0", 42, "ended"),
+        # Another one was started after the one that was seen.
+        ("1\nExecMainStatus=3", 43, "ended"),
+    ],
+)
+def test_how_a_program_has_ended_is_said_under_systemd(service: Service, code: str, pid: int, how: str) -> None:
+    state = f"ActiveState=active\nJob=\nMainPID=0\nNRestarts=0\nExecMainPID={pid}\nExecMainCode={code}\n"
+    (service.folder / "unit").write_text(state, encoding="utf-8")
+    # It lives when it is looked for first.
+    lives = '[ $2 = --property=MainPID ] && mkdir "${0%/*}/seen" 2>/dev/null && exec echo 42\n'
+    script = SYSTEMCTL.replace("sed", f"{lives}sed", 1)
+    for name, text in (("systemctl", script), ("journalctl", "#!/bin/sh\n")):
+        (service.folder / name).write_text(text, encoding="utf-8")
+        (service.folder / name).chmod(0o755)
+    assert service.check(systemd=True) == f"Its program {how} within 0.1 seconds.\n"
 
 
 @pytest.mark.parametrize(

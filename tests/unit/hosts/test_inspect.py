@@ -155,14 +155,39 @@ def test_how_it_ended_and_what_it_ran_with_before_an_interrupted_run_is_reported
         assert look(folder) == ["has folder"]
     ended.write_text("137 1700000000\n")
     [report] = look(folder)[1:]
-    assert report.startswith("ended 137 2023-11-1")
+    assert report.startswith("ended status 137 2023-11-1")
     ended.unlink()
     previous.mkdir()
     assert look(folder) == ["has folder"]
     (previous / "4").write_text("file /srv/app/.env\nuser gw\n")
-    (previous / "paths").write_text(f"1 64:1 {folder}/agent.hcl\n4 64:1 {folder}/placed\n")
+    (previous / "5").write_text("abc-1")
+    paths = f"1 64:1 {folder}/agent.hcl\n4 64:1 {folder}/placed\n5 64:1 {folder}/accessor\n"
+    (previous / "paths").write_text(paths)
+    # Of the secret ID that it had, if it has none any more.
+    assert look(folder) == ["has folder", "has previous", "kept file /srv/app/.env", "accessor abc-1"]
+    (previous / "5").write_text("$(id)")
     assert look(folder) == ["has folder", "has previous", "kept file /srv/app/.env"]
+    (previous / "5").write_text("abc-1")
+    (folder / "accessor").write_text("abc-2")
+    assert [line for line in look(folder) if line.startswith("accessor")] == ["accessor abc-2"]
     assert f"leaves {previous}" in inspected(folder)
+
+
+@pytest.mark.parametrize(
+    ("code", "began", "reported"),
+    [(1, 7, ["ended status 9 today"]), (2, 7, ["ended signal 9 today"]), (3, 7, ["ended signal 9 today"]), (1, 3, [])],
+)
+def test_how_a_unit_has_failed_is_reported_if_its_program_has_begun(
+    folder: Path, tmp_path: Path, code: int, began: int, reported: list[str]
+) -> None:
+    says = {"Status": 9, "Code": code, "StartTimestamp": "today", "StartTimestampMonotonic": began}
+    answers = [f"*=ExecMain{name}) echo {value} ;;" for name, value in says.items()]
+    answers += ["*=InactiveExitTimestampMonotonic) echo 5 ;;", "is-active) return 3 ;;"]
+    systemctl = (
+        f"systemctl() {{ case $1$2 in --quiet*) set -- $2 ;; esac; case ${{2:-$1}} in {' '.join(answers)} esac; }}\n"
+    )
+    found = inspected(folder, before=systemctl, places={"/run/systemd/system": tmp_path})
+    assert [line for line in found if line.startswith("ended")] == reported
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
