@@ -222,7 +222,7 @@ def change_in(result: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``kind`` is ``created``, ``deleted`` or ``changed``, or ``done`` if the result has no diff; ``names`` are those
-        of attributes or entries that differ; of what is new, those of entries alone.
+        of attributes or entries that differ; of what is new or deleted, those of entries alone.
     """
     # A loop has the diffs in its results, and a task that makes many keys beside them.
     results = [result, *(result.get("results") or ())]
@@ -240,14 +240,16 @@ def change_in(result: Mapping[str, Any]) -> dict[str, Any]:
         return {"kind": "done", "names": []}
     kind = kinds.pop() if len(kinds) == 1 else "changed"
     named = list(dict.fromkeys(names))
-    added = bool(named) and set(named) <= _added(result)
-    return {"kind": "created" if added else kind, "names": named if added or kind == "changed" else []}
+    for action, done in (("added", "created"), ("removed", "deleted")):
+        if named and set(named) <= _entries(result, action):
+            return {"kind": done, "names": named}
+    return {"kind": kind, "names": named if kind == "changed" else []}
 
 
-def _added(result: Mapping[str, Any]) -> set[str]:
-    """The entries that a task put into an encrypted vars file: they are new, although the file is not."""
+def _entries(result: Mapping[str, Any], action: str) -> set[str]:
+    """The entries that a task put into an encrypted vars file, or took out: the file itself was there, and stays."""
     entries = result.get("entries") or []
-    return {str(one["name"]) for one in entries if isinstance(one, Mapping) and one.get("action") == "added"}
+    return {str(one["name"]) for one in entries if isinstance(one, Mapping) and one.get("action") == action}
 
 
 def _exists(state: Any) -> bool:

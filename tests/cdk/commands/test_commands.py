@@ -119,7 +119,7 @@ def test_destroy_refuses_keys_that_must_stay_and_asks(seed: Path) -> None:
     record = Record("0123456789abcdef", "app.py", "app", Made(keys=frozenset({"transit/ml-api-key"})))
     (seed / "mlkeys.state" / "app").mkdir(parents=True, exist_ok=True)
     (seed / "mlkeys.state" / "app" / "record.json").write_text(record.text())
-    assert "do not allow deletion: app/ml-api-key" in mlkeys("destroy", "--yes", cwd=seed, status=1).stderr
+    assert "do not allow deletion: transit/ml-api-key" in mlkeys("destroy", "--yes", cwd=seed, status=1).stderr
     for answer in ("n\n", "\n", ""):
         asked = mlkeys("destroy", "--protected-keys", cwd=seed, status=1, stdin=answer).stderr
         assert "Destroy app with 1 key," in asked

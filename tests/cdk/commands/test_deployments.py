@@ -17,7 +17,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -205,13 +205,19 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
 
 
 def assert_another_server_is_refused(site: Site) -> None:
-    record = site.folder / "mlkeys.state" / "site" / "record.json"
+    with recorded_elsewhere(site.folder / "mlkeys.state" / "site"):
+        for command in (["deploy"], ["diff"], ["destroy"], ["rotate", "--now"], ["rotate", "--dry-run"]):
+            assert "mlkeys.state/site belongs to another server" in site.run(*command, "site.py", status=1)[1]
+
+
+@contextmanager
+def recorded_elsewhere(state: Path) -> Iterator[None]:
+    record = state / "record.json"
     text = record.read_text()
     own = parsed(text).server
     assert own
     record.write_text(text.replace(own, "of-another-server"))
-    for command in ("deploy", "diff", "destroy"):
-        assert "mlkeys.state/site belongs to another server" in site.run(command, "site.py", status=1)[1]
+    yield
     record.write_text(text)
 
 
@@ -320,6 +326,9 @@ def test_ciphertexts_follow_the_name_of_their_key(site: Site, tmp_path: Path) ->
     (site.folder / "app.py").write_text(text)
     for command in ("diff", "deploy"):
         assert f"mlkeys move {engine}/one {engine}/two" in site.run(command, status=1)[1]
+    assert site.names(f"{engine}/keys") == {"one"}
+    with recorded_elsewhere(site.folder / "mlkeys.state" / "app"):
+        assert "belongs to another server" in site.run("move", f"{engine}/one", f"{engine}/two", status=1)[1]
     assert site.names(f"{engine}/keys") == {"one"}
     assert "Moved 2 secrets" in site.run("move", f"{engine}/one", f"{engine}/two")[0]
     shown = site.run("deploy")[1]

@@ -110,9 +110,21 @@ def item(kind: str, name: str, *values: list[object]) -> dict[str, object]:
             ),
             [Row(CREATED, "2 keys", "e/a, e/b", 2)],
         ),
+        # The files stay.
+        (Change("Ciphertexts v", "localhost", "deleted", ["old"]), [Row(DELETED, "Ciphertexts v", "old")]),
+        (
+            Change("9 files of ciphertexts", "localhost", "deleted", ["old"], items=[item("deleted", "a.yml")]),
+            [Row(DELETED, "Ciphertexts in a.yml", "old")],
+        ),
+        (
+            Change(
+                *("9 files of ciphertexts", "localhost", "deleted"), items=[item("deleted", "a"), item("deleted", "b")]
+            ),
+            [Row(DELETED, "Ciphertexts in 2 files", "a, b", 2)],
+        ),
         (Change("File plain", "a", "done", hidden=True), [Row(CHANGED, "File plain", "hidden by no_log, on a")]),
     ],
-    ids=["changed", "created", "description", "each", "many", "hidden"],
+    ids=["changed", "created", "description", "each", "many", "out", "out of one", "out of many", "hidden"],
 )
 def test_a_row_has_the_values_of_what_is_new_and_old_and_new_ones_of_a_change(change: Change, rows: list[Row]) -> None:
     assert rows_of(Run(changes=[change]), PROJECT, PROGRAM) == rows

@@ -19,9 +19,10 @@ from mlkeys._commands.deployment.comparison import Comparison, _check_generate
 from mlkeys._commands.deployment.departed import Departed, departed
 from mlkeys._commands.deployment.forgotten import forget_hosts
 from mlkeys._commands.deployment.generated import check_floors
-from mlkeys._commands.deployment.owners import OnServer, Owner, check_roles
+from mlkeys._commands.deployment.owners import OnServer, Owner, check_owners, check_roles, say_adopted
 from mlkeys._commands.deployment.paths import put
 from mlkeys._commands.deployment.state import StackState, record_in, states_of
+from mlkeys._commands.fleet import servers
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.program import deploy
 from mlkeys._devserver.server import TEMPORARY_SERVER
@@ -118,6 +119,45 @@ def test_a_record_names_the_server_unless_it_ends_with_the_command(
         goes_to("d")
     monkeypatch.setenv(TEMPORARY_SERVER, "http://127.0.0.1:1")
     assert goes_to("e", adopt=True) == "e"
+
+
+def test_a_stack_is_rotated_on_the_server_of_its_record(state: StackState, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = ("http://127.0.0.1:1", "")
+    asked: list[str] = []
+
+    def answers(cluster: str) -> None:
+        monkeypatch.setattr(servers, "cluster_at", lambda server: asked.append(server[0]) or cluster)
+
+    answers("b")
+    # Nothing says where it was.
+    servers.check_recorded({state.folder: address})
+    state.server = "a"
+    state.begin()
+    with pytest.raises(MlkeysError, match=r"mlkeys\.state/s belongs to another server than http://127\.0\.0\.1:1"):
+        servers.check_recorded({state.folder: address})
+    for cluster in ("a", ""):
+        answers(cluster)
+        servers.check_recorded({state.folder: address})
+    assert len(asked) == 3
+
+
+def test_what_is_taken_over_is_said_when_nothing_stands_against_it(
+    state: StackState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    owner = Owner("app.py", "s", "aa")
+    state.wanted = Made(policies=frozenset({"p"}))
+    found = OnServer({"p": owner})
+    with pytest.raises(MlkeysError, match=r"belongs to program app\.py, stack s, owner aa\. If that is this program"):
+        check_owners(state, found, [], adopt=False)
+    assert check_owners(state, found, [], adopt=True) == owner
+    assert check_owners(state, found, ["aa"], adopt=False) is None
+    assert capsys.readouterr().err == ""
+    say_adopted([None, owner], "Takes over")
+    assert capsys.readouterr().err == "Takes over what program app.py, stack s, owner aa, made on the server.\n"
+    state.adopt(Made(), "bb")
+    for adopt in (False, True):
+        with pytest.raises(MlkeysError, match=r"owner aa\. This is owner bb, as its record says\. If another clone"):
+            check_owners(state, found, ["bb"], adopt=adopt)
 
 
 def test_nothing_is_destroyed_without_a_record(state: StackState) -> None:

@@ -17,6 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report 
     values_in,
 )
 
+REMOVED_C = [{"name": "a", "action": "kept"}, {"name": "c", "action": "removed"}]
 ADDED_B = [{"name": "a", "action": "kept"}, {"name": "b", "action": "added"}]
 
 
@@ -41,6 +42,13 @@ ADDED_B = [{"name": "a", "action": "kept"}, {"name": "b", "action": "added"}]
         ({"diff": {"before": {"a": "v1"}, "after": {"a": "v2", "b": "v2"}}, "entries": ADDED_B}, "changed", ["a", "b"]),
         ({"diff": {"before": {}, "after": {"b": "v1"}}, "entries": ADDED_B}, "created", ["b"]),
         ({"diff": {"before": {"a": "v1"}, "after": {"a": "v2"}}, "entries": "none"}, "changed", ["a"]),
+        # Entries that left a file of entries that stay
+        ({"diff": {"before": {"a": "v1", "c": "v1"}, "after": {"a": "v1"}}, "entries": REMOVED_C}, "deleted", ["c"]),
+        (
+            {"diff": {"before": {"a": "v1", "c": "v1"}, "after": {"a": "v2"}}, "entries": REMOVED_C},
+            "changed",
+            ["a", "c"],
+        ),
         ({"diff": {"before": {"state": "absent"}, "after": {"state": "directory"}}}, "created", []),
         ({"diff": {"before": {"state": "file"}, "after": {"state": "absent"}}}, "deleted", []),
     ],

@@ -19,7 +19,7 @@ from mlkeys._commands.deployment.forgotten import forget_hosts
 from mlkeys._commands.deployment.generated import check_floors, check_generated, known_of
 from mlkeys._commands.deployment.gone import project_of
 from mlkeys._commands.deployment.needed import check_needed
-from mlkeys._commands.deployment.owners import check_owners, check_roles, on_server
+from mlkeys._commands.deployment.owners import Owner, check_owners, check_roles, on_server
 from mlkeys._commands.deployment.paths import evaluate
 from mlkeys._commands.deployment.presence import check_keys, check_server
 from mlkeys._commands.deployment.state import StackState, program_folder, states_of
@@ -38,11 +38,13 @@ class Comparison:
 
     Attributes:
         former_owners: other stacks of the program that made policies which this one has now, as their comments say.
+        adopted: the owner without a record whose objects this stack takes over.
     """
 
     state: StackState
     departed: Departed
     former_owners: Sequence[str] = ()
+    adopted: Owner | None = None
 
     def arguments(self, generate: Collection[str] = ()) -> list[str]:
         """Return arguments for the playbook of the stack.
@@ -136,7 +138,8 @@ def _compared(
     recorded = _all_made(records) if asks else state.wanted
     server = on_server(state, recorded, _all_made(going) if choices.everything else None)
     ours = {record.owner for record in records}
-    owner = check_owners(state, server, ours, adopt=choices.adopt)
+    adopted = check_owners(state, server, ours, adopt=choices.adopt)
+    owner = adopted.id if adopted is not None else state.record.owner if state.record is not None else None
     if not choices.everything:
         check_roles(state, server, ours, adopt=choices.adopt)
     adopts = state.record is None and owner is not None
@@ -157,7 +160,7 @@ def _compared(
     left = departed.departed(state, server, others, choices.named, everything=choices.everything)
     former = {one.id for name, one in server.owners.items() if name in state.wanted.policies and one.id in ours}
     own = state.record.owner if state.record is not None else ""
-    return Comparison(state, left, sorted(f"owner {one}" for one in former if one != own))
+    return Comparison(state, left, sorted(f"owner {one}" for one in former if one != own), adopted)
 
 
 def _check_generate(states: Iterable[StackState], generate: Collection[str]) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -149,8 +149,8 @@ def check_roles(state: StackState, found: OnServer, ours: Collection[str], *, ad
         )
 
 
-def check_owners(state: StackState, found: OnServer, ours: Collection[str], *, adopt: bool) -> str | None:
-    """Check that no policy of a stack belongs to another program. Return the owner to take over.
+def check_owners(state: StackState, found: OnServer, ours: Collection[str], *, adopt: bool) -> Owner | None:
+    """Check that no policy of a stack belongs to another program. Return the owner to take over, None if there is none.
 
     Args:
         ours: owners of all stacks of the program.
@@ -162,19 +162,27 @@ def check_owners(state: StackState, found: OnServer, ours: Collection[str], *, a
     others = {name: found.owners[name] for name in sorted(state.wanted.policies & frozenset(found.owners))}
     others = {name: owner for name, owner in others.items() if owner.id not in ours}
     if not others:
-        return own
+        return None
     name, owner = next(iter(others.items()))
     if own is None and len({other.id for other in others.values()}) == 1 and adopt:
-        click.echo(f"Took over what program {owner.program}, stack {owner.stack}, made on the server.", err=True)
-        return owner.id
+        return owner
     advice = (
         f"If that is this program, restore {state.folder.parent.name}/{state.name} from version control, or take over "
         "what it made with --adopt."
         if own is None
-        else f"If another clone of this program made it, use {state.folder.parent.name}/{state.name} of that clone. If "
-        "not, give the policy, or the AppRole that it belongs to, another name."
+        else f"This is owner {own}, as its record says. If another clone of this program made the policy, use "
+        f"{state.folder.parent.name}/{state.name} of that clone. If not, give the policy, or the AppRole that it "
+        "belongs to, another name."
     )
     raise MlkeysError(
         f"Nothing was changed: the policy {name} on the server belongs to program {owner.program}, stack "
-        f"{owner.stack}. {advice}"
+        f"{owner.stack}, owner {owner.id}. {advice}"
     )
+
+
+def say_adopted(owners: Iterable[Owner | None], verb: str) -> None:
+    """Say whose objects a command takes over, once nothing stands against it any more."""
+    for owner in owners:
+        if owner is not None:
+            made = f"what program {owner.program}, stack {owner.stack}, owner {owner.id}, made on the server"
+            click.echo(f"{verb} {made}.", err=True)

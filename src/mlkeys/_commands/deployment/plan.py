@@ -26,11 +26,13 @@ _NAMED = 3
 _DURATIONS = ("_ttl", "_period")
 #: A row has the name of what it is about.
 _NAMES = ("name", "path", "backend", "state")
+#: A file stays when all that is deleted are ciphertexts in it.
+_OF_CIPHERTEXTS = "files of ciphertexts"
 #: What one of the things is, by the word that tasks of generated projects have for many, after their number.
 ONE_OF = {
     "engines": "engine",
     "keys": "key",
-    "files of ciphertexts": "file of ciphertexts",
+    _OF_CIPHERTEXTS: "file of ciphertexts",
     "policies": "policy",
     "auth methods": "auth method",
     "AppRoles": "AppRole",
@@ -94,9 +96,9 @@ def _parts(change: Change, project: Path, program: Path) -> Iterator[tuple[str, 
     for kind, found in by_kind.items():
         # The values of many new things are those of the program.
         single = [(name, why) for name, why in found if why and (len(found) == 1 or kind == CHANGED)]
-        yield from ((kind, _name_of_one(change.task, name), why, 1) for name, why in single)
+        yield from ((kind, _name_of_one(change.task, name, kind), why, 1) for name, why in single)
         if others := [name for name, why in found if (name, why) not in single]:
-            yield kind, _name(change.task, len(others)), _list(others), len(others)
+            yield kind, _name(change.task, len(others), kind), _list(others), len(others)
 
 
 def _kind(kind: str) -> str:
@@ -104,7 +106,7 @@ def _kind(kind: str) -> str:
     return kind if kind in (CREATED, DELETED) else CHANGED
 
 
-def _name(task: str, count: int | None) -> str:
+def _name(task: str, count: int | None, kind: str = CREATED) -> str:
     """The name of a task without that of its role.
 
     The name of a task for many has the number of all of them: a row has the number of those that differ.
@@ -116,12 +118,16 @@ def _name(task: str, count: int | None) -> str:
     many = _many(name)
     if count is None or not many:
         return name
+    if kind == DELETED and many == _OF_CIPHERTEXTS:
+        return f"Ciphertexts in {count} {'file' if count == 1 else 'files'}"
     return f"{count} {ONE_OF[many] if count == 1 else many}"
 
 
-def _name_of_one(task: str, name: str) -> str:
+def _name_of_one(task: str, name: str, kind: str) -> str:
     """The name of one of the things that a task makes."""
     word = task.rpartition(" : ")[2]
+    if kind == DELETED and _many(word) == _OF_CIPHERTEXTS:
+        return f"Ciphertexts in {name}"
     one = ONE_OF[_many(word)] if _many(word) else word
     return f"{one[0].upper()}{one[1:]} {name}"
 
@@ -148,8 +154,8 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _attributes(values: Sequence[Sequence[Any]], names: Sequence[str], kind: str) -> str:
-    """What differs: values where they are known, else names. Of new entries of a file, the names."""
-    if kind == CREATED and names:
+    """What differs: values where they are known, else names. Of new or deleted entries of a file, the names."""
+    if kind in (CREATED, DELETED) and names:
         return ", ".join(names)
     known = {name for name, _, _ in values}
     others = [name for name in names if name not in known]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from mlkeys._commands.deployment.state import StackState
-from mlkeys._commands.fleet.servers import cluster_at, server_of
+from mlkeys._commands.fleet.servers import another_server, cluster_at, is_another, server_of
 from mlkeys._devserver.server import TEMPORARY_SERVER
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Made
@@ -34,11 +34,10 @@ def check_server(state: StackState, *, adopt: bool) -> None:
     former = state.record.server if state.record is not None else None
     address = server_of(state.stack)
     found = cluster_at(address) or None
-    if former is not None and found is not None and found != former and not adopt:
+    if is_another(former, found or "") and not adopt:
         raise MlkeysError(
-            f"Nothing was changed: {FOLDER}/{state.name} belongs to another server than {address[0]}, which cannot "
-            "decrypt its ciphertexts. Check the address of the server. To try the program here, copy it without the "
-            f"folder {FOLDER}. If this server has taken the place of the other one, with its keys, give --adopt."
+            f"Nothing was changed: {another_server(state.name, address[0])} To try the program here, copy it without "
+            f"the folder {FOLDER}. If this server has taken the place of the other one, with its keys, give --adopt."
         )
     # A record of a server that ends with its command would only refuse the next one.
     is_temporary = os.environ.get(TEMPORARY_SERVER) == address[0]

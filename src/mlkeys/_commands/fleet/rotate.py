@@ -26,7 +26,7 @@ from mlkeys._commands.fleet.rotation import (
     variable_of,
     variables_of,
 )
-from mlkeys._commands.fleet.targets import Fleet, alongside, for_fleets, with_one_name_each
+from mlkeys._commands.fleet.targets import Fleet, alongside, check_servers, for_fleets, with_one_name_each
 from mlkeys._commands.paths import PathType
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.progress import terminal
@@ -190,10 +190,7 @@ def command(
     """
     _check(options)
     _named(options["replaced"])
-    fleets = with_one_name_each([*fleets, *alongside(options["also"], fleets)])
-    rotations = {str(rotation): rotation for rotation in chosen(fleets, keys, options["replaced"])}
-    if not rotations:
-        raise MlkeysError("No key to rotate: the program encrypts nothing.")
+    rotations = _chosen([*fleets, *alongside(options["also"], fleets)], keys, options["replaced"])
     environment = _new_values(options["replaced"])
     if options["trim_anyway"] and not options["dry_run"]:
         _confirm_losses(list(rotations.values()), options, environment)
@@ -206,6 +203,19 @@ def command(
         _show(rotations, done, wanted)
     if failed := [name for name, ran in done.items() if ran.status]:
         raise MlkeysError(f"Not finished: {', '.join(failed)}. {what_helps(failed, done)}")
+
+
+def _chosen(fleets: Sequence[Fleet], keys: Sequence[str], replaced: Sequence[str]) -> dict[str, Rotation]:
+    """Return the rotations by their names.
+
+    Raises:
+        MlkeysError: there is none, or a stack goes to another server than its record names.
+    """
+    rotations = {str(one): one for one in chosen(with_one_name_each(fleets), keys, replaced)}
+    if not rotations:
+        raise MlkeysError("No key to rotate: the program encrypts nothing.")
+    check_servers(fleets, {one.fleet.name for one in rotations.values()})
+    return rotations
 
 
 def what_helps(failed: Sequence[str], done: Mapping[str, Run]) -> str:

@@ -1,16 +1,19 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which stacks have their keys on the same server, however each of them names it."""
+"""Which stacks have their keys on the same server, however each names it, and whether it is that of their records."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from mlkeys._commands.deployment.state import record_in
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack
 from mlkeys._system import collection
+from mlkeys._targets.state_names import FOLDER
 
 #: Where a playbook of a program finds what its stack does not set, the first one first.
 _ADDRESS = ("ANSIBLE_HASHI_VAULT_ADDR", "BAO_AGENT_ADDR", "VAULT_AGENT_ADDR", "BAO_ADDR", "VAULT_ADDR")
@@ -54,6 +57,46 @@ def cluster_at(server: Server) -> str:
         return str(collection.health(settings.connection).get("cluster_id") or "")
     except TransitError:
         return ""
+
+
+def is_another(recorded: str | None, found: str) -> bool:
+    """Whether a server is known to be another one than a record names.
+
+    Args:
+        found: the cluster of the server; empty if that is not known.
+    """
+    return recorded is not None and found not in ("", recorded)
+
+
+def check_recorded(stacks: Mapping[Path, Server]) -> None:
+    """Check that stacks have their keys on the servers that their records name.
+
+    Args:
+        stacks: their servers, by the folders of their ciphertexts and records.
+
+    Raises:
+        MlkeysError: one goes to another server, or a record cannot be read.
+    """
+    clusters: dict[str, str] = {}
+    for folder, (address, _) in stacks.items():
+        record = record_in(folder)
+        if record is None or record.server is None:
+            continue
+        if address not in clusters:
+            clusters[address] = cluster_at((address, ""))
+        if is_another(record.server, clusters[address]):
+            raise MlkeysError(
+                f"Nothing was changed: {another_server(folder.name, address)} If this server has taken the place of "
+                "the other one, with its keys: mlkeys deploy --adopt"
+            )
+
+
+def another_server(stack: str, address: str) -> str:
+    """What is wrong with a stack that goes to another server than its record names."""
+    return (
+        f"{FOLDER}/{stack} belongs to another server than {address}, which cannot decrypt its ciphertexts. Check the "
+        "address of the server."
+    )
 
 
 def same_servers(servers: Mapping[str, Server], cluster: Callable[[Server], str] = cluster_at) -> dict[str, Server]:

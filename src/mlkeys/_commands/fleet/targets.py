@@ -8,7 +8,7 @@ import functools
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TextIO, TypeVar
@@ -17,7 +17,7 @@ import click
 from click.core import ParameterSource
 
 from mlkeys._analysis.view import View
-from mlkeys._commands.fleet.servers import Server, same_servers, server_of
+from mlkeys._commands.fleet.servers import Server, check_recorded, same_servers, server_of
 from mlkeys._commands.paths import PathType
 from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import chosen, out_option, program_argument, stack_option, synthesised
@@ -295,6 +295,19 @@ def besides(fleet: Fleet, fleets: Sequence[Fleet]) -> tuple[str, ...]:
         else:
             found += [str(Path(one).absolute()) for one in other.inventories]
     return tuple(dict.fromkeys(found))
+
+
+def check_servers(fleets: Sequence[Fleet], names: Collection[str]) -> None:
+    """Check that the ciphertexts of stacks are of the servers that the stacks go to.
+
+    Args:
+        fleets: with the addresses of their servers.
+        names: of those to check.
+
+    Raises:
+        MlkeysError: those of one are not.
+    """
+    check_recorded({Path(fleet.held[1]): fleet.server for fleet in fleets if fleet.held and fleet.name in names})
 
 
 def with_one_name_each(fleets: Sequence[Fleet]) -> list[Fleet]:

@@ -17,6 +17,7 @@ from mlkeys._commands.deployment.carry import carry, make_keys, moves_of
 from mlkeys._commands.deployment.comparison import Choices, Comparison, compared
 from mlkeys._commands.deployment.generated import held, not_lost
 from mlkeys._commands.deployment.gone import gone_stacks, project_of
+from mlkeys._commands.deployment.owners import say_adopted
 from mlkeys._commands.deployment.plan import Row, rows_of, rows_of_gone, rows_of_moves
 from mlkeys._commands.deployment.plan_text import show_done
 from mlkeys._commands.deployment.state import states_of
@@ -144,6 +145,7 @@ class _Deployment:
 
     def run_all(self, names: Sequence[str], *, as_json: bool, verbose: bool) -> dict[str, Run]:
         """Deploy stacks, and say which random secrets were not made again, although the user asked for that."""
+        say_adopted([one.adopted for one in self.found.values()], "Takes over")
         states = [one.state for one in self.found.values() if not one.state.gone]
         before = held(states, self.generate)
         done = run_each(names, self.run, kind="stack", as_json=as_json, verbose=verbose)

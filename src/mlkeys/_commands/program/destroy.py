@@ -17,6 +17,7 @@ from mlkeys._analysis.view import View
 from mlkeys._commands.deployment.comparison import Choices, compared
 from mlkeys._commands.deployment.departed import Departed, agreed, delete, show
 from mlkeys._commands.deployment.gone import gone_stacks, project_of
+from mlkeys._commands.deployment.owners import say_adopted
 from mlkeys._commands.deployment.plan import DELETED, KEPT, Row, rows_of, rows_of_gone
 from mlkeys._commands.deployment.plan_text import show_done
 from mlkeys._commands.errors import failing_plainly
@@ -87,6 +88,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     show([*found.values()])
     if not yes and not agreed(_question(todo, keys)):
         raise MlkeysError("Nothing was destroyed.")
+    say_adopted([one.adopted for one in compares], "Takes over")
 
     start = time.monotonic()
     rows: dict[str, list[Row]] = {stack.node.id: [] for stack in todo}
@@ -106,10 +108,10 @@ def _chosen_keys(stacks: Sequence[Stack], found: Mapping[str, Departed], *, prot
     Raises:
         MlkeysError: one does not allow that, and the user does not accept that.
     """
-    keys = [key for stack in stacks for key in _keys(stack, found[stack.node.id].destroyed)]
+    keys = [key for stack in stacks for key in _keys(stack, found[stack.node.id].destroyed).items()]
     # Nothing is known of keys that the program does not have any more.
     left = sorted({key for one in found.values() for key in one.left.deleted.keys})
-    protected = [key.node.path for key in keys if key.protected] + left
+    protected = [name for name, key in keys if key.protected] + left
     if protected and not protected_too:
         raise MlkeysError(
             f"These keys do not allow deletion: {', '.join(protected)}. Set deletion_allowed=True and deploy, "
@@ -147,8 +149,9 @@ def _destroy(one: Departed, folder: Path, show: TextIO | None, rows: list[Row], 
     return run
 
 
-def _keys(stack: Stack, destroyed: Made) -> list[TransitSecretBackendKey]:
-    """Return the keys of a stack that are deleted."""
+def _keys(stack: Stack, destroyed: Made) -> dict[str, TransitSecretBackendKey]:
+    """Return the keys of a stack that are deleted, by ENGINE/KEY."""
     view = View(root_of(stack))
     keys = [c for c in stack.node.walk() if isinstance(c, TransitSecretBackendKey) and c.managed]
-    return [key for key in keys if (found := place(view, key)) is not None and found[1] in destroyed.keys]
+    places = [(found[1], key) for key in keys if (found := place(view, key)) is not None]
+    return {name: key for name, key in places if name in destroyed.keys}

@@ -16,6 +16,7 @@ import click
 from mlkeys._commands.deployment.carry import moves_of
 from mlkeys._commands.deployment.comparison import Choices, Comparison, compared
 from mlkeys._commands.deployment.gone import gone_stacks, project_of
+from mlkeys._commands.deployment.owners import say_adopted
 from mlkeys._commands.deployment.plan import Row, gone_besides, rows_of, rows_of_gone, rows_of_moves
 from mlkeys._commands.deployment.plan_text import table
 from mlkeys._commands.errors import failing_plainly
@@ -84,6 +85,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     gone = gone_stacks(app, program, folder)
     todo = chosen(app, stacks, gone.stacks)
     found = compared(app, gone, program, todo, Choices(delete_keys, forget=forget_host, adopt=adopt), folder)
+    say_adopted([one.adopted for one in found], "Would take over")
     by_name = {one.state.name: one for one in found}
     done = run_each(
         [*by_name], partial(_compare, by_name, folder), kind="stack", as_json=as_json, verbose=verbose, go_on=True

@@ -14,6 +14,7 @@ import click
 from mlkeys._commands.deployment.carry import carry, make_keys
 from mlkeys._commands.deployment.state import StackState, move, program_folder, states_of
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.fleet.servers import check_recorded, server_of
 from mlkeys._commands.project import out_option, program_argument, synthesised, taking_turns
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
@@ -50,6 +51,7 @@ def command(old: str, new: str, program: Path, out: Path | None) -> None:
     done = False
     for state in states_of(app, program, app.stacks):
         if (found := _found(state, old, new)) is not None:
+            check_recorded({state.folder: server_of(state.stack)})
             project = folder / "ansible" / state.name
             if make_keys(project, sys.stderr).status or carry(state, [found], project, sys.stderr).status:
                 raise MlkeysError(f"The ciphertexts of {old} were not moved. The errors are shown above.")

@@ -22,10 +22,9 @@ from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
 from mlkeys._shared._attributes.key import KEY_ATTRIBUTES
 from mlkeys._targets.ansible.ciphertexts import VARS, former_managers, manager
-from mlkeys._targets.ansible.jinja import literal
+from mlkeys._targets.ansible.deleting import absent_keys_task, comment_of, is_own, own_alone
 from mlkeys._targets.ansible.lost import RANDOM, if_wanted, random_in
 from mlkeys._targets.ansible.tasks import (
-    KEY,
     KEYS,
     KEYS_ONLY,
     POLICY,
@@ -92,6 +91,7 @@ class Plan:
     def __init__(self, view: View, elements: Iterable[Element], values: Values) -> None:
         self._segments = segments(elements, _kind_of, view.references, view.below, _VARS)
         self._keys: dict[int, list[KeysTask]] = {}
+        self._made: dict[Element, list[Task]] = {}
         self.key_places: dict[Element, tuple[str, int]] = {}
         number = 0
         for segment in self._segments:
@@ -117,19 +117,21 @@ class Plan:
                 found = [(one, task) for one in reversed(elements) for task in absent_tasks_of(one, values)]
                 places = [place(values.view, one) for one, _ in found]
                 if kind == _KEYS and len(found) > 1:
-                    yield _absent_keys_task(found, [one[1] if one is not None else "" for one in places])
+                    yield absent_keys_task(found, [one[1] if one is not None else "" for one in places])
                 elif len(found) > 1:
-                    yield _own_alone(_looped(f"{len(found)} {_MANY[_KINDS[kind]]}", found), places)
+                    yield own_alone(_looped(f"{len(found)} {_MANY[_KINDS[kind]]}", found), places)
                 else:
                     yield from (
-                        Commented(_comment(element), task if one is None else {**task, "when": _is_own(*one)})
+                        Commented(comment_of(element), task if one is None else {**task, "when": is_own(*one)})
                         for (element, task), one in zip(found, places, strict=True)
                     )
 
     def variables(self, values: Values) -> dict[str, Any]:
         """Return variables of the play that the tasks use."""
         return {
-            f"{SECRETS}{_variable(file, values)}": Commented(_comment(file), _task(file, values)[VARS]["secrets"])
+            f"{SECRETS}{_variable(file, values)}": Commented(
+                comment_of(file), self._task(file, values)[VARS]["secrets"]
+            )
             for segment in self._segments
             for files in self._files(segment)
             for file in files
@@ -139,7 +141,7 @@ class Plan:
     def random_files(self, values: Values) -> dict[str, list[Any]]:
         """Return files of tasks that make random secrets, by path. A run without changes reads none of them."""
         return {
-            _random_file(file, values): [Commented(_comment(file), task) for task in _random_tasks(file, values)]
+            _random_file(file, values): [Commented(comment_of(file), task) for task in self._random_tasks(file, values)]
             for segment in self._segments
             for files in self._files(segment)
             if _many_random(files)
@@ -152,26 +154,28 @@ class Plan:
             if kind == _KEYS:
                 yield from (_keys_task(made, values) for made in self._keys[id(segment)])
             elif kind == _POLICIES and len(elements) > 1:
-                yield _policies_task(elements, values)
+                yield _policies_task([(one, self._task(one, values)) for one in elements], values)
             elif kind == _ROLES and len(elements) > 1:
-                yield _looped(f"{len(elements)} AppRoles", [(role, _task(role, values)) for role in elements])
+                yield _looped(f"{len(elements)} AppRoles", [(role, self._task(role, values)) for role in elements])
             elif kind == _VARS:
                 for files in self._files(segment):
                     yield from self._tasks_of_files(files, values)
             else:
                 for element in elements:
-                    yield from (Commented(_comment(element), task) for task in tasks_of(element, values))
+                    yield from (Commented(comment_of(element), task) for task in tasks_of(element, values))
             yield from _reading(read_again, elements)
 
     def _tasks_of_files(self, files: Sequence[EncryptedVars], values: Values) -> Iterator[Any]:
         if _many_random(files):
             yield self._random_task([file for file in files if any(random_in(file))], values)
         else:
-            yield from (Commented(_comment(file), task) for file in files for task in _random_tasks(file, values))
+            yield from (
+                Commented(comment_of(file), task) for file in files for task in self._random_tasks(file, values)
+            )
         if len(files) > 1:
-            yield _files_task(files, values, self.key_places)
+            yield _files_task([(file, self._task(file, values)) for file in files], values, self.key_places)
         else:
-            yield Commented(_comment(files[0]), _task(files[0], values))
+            yield Commented(comment_of(files[0]), self._task(files[0], values))
 
     def _random_task(self, files: Sequence[EncryptedVars], values: Values) -> Task:
         register, _ = self.key_places.get(files[0].key, ("", 0))
@@ -179,6 +183,20 @@ class Plan:
         places = [{"key_place": self.key_places[file.key][1]} if register else {} for file in files]
         found = [(_random_file(file, values), file, place) for file, place in zip(files, places, strict=True)]
         return if_wanted(found, there, values)
+
+    def _all_tasks(self, element: Element, values: Values) -> list[Task]:
+        """Return the tasks of an element. Those of a file of ciphertexts are used in several places."""
+        if element not in self._made:
+            self._made[element] = list(tasks_of(element, values))
+        return self._made[element]
+
+    def _task(self, element: Element, values: Values) -> Task:
+        """Return the task of an element; of a file of ciphertexts, the one after those of its random secrets."""
+        return self._all_tasks(element, values)[-1]
+
+    def _random_tasks(self, file: EncryptedVars, values: Values) -> list[Task]:
+        """Return the tasks that make the random secrets of a file."""
+        return self._all_tasks(file, values)[:-1]
 
     def _files(self, segment: Segment) -> list[list[EncryptedVars]]:
         """Return the files of ciphertexts that one task each writes, by the task that makes their keys."""
@@ -199,10 +217,6 @@ def _kind_of(element: Element) -> int | None:
     if found not in _NUMBER_OF:
         _NUMBER_OF[found] = next((number for number, kind in enumerate(_KINDS) if issubclass(found, kind)), None)
     return _NUMBER_OF[found]
-
-
-def _comment(element: Element) -> str:
-    return f"{element.node.path} {element.node.location_text}"
 
 
 def _together(keys: Iterable[Element], values: Values) -> list[list[TransitSecretBackendKey]]:
@@ -227,7 +241,7 @@ def _together(keys: Iterable[Element], values: Values) -> list[list[TransitSecre
 def _keys_task(made: KeysTask, values: Values) -> Task:
     options = [key_options(key, values) for key in made.keys]
     entries = [
-        Commented(_comment(key), {name: value for name, value in given.items() if name in _OF_A_KEY})
+        Commented(comment_of(key), {name: value for name, value in given.items() if name in _OF_A_KEY})
         for key, given in zip(made.keys, options, strict=True)
     ]
     first = values.name(made.keys[0])
@@ -245,39 +259,6 @@ def _keys_task(made: KeysTask, values: Values) -> Task:
     }
 
 
-def _absent_keys_task(found: Sequence[tuple[Element, Task]], places: Sequence[str]) -> Task:
-    entries = [Commented(_comment(key), task[KEY]) for key, task in found]
-    own = "places | select('in', destroyed.get('keys', places)) | list"
-    chosen = "dict(places | zip(listed)) | dict2items | selectattr('key', 'in', own) | map(attribute='value') | list"
-    return {
-        "name": f"{len(found)} keys",
-        KEYS: {"keys": Template(f"{{{{ {chosen} }}}}")},
-        "when": Template("own | length > 0"),
-        "vars": {"places": [*places], "listed": entries, "own": Template(f"{{{{ {own} }}}}")},
-    }
-
-
-def _is_own(kind: str, name: str) -> Template:
-    """Return the condition that a program made an object: it does not delete what it found."""
-    return Template(f"{literal(name)} in destroyed.get('{kind}', [{literal(name)}])")
-
-
-def _own_alone(task: Task, places: Sequence[tuple[str, str] | None]) -> Task:
-    """Return the task that deletes many objects, without those that the program found."""
-    if not all(places):
-        return task
-    items = [
-        Commented(item.comment, {**item.value, "own": _own(*one)})
-        for item, one in zip(task["loop"], places, strict=True)
-        if one is not None
-    ]
-    return {**task, "loop": items, "when": Template("item.own")}
-
-
-def _own(kind: str, name: str) -> Template:
-    return Template(f"{{{{ {_is_own(kind, name).text} }}}}")
-
-
 def _looped(name: str, found: Sequence[tuple[Element, Task]]) -> Task:
     """Return one task for many that use one module, each with nothing but a name and options."""
     ((module, first),) = ((word, given) for word, given in found[0][1].items() if word != "name")
@@ -287,7 +268,7 @@ def _looped(name: str, found: Sequence[tuple[Element, Task]]) -> Task:
     }
     single = {word: None for given in options for word in given if word not in shared}
     items = [
-        Commented(_comment(element), {word: value for word, value in given.items() if word not in shared})
+        Commented(comment_of(element), {word: value for word, value in given.items() if word not in shared})
         for (element, _), given in zip(found, options, strict=True)
     ]
     label = "name" if "name" in single else "path"
@@ -299,21 +280,9 @@ def _looped(name: str, found: Sequence[tuple[Element, Task]]) -> Task:
     }
 
 
-def _task(element: Element, values: Values) -> Task:
-    """Return the task of an element; of a file of ciphertexts, the one after those of its random secrets."""
-    *_, task = tasks_of(element, values)
-    return task
-
-
 def _many_random(files: Sequence[EncryptedVars]) -> bool:
     """Whether random secrets have their tasks in files of their own."""
     return sum(len([*random_in(file)]) for file in files) > 1
-
-
-def _random_tasks(file: EncryptedVars, values: Values) -> list[Task]:
-    """Return the tasks that make the random secrets of a file."""
-    *tasks, _ = tasks_of(file, values)
-    return tasks
 
 
 def _random_file(file: EncryptedVars, values: Values) -> str:
@@ -324,15 +293,20 @@ def _variable(file: EncryptedVars, values: Values) -> str:
     return variable_name(values.name(file))
 
 
-def _files_task(files: Sequence[EncryptedVars], values: Values, places: Mapping[Element, tuple[str, int]]) -> Task:
+def _files_task(
+    given: Sequence[tuple[EncryptedVars, Task]], values: Values, places: Mapping[Element, tuple[str, int]]
+) -> Task:
     """Return one task for many files of ciphertexts, whose keys one task makes.
 
     Few of its texts are templates, and its items are small: Ansible compiles each template, and copies all items for
     each of them. It also shows items at -v, so that they must not hold a secret.
+
+    Args:
+        given: the files, each with the task that would write it alone.
     """
     items: list[Task] = []
-    for file in files:
-        options = dict(_task(file, values)[VARS])
+    for file, alone in given:
+        options = dict(alone[VARS])
         path = options.pop("path").text.removeprefix(_PATH)
         del options["secrets"]
         item: Task = {"file": Template(path) if "{" in path else path, "secrets": _variable(file, values), **options}
@@ -357,23 +331,23 @@ def _files_task(files: Sequence[EncryptedVars], values: Values, places: Mapping[
         "loop": items,
         "loop_control": {"label": Template("{{ item.file }}")},
     }
-    register, _ = places.get(files[0].key, ("", 0))
+    register, _ = places.get(given[0][0].key, ("", 0))
     if register:
         task["when"] = existed(f"{register}.results[item.key_place]")
     return task
 
 
-def _policies_task(policies: Sequence[Element], values: Values) -> Task:
+def _policies_task(given: Sequence[tuple[Element, Task]], values: Values) -> Task:
     """Return one task for many policies, which are all in files under their names."""
     return {
-        "name": f"{len(policies)} policies",
+        "name": f"{len(given)} policies",
         POLICY: {
             "name": Template("{{ item }}"),
             "managed_by": manager(values.stack),
             "former_managers": former_managers(),
             "rules": Template("{{ lookup('ansible.builtin.file', 'policies/' ~ item ~ '.hcl') }}"),
         },
-        "loop": [Commented(_comment(policy), _task(policy, values)[POLICY]["name"]) for policy in policies],
+        "loop": [Commented(comment_of(policy), task[POLICY]["name"]) for policy, task in given],
         # A report names what has a label.
         "loop_control": {"label": Template("{{ item }}")},
     }
