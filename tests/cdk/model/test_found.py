@@ -126,7 +126,11 @@ def test_a_stack_is_rotated_on_the_server_of_its_record(state: StackState, monke
     asked: list[str] = []
 
     def answers(cluster: str) -> None:
-        monkeypatch.setattr(servers, "cluster_at", lambda server: asked.append(server[0]) or cluster)
+        def cluster_at(server: servers.Server) -> str:
+            asked.append(server[0])
+            return cluster
+
+        monkeypatch.setattr(servers, "cluster_at", cluster_at)
 
     answers("b")
     # Nothing says where it was.
