@@ -280,7 +280,9 @@ def test_a_unit_that_has_failed_is_named_by_the_next_run_which_starts_it(site: S
     host = site.hosts["one"]
     host.run("sh", "-c", "pkill -KILL -u ends; until systemctl --quiet is-failed ends; do sleep 0.1; done")
     for args, said in ((["--check"], "A real run starts what has ended."), ([], "What had ended runs again.")):
-        done = " ".join(site.play([ends], *args, status=2, **one).stdout.split())
+        printed = site.play([ends], *args, status=2, **one).stdout
+        assert '"ends was ended by signal 9. It was started at ' in printed
+        done = " ".join(printed.split())
         assert re.search(r"ends was ended by signal 9\. It was started at \w{3} 20[0-9-]{8} [0-9:]{8} ", done)
         assert f"To see its log on one: journalctl --lines 20 --unit ends {said}" in done
     assert site.got("one", "ends", 2) == [SHA["openai_api_key"]] * 2
