@@ -10,6 +10,8 @@ import secrets
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.cdk.apps import EXAMPLES, SECRETS
 from tests.cdk.command import changes, mlkeys
 from tests.integration.support.plays import approle
