@@ -277,3 +277,10 @@ def test_a_server_that_wants_a_client_certificate_is_described_in_one_way(text: 
 def test_a_refusal_names_the_server_and_the_command_that_shows_more(refused: ServerError, path: str, step: str) -> None:
     said = messages.next_step(refused, path, Place("https://a.test", "org"))
     assert said == f" Asked: https://a.test, namespace 'org'. {step}"
+
+
+def test_a_certificate_for_clients_alone_is_not_of_an_unknown_authority() -> None:
+    text = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unsuitable certificate purpose (_ssl.c:1006)"
+    found = tls_problem(text)
+    assert "it is not for servers (unsuitable certificate purpose). Give the listener a certificate" in found
+    assert "ca_cert" not in found

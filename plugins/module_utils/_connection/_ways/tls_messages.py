@@ -35,6 +35,11 @@ def tls_problem(
             )
         if "expired" in reason or "not yet valid" in reason:
             return f"its TLS certificate could not be verified ({reason}). Renew it, and check the clocks."
+        if "purpose" in reason:
+            return (
+                f"its TLS certificate could not be verified: it is not for servers ({reason}). Give the listener a "
+                "certificate whose extended key usage has serverAuth."
+            )
         return (
             f"its TLS certificate could not be verified ({reason}). "
             f"{_without_authorities(lost, host)}"
