@@ -52,7 +52,7 @@ def masked(options: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) ->
 def _masked(name: str, value: Any, option: Mapping[str, Any]) -> Any:
     if value is None or value in ("", {}, []):
         return value
-    if option.get("no_log") is True:
+    if _is_secret(option):
         return MASK
     if name in ("url", "proxies"):
         return _without_logins(value)
@@ -62,6 +62,10 @@ def _masked(name: str, value: Any, option: Mapping[str, Any]) -> Any:
     if inner:
         return [_masked(name, one, option) for one in value] if isinstance(value, list) else MASK
     return value
+
+
+def _is_secret(option: Mapping[str, Any]) -> bool:
+    return option.get("no_log") is True
 
 
 def _without_logins(value: Any) -> Any:
@@ -74,6 +78,16 @@ def _without_logins(value: Any) -> Any:
 
 class Module(AnsibleModule):
     """A module of the collection, that masks whenever it ends: for options that Ansible refuses as well."""
+
+    def _log_invocation(self) -> None:
+        # Ansible searches each option that it logs for each secret.
+        logged = {
+            name: value for name, value in self.params.items() if not _is_secret(self.argument_spec.get(name, {}))
+        }
+        secrets = self.no_log_values
+        self.no_log_values = _searched(secrets, logged)
+        super()._log_invocation()
+        self.no_log_values = secrets
 
     def exit_json(self, **result: Any) -> NoReturn:
         _mask(self, result)
@@ -121,10 +135,16 @@ def _fail(module: AnsibleModule, failure: TransitError) -> NoReturn:
 def _mask(module: AnsibleModule, result: Mapping[str, Any]) -> None:
     # Ansible shows the options from here, as far as it shows them at all.
     module.params = masked(module.params, module.argument_spec)
-    module.no_log_values = worth_masking(module.no_log_values)
-    if len(module.no_log_values) > _FEW:
-        shown = [result, module.params, get_warning_messages(), get_deprecation_messages()]
-        module.no_log_values = occurring(module.no_log_values, shown)
+    shown = [result, module.params, get_warning_messages(), get_deprecation_messages()]
+    module.no_log_values = _searched(worth_masking(module.no_log_values), shown)
+
+
+def _searched(secrets: set[str], shown: Any) -> set[str]:
+    """The secrets that Ansible has to search for in what is shown."""
+    if len(secrets) <= _FEW:
+        return secrets
+    short = {secret for secret in secrets if len(secret) < SHORTEST}
+    return short | occurring(secrets - short, shown)
 
 
 def occurring(secrets: Iterable[str], shown: Any) -> set[str]:

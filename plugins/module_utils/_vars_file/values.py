@@ -49,10 +49,11 @@ def encoded(value: Any) -> bytes:
         NotEncryptable: it is a date, binary, or a text that is not Unicode.
     """
     if isinstance(value, str):
-        # Bytes that are not UTF-8 arrive as lone surrogates, which cannot be sent.
-        if any("\ud800" <= char <= "\udfff" for char in value):
-            raise NotEncryptable("must be text (quote it)")
-        return value.encode("utf-8") if value else Json(b'""')
+        try:
+            return value.encode("utf-8") if value else Json(b'""')
+        except UnicodeEncodeError:
+            # Bytes that are not UTF-8 arrive as lone surrogates, which cannot be sent. The error has the text.
+            raise NotEncryptable("must be text (quote it)") from None
     if value is not None and not isinstance(value, (bool, int, float)) and value not in ({}, []):
         raise NotEncryptable("must be text, a number, true, false or null (quote it)")
     return Json(json.dumps(value).encode("ascii"))

@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -109,6 +110,30 @@ def test_options_that_ansible_refuses_are_masked_as_others(given: dict[str, Any]
     if "invocation" in result:
         shown = result["invocation"]["module_args"]
         assert (shown["token"], shown["secrets"], shown["name"]) == (MASK, MASK, "root-key")
+
+
+def test_the_log_of_a_machine_has_no_secret_of_many() -> None:
+    """Ansible logs the options there before any code of the module runs."""
+    logged: list[Mapping[str, Any]] = []
+
+    class Logged(MODULE):  # type: ignore[misc]
+        def log(self, _msg: str, log_args: Mapping[str, Any]) -> None:
+            logged.append(log_args)
+
+    many = {f"name{number}": f"sk-secret-number-{number:04}" for number in range(500)}
+    keys = [{"name": "a", "material": f"sk-material-{number:04}"} for number in range(30)]
+    given = {"secrets": many, "keys": keys, "path": "/srv/sk-secret-number-0007/1234567", "pin": "1234567"}
+    nested = {"name": {}, "material": {"no_log": True}}
+    spec: dict[str, Any] = {"secrets": {"type": "dict", "no_log": True}, "path": {}, "pin": {"no_log": True}}
+    spec |= {"keys": {"type": "list", "elements": "dict", "no_log": False, "options": nested}}
+    with module_arguments(given):
+        made = Logged(argument_spec=spec)
+    (shown,) = logged
+    assert shown["path"] == "/srv/********/********"
+    assert "sk-" not in str(shown)
+    assert "1234567" not in str(shown)
+    assert "'name': 'a'" in shown["keys"]
+    assert {*many.values(), "1234567", "sk-material-0029"} <= made.no_log_values
 
 
 @pytest.mark.parametrize("failed", [False, True])
