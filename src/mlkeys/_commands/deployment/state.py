@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -232,18 +233,23 @@ def _parts(key: str) -> tuple[str, str]:
     return engine, name
 
 
-def ciphertexts_in(path: Path) -> dict[str, str]:
+def ciphertexts_in(path: Path) -> Mapping[str, str]:
     """The ciphertexts of a file, by the names of the secrets.
 
     Raises:
         MlkeysError: it holds something else.
     """
+    return _interpreted(str(path), read(path) or "")
+
+
+# A command compares them with its program, its record and its aliases, and looks whether a run has changed one.
+@functools.lru_cache(maxsize=10_000)
+def _interpreted(path: str, text: str) -> Mapping[str, str]:
     collection.load()
     from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import interpreted
 
-    text = read(path) or ""
     with collection.in_plain_words(), io.BytesIO(text.encode()) as content:
-        found = {name: entry.ciphertext for name, entry in interpreted(content, str(path)).entries.items()}
+        found = {name: entry.ciphertext for name, entry in interpreted(content, path).entries.items()}
     if not found and METADATA not in text:
         # A full disk or a merge may leave it empty, while its ciphertexts are elsewhere.
         raise MlkeysError(f"{path} is empty. Restore the file from version control, or remove it.")
