@@ -353,7 +353,7 @@ def test_a_server_that_does_not_answer_is_diagnosed(doctor: Doctor, bao: Bao, se
         "http://nowhere.invalid:8200": "its name does not resolve",
         secure_bao.url: "Set ca_cert (BAO_CACERT, VAULT_CACERT)",
         bao.addr.replace("http:", "https:"): "it does not use TLS",
-        secure_bao.url.replace("https:", "http:"): "Start url with https://",
+        secure_bao.url.replace("https:", "http:"): "Start url (BAO_ADDR) with https://",
     }
     for address, said in cases.items():
         found = doctor(status=1, BAO_ADDR=address, BAO_TOKEN="a-token")
