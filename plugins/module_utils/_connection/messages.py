@@ -322,12 +322,14 @@ def compressed(address: str, encoding: str) -> str:
 def foreign_server(address: str, status: int, content_type: str, beginning: bytes) -> str:
     """For a response that neither Vault nor OpenBao sends."""
     if b"HTTP request to an HTTPS server" in beginning:
-        return f"The server at {without_login(address)} expects HTTPS. Start url (BAO_ADDR) with https://. {_CHECK_DOCTOR}"
+        said = f"The server at {without_login(address)} expects HTTPS. Start url (BAO_ADDR) with https://."
+        return f"{said} {_CHECK_DOCTOR}"
     kind = shortened(content_type, _SHOWN_OF_HEADER)
     beside = (
         " If it is a proxy or a load balancer, check the servers behind it." if status == 429 or status >= 500 else ""
     )
-    return f"The server at {without_login(address)} is not Vault or OpenBao (HTTP {status}, {kind}). {_CHECK_FOREIGN}{beside} {_CHECK_DOCTOR}"
+    said = f"The server at {without_login(address)} is not Vault or OpenBao (HTTP {status}, {kind})."
+    return f"{said} {_CHECK_FOREIGN}{beside} {_CHECK_DOCTOR}"
 
 
 _CHECK_DOCTOR = "Check: mlkeys doctor."

@@ -217,8 +217,8 @@ def test_a_response_of_another_server_is_rejected(
     error = failure(lambda: client(server.url).request(method, "transit/keys/ml"))
     assert error.__class__ is ServerUnreachable
     behind = " If it is a proxy or a load balancer, check the servers behind it." if given_answer[0] >= 500 else ""
-    said = f"The server at {server.url} {NOT_OURS.format(status=given_answer[0], kind=kind)}{behind} Check: mlkeys doctor."
-    assert error.message == said
+    said = f"The server at {server.url} {NOT_OURS.format(status=given_answer[0], kind=kind)}{behind}"
+    assert error.message == f"{said} Check: mlkeys doctor."
 
 
 def test_a_proxy_that_refuses_a_request_because_of_its_size_is_named(server: Scripted) -> None:

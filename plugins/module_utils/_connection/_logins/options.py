@@ -357,7 +357,10 @@ def login_of(values: Mapping[str, Any], environment: Mapping[str, str], *, by_ag
 
 
 def _of_the_client(values: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[str, str, tuple[str, ...]]:
-    """Where ``bao`` and ``vault`` keep their token, what says so, and their configuration; nothing if options name another file."""
+    """Where ``bao`` and ``vault`` keep their token, the variable that says so, and where their configuration is.
+
+    Nothing if options name another file.
+    """
     home = str(environment.get("HOME") or "")
     if values["token_file"] != _TOKEN_FILE or (values["token_path"] or "") != home:
         return "", "", ()
