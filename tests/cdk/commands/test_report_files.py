@@ -108,7 +108,7 @@ def test_what_is_folded_is_printed(folder: Path) -> None:
         assert "details::details-content { content-visibility: visible; }" in text.partition("@media print")[2]
 
 
-def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_of_a_replaced_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none" / "status.jsonl"
     with pytest.raises(MlkeysError, match=r"none/status\.jsonl cannot be written: its folder .*/none does not exist\."):
         replacing.replace(path, "text", None)
