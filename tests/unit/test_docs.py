@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 LOOKUPS = sorted(path.stem for path in (ROOT / "plugins/lookup").glob("*.py"))
 
 Doc = dict[str, Any]
+
+# The line above the one of dashes. A heading without a word has nothing that a screen reader can say.
+_HEAD_OF_TABLE = re.compile(r"^\|(.+)\|\n\|[ :|-]+\|$", re.MULTILINE)
 
 
 def documented(kind: str, name: str) -> tuple[Doc, list[Doc], Doc]:
@@ -246,3 +250,10 @@ def test_samples_of_the_package_fit_into_their_page(file: str) -> None:
     text = ast.get_docstring(ast.parse((ROOT / "src" / "mlkeys" / file).read_text(encoding="utf-8"))) or ""
     # The page of the package shows this many characters on a phone of 390 pixels.
     assert [line for line in text.splitlines() if line.startswith("    ") and len(line) - 4 > 43] == []
+
+
+def test_each_column_of_a_table_has_a_heading() -> None:
+    pages = {path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]}
+    heads = [(path.name, head) for path, text in pages.items() for head in _HEAD_OF_TABLE.findall(text)]
+    assert len(heads) > 5
+    assert [one for one in heads if not all(cell.strip() for cell in one[1].split("|"))] == []

@@ -150,6 +150,9 @@ def _login(client: Client, auth: Auth, now: float) -> Lease:
         if error.status not in (400, 403, 404):
             raise
         said = refusal_of(client, auth.method, path, error, "the credentials and mount_point")
+        if auth.method == "jwt" and "claim" in words_of(error.reasons):
+            # The refusal does not say which claims, audience and subject the role binds.
+            said += f" {messages.role_step(client.place_of_login, mount, auth.role_id)}"
         raise Unauthenticated(said + messages.unusual(_unusual(auth, body))) from None
     if not lease.token:
         raise Unauthenticated(

@@ -136,6 +136,11 @@ def login_step(place: Place, other: str | None) -> str:
     )
 
 
+def role_step(place: Place, mount: str, role: str) -> str:
+    """The command that shows which claims, audience and subject a role binds, as a sentence."""
+    return f"What the role binds: {command(place, 'read', f'auth/{mount}/role/{role}')}."
+
+
 def no_token_sent(path: str, place: Place) -> str:
     """For a refused request to an agent that was sent without a token."""
     return (
@@ -317,12 +322,18 @@ def compressed(address: str, encoding: str) -> str:
 def foreign_server(address: str, status: int, content_type: str, beginning: bytes) -> str:
     """For a response that neither Vault nor OpenBao sends."""
     if b"HTTP request to an HTTPS server" in beginning:
-        return f"The server at {without_login(address)} expects HTTPS. Start url with https://."
+        said = f"The server at {without_login(address)} expects HTTPS. Start url (BAO_ADDR) with https://."
+        return f"{said} {_CHECK_DOCTOR}"
     kind = shortened(content_type, _SHOWN_OF_HEADER)
     beside = (
         " If it is a proxy or a load balancer, check the servers behind it." if status == 429 or status >= 500 else ""
     )
-    return f"The server at {without_login(address)} is not Vault or OpenBao (HTTP {status}, {kind}). Check url.{beside}"
+    said = f"The server at {without_login(address)} is not Vault or OpenBao (HTTP {status}, {kind})."
+    return f"{said} {_CHECK_FOREIGN}{beside} {_CHECK_DOCTOR}"
+
+
+_CHECK_DOCTOR = "Check: mlkeys doctor."
+_CHECK_FOREIGN = "Check url (BAO_ADDR), and what listens on its port."
 
 
 def too_large_on_the_way(address: str, path: str) -> str:

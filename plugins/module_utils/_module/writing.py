@@ -251,4 +251,7 @@ def _why_unwritable(path: str, error: OSError) -> str:
         return f"{path} was left as it is: {problem}."
     if isinstance(error, NotADirectoryError):
         return f"{path} was left as it is: what is there, or on the way there, is not a folder. Remove that first."
+    folder = os.path.dirname(path.rstrip("/")) or "."
+    if isinstance(error, FileNotFoundError) and not os.path.isdir(folder):
+        return f"{path} cannot be written: its folder {folder} does not exist. Create it."
     return f"{path} cannot be written ({problem}). Check its folder's permissions and free space."

@@ -22,7 +22,7 @@ from mlkeys._commands.progress import progress
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import all_printable, printable
 from mlkeys._system import replacing
-from mlkeys._system.collection import shared_login
+from mlkeys._system.collection import NOT_FOUND, shared_login
 from mlkeys._system.processes import ChildProcess, exit_status
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def ansible_playbook(
         show: where to show the output. None to collect it, with errors unless `brief`: Ansible's warnings are shown.
 
     Raises:
-        MlkeysError: it cannot be run.
+        MlkeysError: it cannot be run, or Ansible does not find the collection.
         SystemExit: a signal stopped it. Ansible had the time to end by itself.
     """
     argv = [_tool("ansible-playbook"), playbook, *arguments]
@@ -224,12 +224,26 @@ def ansible_playbook(
     if received is not None:
         sys.exit(128 + received)
     done.seconds = time.monotonic() - start
+    if done.status and not (done.begun or done.reported) and not _finds_collection(made, folder):
+        raise MlkeysError(NOT_FOUND)
     if not done.status and not done.reported:
         raise MlkeysError(
             f"{playbook} ended without a report, so it is unknown what it did. Is the collection mlkeys.transit "
             "of the same version as this command? 'mlkeys doctor' shows both."
         )
     return done
+
+
+def _finds_collection(made: Mapping[str, str], folder: Path) -> bool:
+    """Whether Ansible finds the collection where a run did not begin. What does not answer is not to blame for it."""
+    argv = [_tool("ansible-galaxy"), "collection", "list", "mlkeys.transit", "--format", "json"]
+    try:
+        listed = subprocess.run(
+            argv, cwd=folder, env=dict(made), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return True
+    return listed.returncode != 0 or "mlkeys.transit" in listed.stdout
 
 
 def _carry_out(

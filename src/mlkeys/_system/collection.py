@@ -38,6 +38,10 @@ _NO_SERVER = re.compile(rf"\burl is not set\b|\bCannot reach the server at {_HER
 
 #: Says to the session callback of a playbook where to get tokens.
 SESSION_VARIABLE = "MLKEYS_SESSION"
+NOT_FOUND = (
+    "This command needs the collection mlkeys.transit, but Ansible does not find it: "
+    "ansible-galaxy collection install mlkeys-transit-*.tar.gz"
+)
 _shared: dict[str, str] = {}
 
 
@@ -65,10 +69,7 @@ def load() -> None:
     try:
         import ansible_collections.mlkeys.transit  # noqa: F401
     except ImportError:
-        raise MlkeysError(
-            "This command needs the collection mlkeys.transit, but Ansible does not find it: "
-            "ansible-galaxy collection install mlkeys-transit-*.tar.gz"
-        ) from None
+        raise MlkeysError(NOT_FOUND) from None
 
 
 def vars_plugins() -> tuple[list[str], str]:

@@ -86,6 +86,10 @@ def replace(path: Path, text: str, before: str | None, mode: int | None = None) 
         problem = error.strerror or "unknown error"
         if error.errno == errno.EFBIG:
             raise MlkeysError(f"{path} cannot be written: {problem}. Put less into one file.") from None
+        if isinstance(error, FileNotFoundError) and not path.parent.is_dir():
+            raise MlkeysError(
+                f"{path} cannot be written: its folder {path.parent} does not exist. Create it."
+            ) from None
         raise MlkeysError(
             f"{path} cannot be written ({problem}). Check its folder's permissions and free space."
         ) from None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,18 @@ def test_missing_software_is_reported(tmp_path: Path, isolated: bool, reason: st
     )
     assert done.returncode == 1
     assert reason in done.stderr
+
+
+@pytest.mark.parametrize("command", [["status"], ["rotate", "--key", "transit/ml", "--yes"]], ids=["status", "rotate"])
+def test_a_playbook_of_a_missing_collection_is_reported_as_elsewhere(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {}}")
+    done = subprocess.run(
+        [Path(sys.executable).parent / "mlkeys", *command, "-i", "hosts.yml"],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"], "ANSIBLE_COLLECTIONS_PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"Error: {collection.NOT_FOUND}"

@@ -353,7 +353,7 @@ def test_a_server_that_does_not_answer_is_diagnosed(doctor: Doctor, bao: Bao, se
         "http://nowhere.invalid:8200": "its name does not resolve",
         secure_bao.url: "Set ca_cert (BAO_CACERT, VAULT_CACERT)",
         bao.addr.replace("http:", "https:"): "it does not use TLS",
-        secure_bao.url.replace("https:", "http:"): "Start url with https://",
+        secure_bao.url.replace("https:", "http:"): "Start url (BAO_ADDR) with https://",
     }
     for address, said in cases.items():
         found = doctor(status=1, BAO_ADDR=address, BAO_TOKEN="a-token")
@@ -373,6 +373,29 @@ def test_each_member_of_a_cluster_is_asked(doctor: Doctor, bao: Bao, sealed_url:
     assert shown(found, "server", "wrong")
     assert shown(found, "server", "ok")
     assert shown(found, "login", "ok")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_address_that_commands_pass_over_is_a_remark(doctor: Doctor, bao: Bao, first: bool) -> None:
+    dead = f"http://127.0.0.1:{free_port()}"
+    addresses = [dead, bao.addr] if first else [bao.addr, dead]
+    found = doctor(BAO_ADDR=",".join(addresses), BAO_TOKEN=bao.token)
+    assert f"Cannot reach the server at {dead}: connection refused" in shown(found, "server", "remark")
+    assert "Commands go on with the next address." in shown(found, "server", "remark")
+    assert "mlkeys dev" not in shown(found, "server", "remark")
+    assert shown(found, "server", "ok")
+    assert shown(found, "login", "ok")
+
+
+def test_an_address_at_which_commands_stop_is_wrong(doctor: Doctor, bao: Bao, sealed_url: str) -> None:
+    cases = {
+        bao.addr.replace("http:", "https:"): bao.addr,
+        f"http://127.0.0.1:{free_port()}": sealed_url,
+    }
+    for address, other in cases.items():
+        found = doctor(status=1, BAO_ADDR=f"{address},{other}", BAO_TOKEN=bao.token)
+        assert f"Cannot reach the server at {address}" in shown(found, "server", "wrong")
+        assert not shown(found, "server", "remark")
 
 
 @pytest.mark.parametrize("key", ["standby", "performance_standby"])

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from mlkeys._cli import main
 from mlkeys._commands.fleet.status_page import page
 from mlkeys._errors import MlkeysError
-from mlkeys._system import report_files
+from mlkeys._system import replacing, report_files
 
 PROGRAM = """from mlkeys import transit as vault
 vault.TransitSecretBackend("engine", path="transit")
@@ -106,3 +106,9 @@ def test_what_is_folded_is_printed(folder: Path) -> None:
     assert graph("--html", "--out", "graph.html") == (0, "")
     for text in ((folder / "graph.html").read_text(), page([], datetime.now(UTC), folder)):
         assert "details::details-content { content-visibility: visible; }" in text.partition("@media print")[2]
+
+
+def test_a_missing_folder_of_a_replaced_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "status.jsonl"
+    with pytest.raises(MlkeysError, match=r"none/status\.jsonl cannot be written: its folder .*/none does not exist\."):
+        replacing.replace(path, "text", None)

@@ -82,8 +82,13 @@ def test_many_hosts_are_shown_in_several_tables_since_paper_does_not_scroll() ->
     ]
 
 
+def whole(html: str) -> str:
+    """The page without the places where a path may break."""
+    return html.replace("<wbr>", "")
+
+
 def test_files_are_grouped_by_folder_and_open_where_something_is_to_do() -> None:
-    html = page([FleetStatus("fleet", report(ROWS))], NOW, PROJECT)
+    html = whole(page([FleetStatus("fleet", report(ROWS))], NOW, PROJECT))
     folders = re.findall(r'<details( open)?>\s*<summary title="(.*?)">(.*?) \((\d)\)</summary>', html)
     assert folders == [
         (" open", "/etc/app", "/etc/app", "2"),
@@ -105,7 +110,7 @@ def test_places_of_the_controller_are_named_from_the_project_and_folders_from_th
     found = report(rows)
     found["problems"] = [{"severity": "error", "text": f"{PROJECT}/group_vars/b.yml: broken"}]
     found["unread"] = [{"host": "localhost", "path": f"{PROJECT}/hidden.yml", "reason": "no right"}]
-    html = page([FleetStatus("fleet", found)], NOW, PROJECT)
+    html = whole(page([FleetStatus("fleet", found)], NOW, PROJECT))
     folders = re.findall(r'<summary title="(.*?)">(.*?) \(1\)</summary>', html)
     assert folders == [
         ("group_vars", "group_vars"),
@@ -130,11 +135,19 @@ def test_long_paths_lose_their_middle(path: str, short: str) -> None:
     assert shortened(path) == short
 
 
+def test_a_path_breaks_after_a_slash_first() -> None:
+    found = report([row("node-1", "/srv/long/x.env", "openai", 3)])
+    found["unread"] = [{"host": "node-1", "path": "/srv/longer/y.env", "reason": "not readable"}]
+    html = page([FleetStatus("fleet", found)], NOW, PROJECT)
+    assert '<td class="path">/srv/<wbr>longer/<wbr>y.env</td>' in html
+    assert "<h3>transit/<wbr>ml</h3>" in html
+
+
 def test_a_problem_names_its_command_first_and_shortens_paths() -> None:
     found = report(ROWS)
     run = f"mlkeys rotate -i {DEEP}/inventory.yml"
     found["problems"] = [{"severity": "warning", "text": f"transit/ml: still used: a:{DEEP}/x.env:3. Run: {run}"}]
-    html = page([FleetStatus("fleet", found)], NOW, PROJECT)
+    html = whole(page([FleetStatus("fleet", found)], NOW, PROJECT))
     assert f"Run: <code>{run}</code><br>" in html
     assert ">transit/ml: still used: a:/srv/…/settings/x.env:3.</span>" in html
     assert parts("It is broken.") == ("It is broken.", "")

@@ -384,7 +384,7 @@ def test_the_token_file_can_be_elsewhere(server: Bao, key: None, make_token: Cal
         (b"", "it is empty"),
         (b" \n", "it is empty"),
         (b"\xff\xfe", "it is not text"),
-        (None, "Is a directory"),
+        (None, "it is a folder. Set it to the file of the token. Check: mlkeys doctor"),
     ],
 )
 def test_an_invalid_token_file(server: Bao, tmp_path: Path, content: bytes | None, problem: str) -> None:
@@ -396,6 +396,34 @@ def test_an_invalid_token_file(server: Bao, tmp_path: Path, content: bytes | Non
     result = run("token", {"token_path": str(tmp_path)}, url=server.addr)
     assert result.failed
     assert result.msg == f"token_file {file}: {problem}."
+    for variable in ("BAO_TOKEN_PATH", "VAULT_TOKEN_PATH"):
+        result = run("token", {}, url=server.addr, env={variable: str(file)})
+        assert result.msg == f"{variable} {file}: {problem}."
+
+
+@pytest.mark.parametrize(
+    ("bound", "claims"),
+    [
+        ({"bound_audiences": ["others"]}, {}),
+        ({"bound_subject": "pipeline-8"}, {}),
+        ({"bound_claims": {"ref": "main"}}, {"ref": "trunk"}),
+    ],
+)
+def test_what_a_role_binds_is_shown_by_the_command_in_the_refusal(
+    server: Bao, bound: dict[str, Any], claims: dict[str, str]
+) -> None:
+    issuer = Issuer()
+    server.done("POST", "sys/auth/jobs", {"type": "jwt"})
+    try:
+        server.done("POST", "auth/jobs/config", {"jwt_validation_pubkeys": [issuer.public_key]})
+        role = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["mlkeys"], **bound}
+        server.done("POST", "auth/jobs/role/ci", role)
+        token = issuer.token({"sub": "pipeline-7", "aud": "mlkeys", **claims})
+        result = run("jwt", {"role_id": "ci", "jwt": token, "mount_point": "jobs"}, url=server.addr)
+    finally:
+        server.done("DELETE", "sys/auth/jobs")
+    assert result.failed
+    assert result.msg.endswith(f" What the role binds: bao read -address={server.addr} auth/jobs/role/ci.")
 
 
 def test_a_token_from_a_file_is_masked_in_the_result(

@@ -142,7 +142,8 @@ def test_another_web_server(module: str, server: type[WebServer], state: str) ->
     wanted = {"state": state} if module != "vault_transit_key_info" else {}
     with serving(server) as url:
         assert failing(module, url=url, **wanted) == (
-            f"The server at {url} is not Vault or OpenBao (HTTP {server.status}, {server.kind}). Check url."
+            f"The server at {url} is not Vault or OpenBao (HTTP {server.status}, {server.kind}). "
+            "Check url (BAO_ADDR), and what listens on its port. Check: mlkeys doctor."
         )
 
 
@@ -161,7 +162,9 @@ def test_no_response_in_time() -> None:
 @each_module
 def test_http_to_an_https_port(secure_bao: SecureBao, module: str) -> None:
     url = secure_bao.url.replace("https://", "http://")
-    assert failing(module, url=url) == f"The server at {url} expects HTTPS. Start url with https://."
+    assert failing(module, url=url) == (
+        f"The server at {url} expects HTTPS. Start url (BAO_ADDR) with https://. Check: mlkeys doctor."
+    )
 
 
 @each_module

@@ -465,7 +465,7 @@ FAILS: dict[str, tuple[Row, str]] = {
             "BAO_CLIENT_CERT": p.here.ca_cert,
             "BAO_CLIENT_KEY": str(p.certificate.key),
         },
-        "is not the key of client_cert (BAO_CLIENT_CERT) ",
+        "Set both to one pair. Check: mlkeys doctor.",
     ),
     "half a certificate": (
         lambda p: {**p.at(p.here.port), "BAO_CLIENT_CERT": str(p.certificate.certificate)},

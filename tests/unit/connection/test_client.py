@@ -192,7 +192,7 @@ def test_a_reply_does_not_show_its_data() -> None:
     assert "canary" not in repr(Reply({"plaintext": "canary"}, {"client_token": "canary"}, {"token": "canary"}))
 
 
-NOT_OURS = "is not Vault or OpenBao (HTTP {status}, {kind}). Check url."
+NOT_OURS = "is not Vault or OpenBao (HTTP {status}, {kind}). Check url (BAO_ADDR), and what listens on its port."
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_response_of_another_server_is_rejected(
     assert error.__class__ is ServerUnreachable
     behind = " If it is a proxy or a load balancer, check the servers behind it." if given_answer[0] >= 500 else ""
     said = f"The server at {server.url} {NOT_OURS.format(status=given_answer[0], kind=kind)}{behind}"
-    assert error.message == said
+    assert error.message == f"{said} Check: mlkeys doctor."
 
 
 def test_a_proxy_that_refuses_a_request_because_of_its_size_is_named(server: Scripted) -> None:
@@ -246,10 +246,13 @@ def test_a_missing_key_is_not_mismistaken_for_another_server(server: Scripted) -
     assert failure(lambda: client(server.url).get("transit/keys/ml")).__class__ is NotFound
 
 
+HTTPS = "Start url (BAO_ADDR) with https://. Check: mlkeys doctor."
+
+
 def test_http_to_an_https_port(server: Scripted) -> None:
     server.answers = [answer(400, b"Client sent an HTTP request to an HTTPS server.\n", Content_Type="text/plain")]
     error = failure(lambda: client(server.url).get("a"))
-    assert error.message == f"The server at {server.url} expects HTTPS. Start url with https://."
+    assert error.message == f"The server at {server.url} expects HTTPS. {HTTPS}"
 
 
 def test_only_the_errors_of_a_failed_batch_are_kept(server: Scripted) -> None:

@@ -228,6 +228,7 @@ class Auth:
 
     Attributes:
         client_token_path: the file in which the server's own client keeps the token, if no option names another one.
+        client_token_source: the variable that names it.
         client_configs: where its configuration may be, which may name a token helper; the first that exists counts.
         jwt_request: where a CI job asks for its JWT, and the token for that; empty elsewhere.
         by_agent: whether requests go to an agent or a proxy, which may add a token of its own where there is none.
@@ -239,6 +240,7 @@ class Auth:
     token_path: str = ""
     token_file: str = ""
     client_token_path: str = ""
+    client_token_source: str = ""
     client_configs: tuple[str, ...] = ()
     token_validate: bool = False
     token_revoke: bool = True
@@ -332,7 +334,7 @@ def login_of(values: Mapping[str, Any], environment: Mapping[str, str], *, by_ag
     def text(name: str) -> str:
         return str(values[name] or "")
 
-    client_token_path, client_configs = _of_the_client(values, environment)
+    client_token_path, client_token_source, client_configs = _of_the_client(values, environment)
     plain = (
         *("token_path", "token_file", "username", "password", "role_id", "secret_id", "jwt_audience"),
         *("kubernetes_token_path", "aws_profile", "aws_access_key", "aws_secret_key", "aws_security_token", "region"),
@@ -343,6 +345,7 @@ def login_of(values: Mapping[str, Any], environment: Mapping[str, str], *, by_ag
         mount_point=text("mount_point").strip("/"),
         token=text("token").strip(),
         client_token_path=client_token_path,
+        client_token_source=client_token_source,
         client_configs=client_configs,
         token_validate=bool(values["token_validate"]),
         token_revoke=bool(values["token_revoke"]),
@@ -353,14 +356,18 @@ def login_of(values: Mapping[str, Any], environment: Mapping[str, str], *, by_ag
     )
 
 
-def _of_the_client(values: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
-    """Where ``bao`` and ``vault`` keep their token and their configuration; nothing if options name another file."""
+def _of_the_client(values: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[str, str, tuple[str, ...]]:
+    """Where ``bao`` and ``vault`` keep their token, the variable that says so, and where their configuration is.
+
+    Nothing if options name another file.
+    """
     home = str(environment.get("HOME") or "")
     if values["token_file"] != _TOKEN_FILE or (values["token_path"] or "") != home:
-        return "", ()
-    kept = set_in(environment, "BAO_TOKEN_PATH") or set_in(environment, "VAULT_TOKEN_PATH")
+        return "", "", ()
+    source = "BAO_TOKEN_PATH" if set_in(environment, "BAO_TOKEN_PATH") else "VAULT_TOKEN_PATH"
+    kept = set_in(environment, source)
     config = set_in(environment, "BAO_CONFIG_PATH") or set_in(environment, "VAULT_CONFIG_PATH")
-    return kept, (config,) if config else (f"{home}/.bao", f"{home}/.vault") if home else ()
+    return kept, source if kept else "", (config,) if config else (f"{home}/.bao", f"{home}/.vault") if home else ()
 
 
 def _request(environment: Mapping[str, str]) -> tuple[str, str]:

@@ -42,7 +42,7 @@ def stored_token(auth: Auth, url: str) -> str:
     """
     helper = helper_of(auth)
     if not helper:
-        return _from_file(token_file(auth))
+        return _from_file(token_file(auth), auth.client_token_source or "token_file")
     token = _called(helper, "get", url).strip()
     if not token:
         raise NoToken(f"No token: the token helper {helper} has none. Log in with mlkeys login, bao or vault.")
@@ -109,13 +109,15 @@ def _called(helper: str, verb: str, url: str, token: str = "") -> str:
     return done.stdout[:_MOST_BYTES].decode("utf-8", "replace")
 
 
-def _from_file(path: str) -> str:
+def _from_file(path: str, source: str) -> str:
     if not os.path.exists(path):
         raise NoToken(
             "No token: set token, BAO_TOKEN or VAULT_TOKEN, log in with mlkeys login, bao or vault so that "
             f"{path} exists, or choose another auth_method."
         )
-    return text_of(path, "token_file")
+    if os.path.isdir(path):
+        raise InvalidOption(f"{source} {path}: it is a folder. Set it to the file of the token. Check: mlkeys doctor.")
+    return text_of(path, source)
 
 
 def text_of(path: str, option: str) -> str:

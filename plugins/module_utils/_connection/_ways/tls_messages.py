@@ -110,5 +110,5 @@ def unreadable_certificate(certificate: tuple[str, str], key: tuple[str, str], h
     """
     of_certificate, of_key = " ".join(certificate).rstrip(), " ".join(key).rstrip()
     if "KEY_VALUES_MISMATCH" in str(error) or "key values mismatch" in str(error):
-        return f"{of_key} is not the key of {of_certificate} on {host}"
+        return f"{of_key} is not the key of {of_certificate} on {host}. Set both to one pair. Check: mlkeys doctor"
     return f"{of_certificate} and {of_key} on {host} are not a readable PEM certificate and its key without a password"

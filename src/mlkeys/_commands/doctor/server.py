@@ -74,15 +74,39 @@ def _members(connection: Connection) -> Iterator[Check]:
     """Each address, without a login."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 
+    silent, found = [], []
     for address in connection.addresses:
         try:
             health = collection.health(replace(connection, url=address))
         except TransitError as error:
-            yield Check("server", "wrong", collection.with_way_to_a_server(error.message))
+            silent.append((address, error.message))
             continue
-        yield server_state(health)
+        found.append(server_state(health))
         if (check := clock(health, time.time())) is not None:
-            yield check
+            found.append(check)
+    serves = any((check.name, check.level) == ("server", "ok") for check in found)
+    for address, problem in silent:
+        if serves and _go_on(connection, address):
+            yield Check("server", "remark", problem, _GO_ON)
+        else:
+            yield Check("server", "wrong", collection.with_way_to_a_server(problem))
+    yield from found
+
+
+_GO_ON = "Commands go on with the next address. Start this server, or remove its address from url."
+
+
+def _go_on(connection: Connection, address: str) -> bool:
+    """Whether commands use another address where this one does not answer. After some failures of TLS they do not."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+
+    place = connection.addresses.index(address)
+    others = [*connection.addresses[place:], *connection.addresses[:place]]
+    try:
+        collection.health(replace(connection, url=",".join(others)))
+    except TransitError:
+        return False
+    return True
 
 
 def server_state(health: Mapping[str, Any]) -> Check:
