@@ -147,9 +147,11 @@ def _login(client: Client, auth: Auth, now: float) -> Lease:
     except NamespaceNotFound:
         raise
     except ServerError as error:
-        if error.status not in (400, 403, 404):
+        certain = error.status in (400, 403, 404) or _UNVERIFIED in words_of(error.reasons)
+        if not certain:
             raise
-        said = refusal_of(client, auth.method, path, error, "the credentials and mount_point")
+        suspects = client.suspects_of_certificate if auth.method == "cert" else "the credentials and mount_point"
+        said = refusal_of(client, auth.method, path, error, suspects)
         raise Unauthenticated(said + messages.unusual(_unusual(auth, body))) from None
     if not lease.token:
         raise Unauthenticated(
@@ -157,6 +159,10 @@ def _login(client: Client, auth: Auth, now: float) -> Lease:
             f"{messages.asked([client.url], client.login_namespace)}"
         )
     return replace(lease, index=client.index)
+
+
+# What a server says with the status 500 about the certificate of a login.
+_UNVERIFIED = "failed to verify client's certificate"
 
 
 def _unusual(auth: Auth, body: Mapping[str, Any]) -> list[str]:
