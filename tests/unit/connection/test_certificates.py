@@ -112,5 +112,5 @@ def test_the_fault_of_a_client_certificate_is_read_as_a_library_reads_it(
 
 
 @pytest.mark.parametrize("text", ["", "no certificate", f"{BEGIN}MAA=\n{END}", f"{BEGIN}!\n{END}", BEGIN])
-def test_what_is_no_certificate_has_no_known_fault(text: str) -> None:
+def test_other_text_than_a_certificate_has_no_known_fault(text: str) -> None:
     assert fault_of_client(text, time.time()) == ""

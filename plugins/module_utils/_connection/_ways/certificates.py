@@ -15,7 +15,8 @@ from datetime import datetime, timezone
 from typing import Iterator, NamedTuple
 
 _BLOCK = re.compile(
-    r"^-----BEGIN CERTIFICATE-----[ \t]*$(.*?)(^-----END CERTIFICATE-----[ \t]*$|(?=^-----BEGIN )|\Z)", re.M | re.S
+    r"^-----BEGIN CERTIFICATE-----[ \t]*$(.*?)(^-----END CERTIFICATE-----[ \t]*$|(?=^-----BEGIN )|\Z)",
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -45,9 +46,9 @@ def _certificate_in(block: re.Match[str], context: ssl.SSLContext) -> bytes:
     try:
         certificate = base64.b64decode("".join(block[1].split()), validate=True) if block[2] else b""
         context.load_verify_locations(cadata=certificate)
-        return certificate
     except (OSError, ValueError):
         return b""
+    return certificate
 
 
 def text_of(path: str) -> str:
