@@ -221,6 +221,16 @@ def test_a_damaged_certificate_beside_good_ones(secure_bao: SecureBao, module: s
         assert (said in message) != reached
 
 
+@each_module
+def test_a_client_certificate_that_has_expired(secure_bao: SecureBao, module: str) -> None:
+    pair = secure_bao.authority.issue("expired", client=True, days=-3)
+    own = {"client_cert": str(pair.certificate), "client_key": str(pair.key)}
+    message = failing(
+        module, url=f"https://127.0.0.1:{secure_bao.client_port}", ca_cert=secure_bao.ca_cert, retries=0, **own
+    )
+    assert f"client_cert {pair.certificate} on {socket.gethostname()}, which has expired at 20" in message
+
+
 CA = "the certificate of the private CA"
 
 
