@@ -150,7 +150,9 @@ def _login(client: Client, auth: Auth, now: float) -> Lease:
         certain = error.status in (400, 403, 404) or _UNVERIFIED in words_of(error.reasons)
         if not certain:
             raise
-        suspects = client.suspects_of_certificate if auth.method == "cert" else "the credentials and mount_point"
+        # The statuses 403 and 404 are about where the login was sent, and from where.
+        of_certificate = auth.method == "cert" and error.status not in (403, 404)
+        suspects = client.suspects_of_certificate if of_certificate else "the credentials and mount_point"
         said = refusal_of(client, auth.method, path, error, suspects)
         raise Unauthenticated(said + messages.unusual(_unusual(auth, body))) from None
     if not lease.token:

@@ -259,7 +259,9 @@ def test_wrong_credentials_give_one_clear_sentence(secure_bao: SecureBao, method
     result = run(method, {**login.options, **login.wrong}, **where)
     assert result.failed
     assert result.msg.startswith(refusal(method, login))
-    assert ". Check the credentials and mount_point. Asked: " in result.msg
+    file = login.wrong.get("cert_auth_public_key")
+    suspect = f"the client certificate of cert_auth_public_key {file} on " if file else "the credentials and mount_point. "
+    assert f". Check {suspect}" in result.msg
     assert "\n" not in result.msg
     assert accessors(secure_bao.bao) == before
 
