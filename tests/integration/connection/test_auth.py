@@ -260,7 +260,8 @@ def test_wrong_credentials_give_one_clear_sentence(secure_bao: SecureBao, method
     assert result.failed
     assert result.msg.startswith(refusal(method, login))
     file = login.wrong.get("cert_auth_public_key")
-    suspect = f"the client certificate of cert_auth_public_key {file} on " if file else "the credentials and mount_point. "
+    of_certificate = f"the client certificate of cert_auth_public_key {file} on "
+    suspect = of_certificate if file else "the credentials and mount_point. Asked: "
     assert f". Check {suspect}" in result.msg
     assert "\n" not in result.msg
     assert accessors(secure_bao.bao) == before
