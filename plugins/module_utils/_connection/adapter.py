@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import ssl
+import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
@@ -16,6 +17,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection import 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways import tls_messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.authorities import (
     AUTHORITIES_OF_THE_MACHINE,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.certificates import (
+    fault_of_client,
+    readable,
+    text_of,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.client_certificates import load_texts
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.limits import Watch, watched_adapter
@@ -86,7 +92,7 @@ def with_authorities(connection: Connection) -> Connection:
 
 
 def _has_certificates(path: str) -> bool:
-    return os.path.isdir(path) or _BEGINNING in _text_of(path)
+    return os.path.isdir(path) or _BEGINNING in text_of(path)
 
 
 def _uses_tls(addresses: Iterable[str]) -> bool:
@@ -130,7 +136,7 @@ def _before_tls(connection: Connection) -> Callable[[Any], None]:
 
     import urllib3
 
-    folders, texts = authorities_beside(connection)
+    file, folders, texts = trusted(connection)
 
     def prepare(made: Any) -> None:
         if made.ssl_context is None:
@@ -141,7 +147,7 @@ def _before_tls(connection: Connection) -> Callable[[Any], None]:
                 load_texts(made.ssl_context, connection.client_certificate_texts)
         if connection.server_name:
             made.server_hostname = connection.server_name
-        if connection.ca_data:
+        if connection.ca_data or (texts and not file):
             made.ca_certs = None
         if connection.verify is True and not connection.ca_data:
             # The certificates that requests brings do not have those that the system trusts in addition.
@@ -166,24 +172,52 @@ def as_lenient_as_the_client(context: ssl.SSLContext) -> ssl.SSLContext:
 _PREPARED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
-def authorities_beside(connection: Connection) -> tuple[str, str]:
-    """The folders with CA certificates that OpenSSL finds its way in, and all other certificates as text.
+def trusted(connection: Connection) -> tuple[str, str, str]:
+    """The file with CA certificates, the folders that OpenSSL finds its way in, and all other certificates as text.
 
-    Not those of the file that a connection has for them. The server's own client reads all files of a folder. OpenSSL
-    reads those that are named by a hash.
+    The server's own client reads all files of a folder, and of each file the certificates that are not damaged.
+    OpenSSL reads files that are named by a hash, and the file only if none of its certificates is damaged.
     """
-    named = [connection.verify] if isinstance(connection.verify, str) and os.path.isdir(connection.verify) else []
-    prepared, texts = [], [connection.ca_data] if connection.ca_data else []
+    named = [connection.verify] if isinstance(connection.verify, str) else []
+    file, prepared, texts = "", [], [connection.ca_data] if connection.ca_data else []
     for folder in dict.fromkeys((*named, *(path for _source, path in connection.ca_beside))):
-        if os.path.isfile(folder):
-            texts.append(_text_of(folder))
+        if not os.path.isdir(folder):
+            if folder in named and not _is_damaged(folder, connection.addresses):
+                file = folder
+            else:
+                texts.append(text_of(folder))
             continue
         names = _names_in(folder)
         if any(map(_PREPARED.fullmatch, names)):
             prepared.append(folder)
         else:
-            texts += [text for name in names if _BEGINNING in (text := _text_of(os.path.join(folder, name)))]
-    return ":".join(prepared), "\n".join(texts)
+            texts += [text for name in names if _BEGINNING in (text := text_of(os.path.join(folder, name)))]
+    return file, ":".join(prepared), "\n".join(readable(text).text for text in texts)
+
+
+def _is_damaged(path: str, addresses: Sequence[str]) -> bool:
+    """Whether TLS cannot read a file with CA certificates as a whole, and would use it."""
+    if not _uses_tls(addresses):
+        # To read the certificates that a system trusts takes 20 ms, and nothing uses them here.
+        return False
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except OSError:
+        return True
+    return False
+
+
+def damaged_authorities(connection: Connection) -> list[str]:
+    """The certificates that TLS cannot read in what a connection trusts, a sentence for each place."""
+    host, named = socket.gethostname(), list(connection.ca_beside)
+    if isinstance(connection.verify, str):
+        named.insert(0, (connection.ca_source, connection.verify))
+    texts = [(tls_messages.CA_DATA, connection.ca_data)] if connection.ca_data else []
+    for source, path in named if _uses_tls(connection.addresses) else ():
+        files = [os.path.join(path, name) for name in _names_in(path)] if os.path.isdir(path) else [path]
+        texts += [(f"{source} {file}", text_of(file)) for file in files]
+    found = [(place, readable(text)) for place, text in texts if _BEGINNING in text]
+    return [tls_messages.damaged(place, one.damaged, host) for place, one in found if one.damaged]
 
 
 def _names_in(folder: str) -> list[str]:
@@ -191,14 +225,6 @@ def _names_in(folder: str) -> list[str]:
         return sorted(os.listdir(folder))
     except OSError:
         return []
-
-
-def _text_of(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 def check_files(connection: Connection) -> None:
@@ -215,14 +241,11 @@ def check_files(connection: Connection) -> None:
     problems = [tls_messages.missing(source, path, host) for source, path in absent]
     if isinstance(connection.verify, str) and authorities[0] not in absent:
         try:
-            _check_authorities(connection.verify, context, connection.addresses)
+            _check_authorities(connection.verify, connection.addresses)
         except OSError:
             problems.append(tls_messages.unreadable_ca(connection.ca_source, connection.verify, host))
-    if connection.ca_data:
-        try:
-            context.load_verify_locations(cadata=connection.ca_data)
-        except (OSError, ValueError):
-            problems.append(tls_messages.UNREADABLE_CA_DATA)
+    if connection.ca_data and not readable(connection.ca_data).text:
+        problems.append(tls_messages.UNREADABLE_CA_DATA)
     if not set(certificate) & set(absent):
         problems += _certificate_problems(connection, context, host)
     if problems:
@@ -253,16 +276,14 @@ def load_client_certificate(context: ssl.SSLContext, connection: Connection) -> 
         context.load_cert_chain(*connection.client_certificate, password="")
 
 
-def _check_authorities(path: str, context: ssl.SSLContext, addresses: Sequence[str]) -> None:
-    """Raise an OSError where TLS cannot use the certificates at this path."""
+def _check_authorities(path: str, addresses: Sequence[str]) -> None:
+    """Raise an OSError where TLS can use none of the certificates at this path."""
     if os.path.isdir(path):
-        context.load_verify_locations(capath=path)
-    elif _uses_tls(addresses):
-        context.load_verify_locations(cafile=path)
-    else:
-        # To read the certificates that a system trusts takes 20 ms, and nothing uses them here.
-        with open(path, "rb"):
-            pass
+        return
+    with open(path, "rb"):
+        pass
+    if _is_damaged(path, addresses) and not readable(text_of(path)).text:
+        raise OSError
 
 
 def unanswered(connection: Connection, address: str, error: Any) -> Unanswered:
@@ -291,8 +312,11 @@ def _never_sent(error: Any) -> bool:
 
 def tls_problem(connection: Connection, error: Exception) -> str:
     """Why TLS failed, as a sentence."""
-    host, certificate = socket.gethostname(), _certificate(connection)
-    return tls_messages.tls_problem(str(error), connection.server_name, connection.ca_of_machine, host, certificate)
+    host, certificate = socket.gethostname(), _certificate_of(connection)
+    said = tls_messages.tls_problem(str(error), connection.server_name, connection.ca_of_machine, host, certificate)
+    if not tls_messages.is_unverified(str(error)):
+        return said
+    return " ".join([said, *damaged_authorities(connection)])
 
 
 def connection_lost(connection: Connection, address: str, text: str) -> str:
@@ -308,14 +332,23 @@ def unwelcome(connection: Connection, address: str, text: str) -> str:
     """
     if messages.known_problem(text) or not address.startswith("https:"):
         return ""
-    return tls_messages.unwelcome(_certificate(connection), socket.gethostname())
+    return tls_messages.unwelcome(_certificate_of(connection), socket.gethostname())
 
 
-def _certificate(connection: Connection) -> str:
-    """What names the client certificate, and its path; empty without one."""
+def suspects_of_certificate(connection: Connection) -> str:
+    """What to check where a server refuses the login with the client certificate."""
+    return tls_messages.suspects_of_login(_certificate_of(connection), socket.gethostname())
+
+
+def _certificate_of(connection: Connection) -> tuple[str, str]:
+    """What names the client certificate, with its path, and what is seen to be wrong with it; empty without one."""
+    source, now = connection.certificate_sources[0], time.time()
     if connection.client_certificate is not None:
-        return f"{connection.certificate_sources[0]} {connection.client_certificate[0]}"
-    return connection.certificate_sources[0] if connection.client_certificate_texts is not None else ""
+        path = connection.client_certificate[0]
+        return f"{source} {path}", fault_of_client(text_of(path), now)
+    if connection.client_certificate_texts is not None:
+        return source, fault_of_client(connection.client_certificate_texts[0], now)
+    return "", ""
 
 
 def _lost() -> tuple[type[Exception], ...]:

@@ -147,9 +147,13 @@ def _login(client: Client, auth: Auth, now: float) -> Lease:
     except NamespaceNotFound:
         raise
     except ServerError as error:
-        if error.status not in (400, 403, 404):
+        certain = error.status in (400, 403, 404) or _UNVERIFIED in words_of(error.reasons)
+        if not certain:
             raise
-        said = refusal_of(client, auth.method, path, error, "the credentials and mount_point")
+        # The statuses 403 and 404 are about where the login was sent, and from where.
+        of_certificate = auth.method == "cert" and error.status not in (403, 404)
+        suspects = client.suspects_of_certificate if of_certificate else "the credentials and mount_point"
+        said = refusal_of(client, auth.method, path, error, suspects)
         if auth.method == "jwt" and "claim" in words_of(error.reasons):
             # The refusal does not say which claims, audience and subject the role binds.
             said += f" {messages.role_step(client.place_of_login, mount, auth.role_id)}"
@@ -160,6 +164,10 @@ def _login(client: Client, auth: Auth, now: float) -> Lease:
             f"{messages.asked([client.url], client.login_namespace)}"
         )
     return replace(lease, index=client.index)
+
+
+# What a server says with the status 500 about the certificate of a login.
+_UNVERIFIED = "failed to verify client's certificate"
 
 
 def _unusual(auth: Auth, body: Mapping[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple, Type, Type
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._ways.addresses import Place
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import suspects_of_certificate
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import (
     INDEX,
     LAG_SECONDS,
@@ -140,6 +141,11 @@ class Client:
     @property
     def _place(self) -> Place:
         return self._connection.place(self.url, self._connection.namespace)
+
+    @property
+    def suspects_of_certificate(self) -> str:
+        """What to check where the server refuses the login with the client certificate, for messages."""
+        return suspects_of_certificate(self._connection)
 
     @property
     def place_of_login(self) -> Place:

@@ -15,7 +15,6 @@ import contextlib
 import functools
 import http.client
 import json
-import os
 import socket
 import ssl
 import urllib.error
@@ -36,10 +35,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter
     Response,
     Unanswered,
     as_lenient_as_the_client,
-    authorities_beside,
     connection_lost,
     load_client_certificate,
     tls_problem,
+    trusted,
     unwelcome,
     with_authorities,
 )
@@ -272,11 +271,9 @@ def _tls(connection: Connection) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif connection.ca_data or isinstance(connection.verify, str):
-        if isinstance(connection.verify, str) and not os.path.isdir(connection.verify):
-            context.load_verify_locations(cafile=connection.verify)
-        folders, texts = authorities_beside(connection)
-        if folders or texts:
-            context.load_verify_locations(capath=folders or None, cadata=texts or None)
+        file, folders, texts = trusted(connection)
+        if file or folders or texts:
+            context.load_verify_locations(cafile=file or None, capath=folders or None, cadata=texts or None)
     else:
         context.load_default_certs()
         _load_those_of_requests(context)

@@ -86,7 +86,8 @@ class Module(AnsibleModule):
         }
         secrets = self.no_log_values
         self.no_log_values = _searched(secrets, logged)
-        super()._log_invocation()
+        ansible: Any = super()
+        ansible._log_invocation()
         self.no_log_values = secrets
 
     def exit_json(self, **result: Any) -> NoReturn:

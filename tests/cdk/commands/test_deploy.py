@@ -167,7 +167,10 @@ def test_stacks_are_deployed_and_destroyed_one_by_one(fresh: Bao, tmp_path: Path
     assert re.search(rf"\n{table}\d+\.\d s\.\n$", shown)
     assert_no_secret_in(folder, fresh)
     # The key of stage may be deleted; that of prod stays protected.
-    assert "deletion: prod/transit/prod-providers." in mlkeys("destroy", "--yes", *two, cwd=folder, env=env, status=1).stderr
+    assert (
+        "deletion: prod/transit/prod-providers."
+        in mlkeys("destroy", "--yes", *two, cwd=folder, env=env, status=1).stderr
+    )
     asked = mlkeys("destroy", "--protected-keys", *two, cwd=folder, env=env, stdin="n\n", status=1).stderr
     assert "Destroy prod, stage with 2 keys" in asked
     mlkeys("destroy", "--yes", "--stack", "stage", cwd=folder, env=env)

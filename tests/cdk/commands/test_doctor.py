@@ -338,6 +338,17 @@ def test_an_address_is_shown_without_what_may_be_secret() -> None:
     assert shown.found == "https://bao.example.com:8200 (BAO_ADDR)"
 
 
+def test_a_damaged_certificate_beside_that_of_the_server_is_remarked_on(
+    doctor: Doctor, secure_bao: SecureBao, tmp_path: Path
+) -> None:
+    file = tmp_path / "bundle.pem"
+    good = Path(secure_bao.ca_cert).read_text(encoding="ascii")
+    file.write_text(f"{good}-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n{good}", encoding="ascii")
+    found = doctor(BAO_ADDR=secure_bao.url, BAO_TOKEN=secure_bao.bao.token, BAO_CACERT=str(file))
+    text = shown(found, "CA certificates", "remark")
+    assert f"Certificate 2 of ca_cert (BAO_CACERT) {file} on " in text
+
+
 def test_certificates_that_are_not_verified_are_remarked_on(doctor: Doctor, secure_bao: SecureBao) -> None:
     found = doctor(BAO_ADDR=secure_bao.url, BAO_TOKEN=secure_bao.bao.token, VAULT_SKIP_VERIFY="1")
     assert "can impersonate the server" in shown(found, "TLS", "remark")

@@ -259,7 +259,10 @@ def test_wrong_credentials_give_one_clear_sentence(secure_bao: SecureBao, method
     result = run(method, {**login.options, **login.wrong}, **where)
     assert result.failed
     assert result.msg.startswith(refusal(method, login))
-    assert ". Check the credentials and mount_point. Asked: " in result.msg
+    file = login.wrong.get("cert_auth_public_key")
+    of_certificate = f"the client certificate of cert_auth_public_key {file} on "
+    suspect = of_certificate if file else "the credentials and mount_point. Asked: "
+    assert f". Check {suspect}" in result.msg
     assert "\n" not in result.msg
     assert accessors(secure_bao.bao) == before
 
@@ -464,6 +467,22 @@ def test_a_client_certificate_that_cannot_be_read(secure_bao: SecureBao, tmp_pat
         f"cert_auth_public_key {file} and cert_auth_private_key {file} on {socket.gethostname()} are not a readable "
         "PEM certificate and its key without a password."
     )
+
+
+@pytest.mark.parametrize(("days", "fault"), [(-3, "has expired at "), (3, "is not valid before "), (0, "is not for")])
+def test_a_client_certificate_that_is_refused_is_named_with_its_fault(
+    secure_bao: SecureBao, cert_login: Login, days: int, fault: str
+) -> None:
+    # One for today is for servers.
+    pair = secure_bao.authority.issue(f"gateway{days}", client=bool(days), days=days)
+    options = {"cert_auth_public_key": str(pair.certificate), "cert_auth_private_key": str(pair.key)}
+    result = run("cert", {**cert_login.options, **options}, url=secure_bao.url, ca_cert=secure_bao.ca_cert)
+    assert result.failed
+    assert "The login with cert at 'auth/cert/login' was refused: " in result.msg
+    named = f"cert_auth_public_key {pair.certificate} on {socket.gethostname()}, which {fault}"
+    assert f". Check the client certificate of {named}" in result.msg
+    assert "the server's log" not in result.msg
+    assert "bao status" not in result.msg
 
 
 def test_a_client_certificate_is_only_shown_for_its_own_method(

@@ -18,6 +18,7 @@ import pytest
 from tests.integration.conftest import SecureBao
 from tests.integration.support.relay import relay, serving
 from tests.integration.support.runs import Ledger, bad_token, converge, denied, no_engine, refused, run
+from tests.integration.support.tls import Authority
 from tests.support.core import CORE
 from tests.support.modules import ModuleResult, run_module
 from tests.support.server import Bao
@@ -207,6 +208,30 @@ def test_unreadable_ca_certificates(secure_bao: SecureBao, module: str, content:
     assert failing(module, url=secure_bao.url, ca_cert=str(file)) == (
         f"ca_cert {file} {fault} on {socket.gethostname()}."
     )
+
+
+@each_module
+def test_a_damaged_certificate_beside_good_ones(secure_bao: SecureBao, module: str, tmp_path: Path) -> None:
+    damaged = "-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n"
+    stranger = Authority(tmp_path, "stranger").certificate.read_text(encoding="ascii")
+    # What the server is verified with is found, or the rest is: both are read.
+    for beside, reached in ((Path(secure_bao.ca_cert).read_text(encoding="ascii"), True), (stranger, False)):
+        file = tmp_path / "bundle.pem"
+        file.write_text(damaged + beside, encoding="ascii")
+        message = failing(module, url=secure_bao.url, ca_cert=str(file), token="s.wrong")
+        said = f"Certificate 1 of ca_cert {file} on {socket.gethostname()} cannot be read, and is left out."
+        assert ("does not accept the token" in message) == reached
+        assert (said in message) != reached
+
+
+@each_module
+def test_a_client_certificate_that_has_expired(secure_bao: SecureBao, module: str) -> None:
+    pair = secure_bao.authority.issue("expired", client=True, days=-3)
+    own = {"client_cert": str(pair.certificate), "client_key": str(pair.key)}
+    message = failing(
+        module, url=f"https://127.0.0.1:{secure_bao.client_port}", ca_cert=secure_bao.ca_cert, retries=0, **own
+    )
+    assert f"client_cert {pair.certificate} on {socket.gethostname()}, which has expired at 20" in message
 
 
 CA = "the certificate of the private CA"

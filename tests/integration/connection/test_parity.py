@@ -389,7 +389,7 @@ FAILS: dict[str, tuple[Row, str]] = {
             "BAO_CLIENT_CERT": str(p.serving.certificate),
             "BAO_CLIENT_KEY": str(p.serving.key),
         },
-        "it may reject the client certificate of client_cert (BAO_CLIENT_CERT) ",
+        ", which is not for clients (its extended key usage lacks clientAuth). Use one that is valid",
     ),
     "no namespace": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_NAMESPACE": "nowhere"}, "'nowhere' does not exist"),
     "wrong token": (lambda p: {"BAO_ADDR": p.here.bao.addr, "BAO_TOKEN": "s.x"}, "does not accept the token"),

@@ -38,15 +38,19 @@ class Authority:
         self.certificate = folder / f"{name}.pem"
         self.certificate.write_bytes(self._made.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, *, ip: str = "", client: bool = False) -> Pair:
-        """A certificate for a server at the address `ip`, or for a client."""
+    def issue(self, name: str, *, ip: str = "", client: bool = False, days: int = 0) -> Pair:
+        """A certificate for a server at the address `ip`, or for a client.
+
+        Args:
+            days: from now to the time at which its validity of a day begins.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.DNSName(f"{name}.test")]
         if ip:
             names.append(x509.IPAddress(ipaddress.ip_address(ip)))
         purpose = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         made = (
-            _builder(_name(name), self._name, key)
+            _builder(_name(name), self._name, key, days)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -68,8 +72,10 @@ def _name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: int = 0
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC) + timedelta(days=days)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

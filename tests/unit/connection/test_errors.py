@@ -242,7 +242,7 @@ def test_a_server_that_wants_a_client_certificate_is_described_in_one_way(text: 
     found = tls_problem(text)
     assert found.startswith("the server ended the TLS connection: it may require a client certificate. Set client_cert")
     assert "client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY" in found
-    rejected = tls_problem(text, host="here", certificate="client_cert (BAO_CLIENT_CERT) /c.pem")
+    rejected = tls_problem(text, host="here", certificate=("client_cert (BAO_CLIENT_CERT) /c.pem", ""))
     assert "reject the client certificate of client_cert (BAO_CLIENT_CERT) /c.pem on here. Use one" in rejected
     assert "Set client_cert" not in rejected
     assert "client_cert" not in tls_problem("[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version")

@@ -9,7 +9,11 @@ from typing import Sequence
 
 
 def tls_problem(
-    text: str, server_name: str = "", lost: Sequence[tuple[str, str]] = (), host: str = "", certificate: str = ""
+    text: str,
+    server_name: str = "",
+    lost: Sequence[tuple[str, str]] = (),
+    host: str = "",
+    certificate: tuple[str, str] = ("", ""),
 ) -> str:
     """Why a TLS connection could not be made, by signs in the library's text.
 
@@ -17,11 +21,11 @@ def tls_problem(
         server_name: the name that the certificate must have, if it was set.
         lost: variables of the machine and their paths that lead to no CA certificates.
         host: the name of this machine. A module may run on another one than the controller.
-        certificate: what names the client certificate, and its path; empty without one.
+        certificate: what names the client certificate, with its path, and its fault; empty without one.
     """
     if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text or "record layer failure" in text:
         return "it does not use TLS. Start url with http://, or correct the port."
-    if "CERTIFICATE_VERIFY_FAILED" in text or "doesn't match" in text:
+    if is_unverified(text):
         reason = text.rpartition("certificate verify failed:")[2].partition("(_ssl")[0].strip(" :()'\"")[:200]
         if "mismatch" in reason or "doesn't match" in text:
             return (
@@ -53,21 +57,51 @@ def tls_problem(
     return "the TLS handshake failed."
 
 
-def unwelcome(certificate: str, host: str) -> str:
+def is_unverified(text: str) -> bool:
+    """Whether a library's text says that the certificate of a server could not be verified."""
+    return "CERTIFICATE_VERIFY_FAILED" in text or "doesn't match" in text
+
+
+def damaged(place: str, numbers: Sequence[int], host: str) -> str:
+    """
+    Args:
+        place: what gives the certificates, with their path.
+        numbers: of those that cannot be read, counted from 1.
+    """
+    plural = "s" if len(numbers) > 1 else ""
+    shown = ", ".join(map(str, numbers))
+    return f"Certificate{plural} {shown} of {place} on {host} cannot be read, and {'are' if plural else 'is'} left out."
+
+
+def unwelcome(certificate: tuple[str, str], host: str) -> str:
     """What a server may not like that ends a connection.
 
     Args:
-        certificate: what names the client certificate, and its path; empty without one.
+        certificate: what names the client certificate, with its path, and its fault; empty without one.
     """
-    if certificate:
+    named, fault = certificate
+    if named:
         return (
-            f"it may reject the client certificate of {certificate} on {host}. Use one that is valid, is for clients, "
-            "and is of a CA that the listener trusts (tls_client_ca_file)."
+            f"it may reject the client certificate of {named} on {host}{_which(fault)}. Use one that is valid, is for "
+            "clients, and is of a CA that the listener trusts (tls_client_ca_file)."
         )
     return (
         "it may require a client certificate. Set client_cert and client_key (BAO_CLIENT_CERT and BAO_CLIENT_KEY, "
         "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY)."
     )
+
+
+def suspects_of_login(certificate: tuple[str, str], host: str) -> str:
+    """What to check where a server refuses the login with a client certificate."""
+    named, fault = certificate
+    return (
+        f"the client certificate of {named} on {host}{_which(fault)}: it must be valid, be for clients, and be of a CA "
+        "that a role of the auth method trusts. Check also mount_point and role_id"
+    )
+
+
+def _which(fault: str) -> str:
+    return f", which {fault}" if fault else ""
 
 
 def _without_authorities(lost: Sequence[tuple[str, str]], host: str) -> str:
@@ -98,7 +132,8 @@ def unreadable_ca(source: str, path: str, host: str) -> str:
     return f"{source} {path} is not a readable file of PEM certificates on {host}"
 
 
-UNREADABLE_CA_DATA = "ca_cert_bytes (BAO_CACERT_BYTES, VAULT_CACERT_BYTES) is not a text of PEM certificates"
+CA_DATA = "ca_cert_bytes (BAO_CACERT_BYTES, VAULT_CACERT_BYTES)"
+UNREADABLE_CA_DATA = f"{CA_DATA} is not a text of PEM certificates"
 
 
 def unreadable_certificate(certificate: tuple[str, str], key: tuple[str, str], host: str, error: OSError) -> str:

@@ -71,9 +71,19 @@ def _stored(settings: Settings) -> Iterator[Check]:
 
 
 def _members(connection: Connection) -> Iterator[Check]:
-    """Each address, without a login."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+    """The CA certificates that are left out, and each address, without a login."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
+        damaged_authorities,
+        with_authorities,
+    )
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 
+    try:
+        for said in damaged_authorities(with_authorities(connection)):
+            yield Check("CA certificates", "remark", said.rstrip("."), "Replace them if a server cannot be verified.")
+    except InvalidOption:
+        # The requests say why.
+        pass
     silent, found = [], []
     for address in connection.addresses:
         try:
