@@ -86,8 +86,7 @@ class Module(AnsibleModule):
         }
         secrets = self.no_log_values
         self.no_log_values = _searched(secrets, logged)
-        ansible: Any = super()
-        ansible._log_invocation()
+        super()._log_invocation()  # type: ignore[no-untyped-call]
         self.no_log_values = secrets
 
     def exit_json(self, **result: Any) -> NoReturn:

@@ -1,0 +1,1 @@
+../../../../../plugins/module_utils/_connection/_ways/certificates.py
