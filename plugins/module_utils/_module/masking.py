@@ -80,13 +80,14 @@ class Module(AnsibleModule):
     """A module of the collection, that masks whenever it ends: for options that Ansible refuses as well."""
 
     def _log_invocation(self) -> None:
-        # Ansible searches each option that it logs for each secret.
+        # Ansible searches each option that it logs for each secret. Its method has no types.
+        log: Callable[[], None] = super()._log_invocation
         logged = {
             name: value for name, value in self.params.items() if not _is_secret(self.argument_spec.get(name, {}))
         }
         secrets = self.no_log_values
         self.no_log_values = _searched(secrets, logged)
-        super()._log_invocation()  # type: ignore[no-untyped-call]
+        log()
         self.no_log_values = secrets
 
     def exit_json(self, **result: Any) -> NoReturn:
