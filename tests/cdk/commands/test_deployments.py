@@ -51,6 +51,17 @@ class Site:
         done = mlkeys(*arguments, cwd=self.folder, env=env, status=status)
         return done.stdout, done.stderr
 
+    def playbook(self, *arguments: str, status: int) -> str:
+        """What the generated playbook says without the command."""
+        env = {"ANSIBLE_COLLECTIONS_PATH": str(collections_path()), "KEY_A": VALUE}
+        login = {"BAO_ADDR": self.bao.addr, "BAO_TOKEN": self.bao.token}
+        done = subprocess.run(
+            ["ansible-playbook", "site.yml", *arguments], cwd=self.folder / "mlkeys.out" / "ansible" / "app",
+            env={**os.environ, **env, **login}, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
     def logged(self, log: Path) -> int:
         """What a deployment changes whose output goes to a file."""
         shell = ["sh", "-c", 'exec "$0" -m mlkeys deploy >"$1" 2>&1', sys.executable, str(log)]
@@ -199,9 +210,20 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
     for command in ("diff", "deploy", "deploy"):
         shown = " ".join("".join(site.run(command, status=1)).split())
         assert f"master_key, more: mlkeys.state/app/{site.engine}/one.transit.yml has it, and the server does" in shown
-    assert "master_key, more" not in site.run("deploy", "--generate", "more", status=1)[1]
+    shown = site.run("deploy", "--generate", "more", status=1)[1]
+    assert "master_key, more" not in shown
+    assert "mlkeys deploy --generate master_key --generate more" in shown
+    # Nor by the playbook alone, which finds what the first attempt made.
+    for check in (["--check"], [], []):
+        shown = " ".join(site.playbook(*check, status=2).split())
+        assert "key failed: " in shown
+        assert f"master_key, more: mlkeys.state/app/{site.engine}/one.transit.yml has it, and the server does" in shown
     # A new key would be taken for that of the stored ciphertexts.
     assert site.names(f"{site.engine}/keys") == set()
+    site.bao.done("DELETE", f"sys/mounts/{site.engine}")
+    assert "has it, and the server does" in " ".join(site.playbook("--check", status=2).split())
+    assert site.changes("--generate", "master_key", "--generate", "more") > 0
+    assert site.decrypted().keys() == {"one/master_key", "one/more", "one/key_a"}
 
 
 def assert_another_server_is_refused(site: Site) -> None:
