@@ -240,7 +240,7 @@ def recorded_elsewhere(state: Path) -> Iterator[None]:
     assert own
     record.write_text(text.replace(own, "of-another-server"))
     yield
-    record.write_text(text)
+    record.write_text(record.read_text().replace("of-another-server", own))
 
 
 def test_deployments_at_the_same_time_take_turns(site: Site) -> None:
@@ -350,9 +350,14 @@ def test_ciphertexts_follow_the_name_of_their_key(site: Site, tmp_path: Path) ->
         assert f"mlkeys move {engine}/one {engine}/two" in site.run(command, status=1)[1]
     assert site.names(f"{engine}/keys") == {"one"}
     with recorded_elsewhere(site.folder / "mlkeys.state" / "app"):
-        assert "belongs to another server" in site.run("move", f"{engine}/one", f"{engine}/two", status=1)[1]
-    assert site.names(f"{engine}/keys") == {"one"}
-    assert "Moved 2 secrets" in site.run("move", f"{engine}/one", f"{engine}/two")[0]
+        move = ["move", f"{engine}/one", f"{engine}/two"]
+        assert "belongs to another server" in (refused := site.run(*move, status=1)[1])
+        assert "give --adopt" in " ".join(refused.split())
+        shown = " ".join(site.run("deploy", "--adopt", status=1)[1].split())
+        assert f"mlkeys {' '.join(move)} --adopt" in shown
+        assert site.names(f"{engine}/keys") == {"one"}
+        assert "Moved 2 secrets" in site.run(*move, "--adopt")[0]
+        assert "of-another-server" not in (site.folder / "mlkeys.state" / "app" / "record.json").read_text()
     shown = site.run("deploy")[1]
     assert f"key {engine}/one (kept)" in shown
     assert site.decrypted() == {"two/master_key": value, "two/key_a": VALUE}
