@@ -34,6 +34,14 @@ options:
         such a dictionary to the file C(vault_transit_rotate_floors_file).
     type: dict
     default: {}
+  must_exist:
+    description:
+      - Keys that the module does not create, because something is encrypted with them, which a new key of the same name
+        does not decrypt. The names of the dictionary are the path of the engine and the name of the key, for example
+        V(transit/ml-api-key), and the values say why, for the message.
+      - A listed key that is one of them and does not exist cannot reach its wanted state, see O(on_error).
+    type: dict
+    default: {}
   on_error:
     description:
       - What to do when the wanted state of some keys cannot be reached. The module fails in either case and names each
@@ -95,6 +103,14 @@ EXAMPLES = r"""
       - name: team-speech
         min_decryption_version: 1
     on_error: continue
+
+- name: Create new keys, but not one that stored secrets are encrypted with
+  mlkeys.transit.vault_transit_keys:
+    keys:
+      - name: team-vision
+      - name: team-speech
+    must_exist:
+      transit/team-speech: group_vars/all/keys.transit.yml is encrypted with it. Restore it from a backup.
 
 - name: Delete keys and everything that was encrypted with them
   mlkeys.transit.vault_transit_keys:
@@ -190,6 +206,7 @@ def argument_spec() -> Spec:
         **backend_spec(),
         "keys": {"type": "list", "elements": "dict", "required": True, "no_log": False, "options": entry_spec},
         "floors": {"type": "dict", "default": {}},
+        "must_exist": {"type": "dict", "default": {}},
         "on_error": {"type": "str", "choices": [CONTINUE, FAIL], "default": FAIL},
     }
 

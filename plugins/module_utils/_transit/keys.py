@@ -70,6 +70,7 @@ class Entry:
 
     Attributes:
         impossible: whether the error is one that no further run can change.
+        needed: why it is not created if it does not exist, empty if it is.
     """
 
     request: KeyRequest
@@ -80,6 +81,7 @@ class Entry:
     error: str = ""
     impossible: bool = False
     warnings: tuple[str, ...] = ()
+    needed: str = ""
 
     @property
     def path(self) -> str:
@@ -141,8 +143,13 @@ def keys_request(options: Mapping[str, Any]) -> KeysRequest:
     for number, place in enumerate(places, start=1):
         positions.setdefault(place, []).append(str(number))
     floors: Mapping[str, Any] = options.get("floors") or {}
+    needed: Mapping[str, Any] = options.get("must_exist") or {}
     entries = tuple(
-        _checked(_floored(given, place, floors), place, positions[place]) for given, place in zip(listed, places)
+        replace(
+            _checked(_floored(given, place, floors), place, positions[place]),
+            needed=str(needed.get("/".join(place)) or ""),
+        )
+        for given, place in zip(listed, places)
     )
     return KeysRequest(entries, go_on=options["on_error"] == CONTINUE)
 
@@ -211,16 +218,23 @@ def _planned(entry: Entry, engines: Mapping[str, _Engine], run: RunContext) -> E
         return replace(entry, action=REFUSED, error=engine.error)
     name = entry.request.name
     # A policy may cut a list short. Creating shows that: the server answers with the existing key. Not deleting shows
-    # nothing, so a key whose absence is wanted is always read.
-    missing = entry.request.present and engine.names is not None and name not in engine.names
+    # nothing, so a key whose absence is wanted is always read, and so is one that is not created.
+    creates = entry.request.present and not entry.needed
+    missing = creates and engine.names is not None and name not in engine.names
     try:
-        plan = plan_request(entry.request, None if missing else engine.transit.read_key(name), run)
+        plan = _plan(entry, None if missing else engine.transit.read_key(name), run)
     except _END_THE_RUN:
         raise
     except TransitError as problem:
         impossible = isinstance(problem, ChangeImpossible)
         return replace(entry, action=REFUSED, error=_reason(problem), impossible=impossible)
     return replace(entry, plan=plan, warnings=plan.warnings)
+
+
+def _plan(entry: Entry, actual: Mapping[str, Any] | None, run: RunContext) -> KeyPlan:
+    if actual is None and entry.needed and entry.request.present:
+        raise ChangeImpossible(entry.path, [f"it does not exist, and is not created. {entry.needed.rstrip('.')}"])
+    return plan_request(entry.request, actual, run)
 
 
 def _predicted(entry: Entry) -> Entry:
@@ -247,7 +261,7 @@ def _applied(entries: Sequence[Entry], engines: Mapping[str, _Engine], run: RunC
 def _apply(entry: Entry, transit: Transit, run: RunContext) -> Entry:
     if entry.plan.rotate:
         # Many keys were planned since this one was read, and somebody else may have rotated it.
-        entry = replace(entry, plan=plan_request(entry.request, transit.read_key(entry.request.name), run))
+        entry = replace(entry, plan=_plan(entry, transit.read_key(entry.request.name), run))
     plan, after, warnings = carried_out(transit, entry.request, entry.plan, run)
     return replace(_predicted(replace(entry, plan=plan)), after=after, warnings=entry.warnings + warnings)
 

@@ -92,6 +92,18 @@ class View:
         return self._below[construct]
 
     @cached_property
+    def _files_by_key(self) -> dict[KeyResource, list[EncryptedVars]]:
+        found: dict[KeyResource, list[EncryptedVars]] = {}
+        for element in self.elements:
+            if isinstance(element, EncryptedVars):
+                found.setdefault(element.key, []).append(element)
+        return found
+
+    def files_under(self, key: KeyResource) -> Sequence[EncryptedVars]:
+        """Return the files of ciphertexts of a key, in all stacks."""
+        return self._files_by_key.get(key, ())
+
+    @cached_property
     def _names_by_key(self) -> dict[tuple[str | None, str | None], set[str]]:
         found: dict[tuple[str | None, str | None], set[str]] = {}
         for element in self.elements:

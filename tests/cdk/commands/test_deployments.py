@@ -51,6 +51,17 @@ class Site:
         done = mlkeys(*arguments, cwd=self.folder, env=env, status=status)
         return done.stdout, done.stderr
 
+    def playbook(self, *arguments: str, status: int) -> str:
+        """What the generated playbook says without the command."""
+        env = {"ANSIBLE_COLLECTIONS_PATH": str(collections_path()), "KEY_A": VALUE}
+        login = {"BAO_ADDR": self.bao.addr, "BAO_TOKEN": self.bao.token}
+        done = subprocess.run(
+            ["ansible-playbook", "site.yml", *arguments], cwd=self.folder / "mlkeys.out" / "ansible" / "app",
+            env={**os.environ, **env, **login}, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
     def logged(self, log: Path) -> int:
         """What a deployment changes whose output goes to a file."""
         shell = ["sh", "-c", 'exec "$0" -m mlkeys deploy >"$1" 2>&1', sys.executable, str(log)]
@@ -199,9 +210,20 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
     for command in ("diff", "deploy", "deploy"):
         shown = " ".join("".join(site.run(command, status=1)).split())
         assert f"master_key, more: mlkeys.state/app/{site.engine}/one.transit.yml has it, and the server does" in shown
-    assert "master_key, more" not in site.run("deploy", "--generate", "more", status=1)[1]
+    shown = site.run("deploy", "--generate", "more", status=1)[1]
+    assert "master_key, more" not in shown
+    assert "mlkeys deploy --generate master_key --generate more" in shown
+    # Nor by the playbook alone, which finds what the first attempt made.
+    for check in (["--check"], [], []):
+        shown = " ".join(site.playbook(*check, status=2).split())
+        assert "key failed: " in shown
+        assert f"master_key, more: mlkeys.state/app/{site.engine}/one.transit.yml has it, and the server does" in shown
     # A new key would be taken for that of the stored ciphertexts.
     assert site.names(f"{site.engine}/keys") == set()
+    site.bao.done("DELETE", f"sys/mounts/{site.engine}")
+    assert "has it, and the server does" in " ".join(site.playbook("--check", status=2).split())
+    assert site.changes("--generate", "master_key", "--generate", "more") > 0
+    assert site.decrypted().keys() == {"one/master_key", "one/more", "one/key_a"}
 
 
 def assert_another_server_is_refused(site: Site) -> None:
@@ -218,7 +240,7 @@ def recorded_elsewhere(state: Path) -> Iterator[None]:
     assert own
     record.write_text(text.replace(own, "of-another-server"))
     yield
-    record.write_text(text)
+    record.write_text(record.read_text().replace("of-another-server", own))
 
 
 def test_deployments_at_the_same_time_take_turns(site: Site) -> None:
@@ -328,9 +350,14 @@ def test_ciphertexts_follow_the_name_of_their_key(site: Site, tmp_path: Path) ->
         assert f"mlkeys move {engine}/one {engine}/two" in site.run(command, status=1)[1]
     assert site.names(f"{engine}/keys") == {"one"}
     with recorded_elsewhere(site.folder / "mlkeys.state" / "app"):
-        assert "belongs to another server" in site.run("move", f"{engine}/one", f"{engine}/two", status=1)[1]
-    assert site.names(f"{engine}/keys") == {"one"}
-    assert "Moved 2 secrets" in site.run("move", f"{engine}/one", f"{engine}/two")[0]
+        move = ["move", f"{engine}/one", f"{engine}/two"]
+        assert "belongs to another server" in (refused := site.run(*move, status=1)[1])
+        assert "give --adopt" in " ".join(refused.split())
+        shown = " ".join(site.run("deploy", "--adopt", status=1)[1].split())
+        assert f"mlkeys {' '.join(move)} --adopt" in shown
+        assert site.names(f"{engine}/keys") == {"one"}
+        assert "Moved 2 secrets" in site.run(*move, "--adopt")[0]
+        assert "of-another-server" not in (site.folder / "mlkeys.state" / "app" / "record.json").read_text()
     shown = site.run("deploy")[1]
     assert f"key {engine}/one (kept)" in shown
     assert site.decrypted() == {"two/master_key": value, "two/key_a": VALUE}

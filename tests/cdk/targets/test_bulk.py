@@ -11,7 +11,7 @@ import pytest
 
 from mlkeys import AnsibleTask, Construct, EncryptedVars, Secret, Stack
 from mlkeys import transit as vault
-from tests.cdk.apps import files, key_in, plays, stack, tasks
+from tests.cdk.apps import app_of, files, key_in, plays, stack, tasks
 from tests.cdk.command import changes, mlkeys
 from tests.support.server import Bao
 
@@ -31,6 +31,7 @@ def test_keys_files_and_policies_take_one_task_each() -> None:
         key.grant_decrypt(vault.Policy(s, f"p{number}"))
     assert names(s) == ["Engine engine", "3 keys", "3 files of ciphertexts", "3 policies"]
     _, _, keys, files, policies = tasks(s)
+    assert "must_exist" not in keys[KEYS]
     assert [key["name"] for key in keys[KEYS]["keys"]] == ["k0", "k1", "k2"]
     assert [(item["key"], item["key_place"]) for item in files["loop"]] == [("k0", 0), ("k1", 1), ("k2", 2)]
     assert policies["loop"] == ["p0", "p1", "p2"]
@@ -48,7 +49,11 @@ def test_random_secrets_of_many_keys_take_two_tasks(number_of_keys: int) -> None
     assert names(s) == [
         f"{number_of_keys} keys", "Random secrets, if missing", f"{number_of_keys} files of ciphertexts",
     ]  # fmt: skip
-    random, written = tasks(s)[-2:]
+    made_keys, random, written = tasks(s)[-3:]
+    # A key under which random secrets are stored is not made again.
+    assert [one["key"] for one in made_keys["vars"]["random_secrets_sets"]] == [
+        f"transit/k{number}" for number in range(number_of_keys)
+    ]
     sets = random["vars"]["random_secrets_sets"]
     assert [(one["key"], one["names"]) for one in sets] == [
         (f"transit/k{number}", [f"made_{number}"]) for number in range(number_of_keys)
@@ -59,11 +64,20 @@ def test_random_secrets_of_many_keys_take_two_tasks(number_of_keys: int) -> None
     (first, *_) = sets
     inside = [task["name"] for task in plays(s, first["tasks"])]
     assert inside == [
-        "Random secrets of k0/ciphertexts must not be replaced",
         "Random secrets of k0/ciphertexts must not be made twice",
         "Random secret k0/ciphertexts/made_0, if missing",
         "Record random secrets of k0/ciphertexts",
     ]
+
+
+def test_a_key_is_not_made_again_for_random_secrets_of_another_stack() -> None:
+    s = stack()
+    key, more = key_in(s), Stack(app_of(s), "more")
+    EncryptedVars(more, "v", key=key, secrets={"made": Secret.generated(), "given": Secret.env("A")})
+    (task,) = tasks(s)
+    (one,) = task["vars"]["random_secrets_sets"]
+    assert (one["key"], one["names"]) == ("transit/key", ["made"])
+    assert one["file"].endswith("/mlkeys.state/more/transit/key.transit.yml")
 
 
 @pytest.mark.parametrize("number_of_secrets", [2, 60])

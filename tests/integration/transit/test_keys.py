@@ -460,6 +460,28 @@ def test_keys_are_not_set_below_their_floors(bao: Bao, mount: str) -> None:
     assert failed.msg.startswith(f"floors: '{mount}/raised' must be the number of a version.")
 
 
+def test_a_key_that_must_exist_is_not_created(bao: Bao, mount: str) -> None:
+    make(bao, mount, "there")
+    needed = {f"{mount}/{name}": "a.yml needs it. Restore it." for name in ("gone", "there")}
+    why = f"{mount}/keys/gone: it does not exist, and is not created. a.yml needs it. Restore it."
+    refused = converge(bao, mount, {"name": "new"}, {"name": "gone"}, {"name": "there"}, must_exist=needed)
+    assert refused.msg == f"1 of 3 keys failed: {why} Nothing was changed. Not begun: 2 keys."
+    assert refused["refused"] is True
+    # Alone, it is not in a list that is asked for. An engine that is not there has no keys.
+    assert converge(bao, mount, {"name": "gone"}, must_exist=needed).msg.startswith(f"1 of 1 key failed: {why}")
+    nowhere = {"name": "gone", "backend": f"{mount}-no"}
+    predicted = keys(bao, mount, nowhere, must_exist={f"{mount}-no/gone": "a.yml needs it"}, check=True)
+    assert "it does not exist, and is not created. a.yml needs it. Nothing" in predicted.msg
+    assert set(held(bao, mount)) == {"there"}
+    others = [{"name": "new"}, {"name": "gone"}]
+    partly = converge(bao, mount, *others, must_exist=needed, on_error="continue")
+    assert (actions(partly), partly.msg.endswith(f"Changed: {mount}/keys/new.")) == (
+        {"new": "created", "gone": "refused"}, True,
+    )  # fmt: skip
+    # One that is to be absent may be.
+    assert not converge(bao, mount, {"name": "gone", "state": "absent"}, must_exist=needed).changed
+
+
 def test_a_state_that_no_run_reaches_is_marked(bao: Bao, mount: str) -> None:
     for name in ("a", "b"):
         bao.done("POST", f"{mount}/keys/{name}", {"exportable": True})

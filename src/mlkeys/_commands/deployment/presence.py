@@ -62,13 +62,12 @@ def check_keys(state: StackState, generate: Collection[str]) -> None:
     gone = _gone(state, held) if held else []
     for key in gone:
         if lost := [name for name in held[key] if name not in generate]:
-            named = " ".join(f"--generate {name}" for name in lost)
-            raise MlkeysError(
-                f"Nothing was changed: {', '.join(lost)}: {FOLDER}/{state.name}/{vars_file_of(*key.rsplit('/', 1))} "
-                f"has it, and the server does not have the key {key} any more. Is this the right server? If so, "
-                "restore the key from a backup. To make new values, which replace the old ones everywhere: "
-                f"mlkeys deploy {named}"
-            )
+            # Importing the target takes longer than most commands.
+            from mlkeys._targets.ansible.lost import key_is_gone
+
+            file = f"{FOLDER}/{state.name}/{vars_file_of(*key.rsplit('/', 1))}"
+            # Those of the first attempt are needed again.
+            raise MlkeysError(f"Nothing was changed: {key_is_gone(key, file, lost, held[key])}")
     state.void = frozenset(gone)
 
 

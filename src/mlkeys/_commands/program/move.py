@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.deployment.carry import carry, make_keys
+from mlkeys._commands.deployment.presence import check_server
 from mlkeys._commands.deployment.state import StackState, move, program_folder, states_of
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.fleet.servers import check_recorded, server_of
 from mlkeys._commands.project import out_option, program_argument, synthesised, taking_turns
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
@@ -27,9 +27,10 @@ from mlkeys._targets.state_names import FOLDER, folder_of
 @click.argument("new")
 @program_argument
 @out_option
+@click.option("--adopt", is_flag=True, help="Use a server that has taken the place of the former one, with its keys.")
 @failing_plainly
 @taking_turns
-def command(old: str, new: str, program: Path, out: Path | None) -> None:
+def command(old: str, new: str, program: Path, out: Path | None, *, adopt: bool) -> None:
     """Move ciphertexts to a new name in PROGRAM (app.py).
 
     OLD and NEW are both stacks (NAME), keys (ENGINE/KEY), or secrets (ENGINE/KEY/NAME). Change the name in the program
@@ -51,7 +52,7 @@ def command(old: str, new: str, program: Path, out: Path | None) -> None:
     done = False
     for state in states_of(app, program, app.stacks):
         if (found := _found(state, old, new)) is not None:
-            check_recorded({state.folder: server_of(state.stack)})
+            check_server(state, adopt=adopt)
             project = folder / "ansible" / state.name
             if make_keys(project, sys.stderr).status or carry(state, [found], project, sys.stderr).status:
                 raise MlkeysError(f"The ciphertexts of {old} were not moved. The errors are shown above.")
@@ -106,7 +107,7 @@ def _found(state: StackState, old: str, new: str) -> Move | None:
 
 
 def _note(state: StackState, found: Move) -> None:
-    """Record where the secrets are now."""
+    """Record where the secrets are now, and which server has their keys."""
     if state.record is None:
         return
     secrets = dict(state.record.made.secrets)
@@ -116,4 +117,5 @@ def _note(state: StackState, found: Move) -> None:
     secrets[found.key] = secrets.get(found.key, frozenset()) | {*found.names}
     former = {f"{found.former}/{old}": f"{found.key}/{new}" for new, old in found.names.items()}
     generated = frozenset(former.get(name, name) for name in state.record.made.generated)
-    state.write(state.record.with_made(replace(state.record.made, secrets=secrets, generated=generated)))
+    record = state.record.with_made(replace(state.record.made, secrets=secrets, generated=generated))
+    state.write(replace(record, server=state.server))

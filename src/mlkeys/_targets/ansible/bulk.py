@@ -23,7 +23,14 @@ from mlkeys._model.element import Element, Resource
 from mlkeys._shared._attributes.key import KEY_ATTRIBUTES
 from mlkeys._targets.ansible.ciphertexts import VARS, former_managers, manager
 from mlkeys._targets.ansible.deleting import absent_keys_task, comment_of, is_own, own_alone
-from mlkeys._targets.ansible.lost import RANDOM, if_wanted, random_in
+from mlkeys._targets.ansible.lost import (
+    ANY_MUST_EXIST,
+    MUST_EXIST,
+    RANDOM,
+    if_wanted,
+    random_in,
+    stored_under,
+)
 from mlkeys._targets.ansible.tasks import (
     KEYS,
     KEYS_ONLY,
@@ -250,11 +257,18 @@ def _keys_task(made: KeysTask, values: Values) -> Task:
     going_on = Template("{{ 'continue' if ansible_check_mode else 'fail' }}")
     # Rotations raise them.
     floors = {"floors": Template("{{ floors }}")} if any(has_floor(key, values) for key in made.keys) else {}
+    condition = unless_new(made.keys[0].values["backend"], values)
+    stored = stored_under(made.keys, values)
+    needed = {"must_exist": Template(f"{{{{ {MUST_EXIST} }}}}")} if stored else {}
+    if stored and condition:
+        # Where the engine is to be made as well, a check shows the refusal.
+        condition = {"when": Template(f"{condition['when'].text} or {ANY_MUST_EXIST}")}
     return {
         "name": f"Key {first}" if len(entries) == 1 else f"{len(entries)} keys",
-        KEYS: {"keys": entries, **floors, "on_error": going_on, **whole},
-        **unless_new(made.keys[0].values["backend"], values),
+        KEYS: {"keys": entries, **floors, **needed, "on_error": going_on, **whole},
+        **condition,
         "register": made.register,
+        **({"vars": stored} if stored else {}),
         **KEYS_ONLY,
     }
 

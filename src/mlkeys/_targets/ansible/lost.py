@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.inventory import Template
+from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.secret import GeneratedSecret
 from mlkeys._targets.ansible.ciphertexts import (
@@ -32,14 +33,16 @@ _COPIES = "random_secrets_copies"
 _FILES = "random_secrets_files"
 _MISSING = "random_secrets_missing"
 _UNREAD = "random_secrets_unread"
-_REPLACED = "random_secrets_replaced"
+_STORED = "random_secrets_stored"
 _SETS = "random_secrets_sets"
 _WANTED = "random_secrets_wanted"
+#: Where the file of a set is.
+_PATH = "playbook_dir ~ '/' ~ one.file"
 _NOT_ANSWERED = (
     "The KV engine does not return it. A warning above says why, such as a login without the right to read it"
 )
 #: Variables of the tasks.
-NAMES = frozenset({"lost", _LOOKED, _FOUND, _COPIES, _FILES, _MISSING, _UNREAD, _REPLACED, _SETS, _WANTED})
+NAMES = frozenset({"lost", _LOOKED, _FOUND, _COPIES, _FILES, _MISSING, _UNREAD, _STORED, _SETS, _WANTED})
 #: The folder of a project with the files of tasks that make random secrets.
 RANDOM = "random"
 
@@ -85,11 +88,10 @@ def if_wanted(sets: Sequence[tuple[str, EncryptedVars, Task]], was_there: str, v
         sets: files of the tasks, each with the ciphertexts that these make, and with what the condition uses.
         was_there: the condition that the key of `one` of the sets existed before the run.
     """
-    path = "playbook_dir ~ '/' ~ one.file"
     todo = " or ".join(
         (
-            f"({path}) is not file",
-            f"one.names | difference(lookup('ansible.builtin.file', {path}) | from_yaml | list) | length > 0",
+            f"({_PATH}) is not file",
+            f"one.names | difference(lookup('ansible.builtin.file', {_PATH}) | from_yaml | list) | length > 0",
             f"not ({was_there})",
             # Without the command `mlkeys` there may be no record. A check does not write it.
             "known is not none and [one.key ~ '/'] | product(one.names) | map('join') | difference(known) | length > 0",
@@ -109,18 +111,75 @@ def if_wanted(sets: Sequence[tuple[str, EncryptedVars, Task]], was_there: str, v
 
 
 def _set(tasks: str, element: EncryptedVars, more: Task, values: Values) -> Commented:
-    path = in_file(file_of(element, values))
-    given: Task = {"tasks": tasks, "file": Template(path) if "{" in path else path, **more}
+    given: Task = {"tasks": tasks, **_file(file_of(element, values)), **more}
     given |= {"key": "/".join(values.key_of(element)), "names": [entry.name for entry in random_in(element)]}
     return Commented(f"{element.node.path} {element.node.location_text}", given)
+
+
+def _file(file: str) -> Task:
+    path = in_file(file)
+    return {"file": Template(path) if "{" in path else path}
+
+
+#: The keys that a task with the variables of `stored_under` does not make, by ENGINE/KEY, each with the reason.
+MUST_EXIST = (
+    f"({_STORED} | default('', true)).split() | map('int') | map('extract', {_SETS}) "
+    "| items2dict(key_name='key', value_name='reason')"
+)
+#: The condition that there is one.
+ANY_MUST_EXIST = f"{_STORED} | default('', true) | length > 0"
+
+
+def stored_under(keys: Iterable[TransitSecretBackendKey], values: Values) -> Task:
+    """Return variables of a task that makes keys: under which of them random secrets are stored.
+
+    A new key of the same name does not decrypt them. The variables are empty if no key has random secrets.
+    """
+    sets = [one for key in keys for one in _sets_of(key, values)]
+    if not sets:
+        return {}
+    stored = f"lookup('ansible.builtin.file', {_PATH}) | from_yaml | list"
+    held = f"one.names | difference(generate | default([])) | intersect({stored}) | length > 0"
+    found = f"{{% for one in {_SETS} %}}{{% if ({_PATH}) is file and {held} %}}{{{{ loop.index0 }}}} {{% endif %}}"
+    return {_SETS: sets, _STORED: Template(f"{found}{{% endfor %}}")}
+
+
+def _sets_of(key: TransitSecretBackendKey, values: Values) -> Iterator[Commented]:
+    """Yield the random secrets of a key, by the files with their ciphertexts. Other stacks may have some."""
+    found: dict[str, tuple[EncryptedVars, list[str]]] = {}
+    for element in values.view.files_under(key):
+        stack = values.view.stack_of[element] or values.stack
+        there = values if stack is values.stack else Values(values.view, stack, values.program_folder)
+        if names := [entry.name for entry in random_in(element)]:
+            found.setdefault(file_of(element, there), (element, []))[1].extend(names)
+    for file, (element, names) in found.items():
+        place = "/".join(values.key_of(element))
+        reason = key_is_gone(place, file.lstrip("./"), names, names)
+        given: Task = {"key": place, **_file(file), "names": names, "reason": reason}
+        yield Commented(f"{element.node.path} {element.node.location_text}", given)
+
+
+def key_is_gone(key: str, file: str, lost: Iterable[str], generated: Iterable[str]) -> str:
+    """Return why a key is not made again.
+
+    Args:
+        key: ENGINE/KEY.
+        file: that holds the ciphertexts.
+        lost: names of the random secrets that a new key would replace.
+        generated: names to give for new values.
+    """
+    named = " ".join(f"--generate {name}" for name in generated)
+    return (
+        f"{', '.join(lost)}: {file} has it, and the server does not have the key {key} any more. Is this the right "
+        "server? If so, restore the key from a backup. To make new values, which replace the old ones everywhere: "
+        f"mlkeys deploy {named}"
+    )
 
 
 def refusing(element: EncryptedVars, values: Values, key: KeyState) -> Iterator[Task]:
     """Yield the task that fails when a generated secret would be made again, unknown to its users."""
     if not any(random_in(element)):
         return
-    # This run itself may have stored those of another set under the key.
-    yield _of_a_gone_key([*random_in(element)], element, values, key)
     # All that are lost are named at once.
     generated = [entry for entry in values.entries_of_key(element) if isinstance(entry.plaintext, GeneratedSecret)]
     file = in_file(file_of(element, values).lstrip("./"))
@@ -134,31 +193,6 @@ def refusing(element: EncryptedVars, values: Values, key: KeyState) -> Iterator[
             Template(f"{_MISSING} | length > 0"),
             Template(f"lost | length > 0 or {_UNREAD} | length > 0"),
         ],
-    }
-
-
-def _of_a_gone_key(generated: Sequence[Encrypted], element: EncryptedVars, values: Values, key: KeyState) -> Task:
-    """Return the task that fails when stored random secrets would be replaced, as their key does not exist any more."""
-    file = file_of(element, values)
-    place = in_file("/".join(values.key_of(element)))
-    names = ", ".join(f"'{entry.name}'" for entry in generated)
-    stored = f"lookup('ansible.builtin.file', {path_expression(file)}) | from_yaml | list"
-    return {
-        "name": f"Random secrets of {values.name(element)} must not be replaced",
-        "ansible.builtin.fail": {
-            "msg": Template(
-                f"{{{{ {_REPLACED} | join(', ') }}}}: {in_file(file.lstrip('./'))} has it, and the server does not "
-                f"have the key {place} any more. Is this the right server? If so, restore the key from a backup. To "
-                f"make new values, which replace the old ones everywhere: {_generating(_REPLACED)}"
-            )
-        },
-        "vars": {
-            _REPLACED: Template(
-                f"{{{{ ({stored} if {is_there(file)} else []) | select('in', [{names}]) "
-                "| reject('in', generate | default([])) | list }}"
-            )
-        },
-        "when": [Template(f"not ({key.was_there})"), Template(f"{_REPLACED} | length > 0")],
     }
 
 
