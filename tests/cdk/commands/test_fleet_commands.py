@@ -408,9 +408,9 @@ def test_a_state_that_could_not_be_determined_shows_why(tmp_path: Path) -> None:
         re.MULTILINE,
     )
     # What Ansible itself complains of is on its standard error.
-    empty = {**nobody, "ANSIBLE_COLLECTIONS_PATH": str(tmp_path)}
-    shown = mlkeys("status", "-i", "hosts.yml", cwd=tmp_path, env=empty, status=1).stderr
-    assert re.search(r"could not be determined: .*mlkeys\.transit\.status", shown)
+    absent = {**nobody, "ANSIBLE_VAULT_PASSWORD_FILE": str(tmp_path / "absent")}
+    shown = mlkeys("status", "-i", "hosts.yml", cwd=tmp_path, env=absent, status=1).stderr
+    assert re.search(r"could not be determined: .*vault password file .*absent was not found", shown)
 
 
 def test_a_merge_conflict_ends_a_rotation_before_it_begins(tmp_path: Path) -> None:
