@@ -474,7 +474,7 @@ def test_a_key_that_must_exist_is_not_created(bao: Bao, mount: str) -> None:
     assert "it does not exist, and is not created. a.yml needs it. Nothing" in predicted.msg
     assert set(held(bao, mount)) == {"there"}
     others = [{"name": "new"}, {"name": "gone"}]
-    partly = converge(bao, mount, *others, must_exist=needed, on_error="continue")
+    partly = keys(bao, mount, *others, must_exist=needed, on_error="continue")
     assert (actions(partly), partly.msg.endswith(f"Changed: {mount}/keys/new.")) == (
         {"new": "created", "gone": "refused"}, True,
     )  # fmt: skip
