@@ -107,7 +107,7 @@ EXAMPLES = r"""
 - name: Create new keys, but not one that stored secrets are encrypted with
   mlkeys.transit.vault_transit_keys:
     keys:
-      - name: team-vision
+      - name: team-video
       - name: team-speech
     must_exist:
       transit/team-speech: group_vars/all/keys.transit.yml is encrypted with it. Restore it from a backup.
@@ -119,6 +119,9 @@ EXAMPLES = r"""
         state: absent
         force: true
       - name: team-speech
+        state: absent
+        force: true
+      - name: team-video
         state: absent
         force: true
 """

@@ -478,7 +478,7 @@ def test_a_key_that_must_exist_is_not_created(bao: Bao, mount: str) -> None:
     assert (actions(partly), partly.msg.endswith(f"Changed: {mount}/keys/new.")) == (
         {"new": "created", "gone": "refused"}, True,
     )  # fmt: skip
-    # One that is to be absent may be.
+    # One whose absence is wanted may be absent.
     assert not converge(bao, mount, {"name": "gone", "state": "absent"}, must_exist=needed).changed
 
 
