@@ -351,7 +351,9 @@ def test_a_record_of_another_program_is_left_alone(tmp_path: Path) -> None:
             states_of(app, Path("app.py"), app.stacks)
     sides = [Record(owner, "app.py", "s").text() for owner in ("1", "2")]
     (own / "record.json").write_text("<<<<<<< HEAD\n{}=======\n{}>>>>>>> other\n".format(*sides))
-    with pytest.raises(MlkeysError, match=r"record\.json has an unresolved merge conflict\. Keep this file of one side"):
+    with pytest.raises(
+        MlkeysError, match=r"record\.json has an unresolved merge conflict\. Keep this file of one side"
+    ):
         states_of(app, Path("app.py"), app.stacks)
 
 
