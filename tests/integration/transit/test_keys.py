@@ -479,7 +479,7 @@ def test_a_key_that_must_exist_is_not_created(bao: Bao, mount: str) -> None:
         {"new": "created", "gone": "refused"}, True,
     )  # fmt: skip
     assert "is not created. Nothing was" in keys(bao, mount, {"name": "gone"}, must_exist={f"{mount}/gone": None}).msg
-    # One that is to be absent may be.
+    # A key whose absence is wanted may be missing.
     assert not converge(bao, mount, {"name": "gone", "state": "absent"}, must_exist=needed).changed
 
 
