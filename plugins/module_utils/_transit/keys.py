@@ -70,7 +70,7 @@ class Entry:
 
     Attributes:
         impossible: whether the error is one that no further run can change.
-        needed: why it is not created if it does not exist, empty if it is.
+        needed: why it is not created if it does not exist, ``None`` if it is.
     """
 
     request: KeyRequest
@@ -81,7 +81,7 @@ class Entry:
     error: str = ""
     impossible: bool = False
     warnings: tuple[str, ...] = ()
-    needed: str = ""
+    needed: str | None = None
 
     @property
     def path(self) -> str:
@@ -147,7 +147,7 @@ def keys_request(options: Mapping[str, Any]) -> KeysRequest:
     entries = tuple(
         replace(
             _checked(_floored(given, place, floors), place, positions[place]),
-            needed=str(needed.get("/".join(place)) or ""),
+            needed=str(needed[name] or "") if (name := "/".join(place)) in needed else None,
         )
         for given, place in zip(listed, places)
     )
@@ -219,7 +219,7 @@ def _planned(entry: Entry, engines: Mapping[str, _Engine], run: RunContext) -> E
     name = entry.request.name
     # A policy may cut a list short. Creating shows that: the server answers with the existing key. Not deleting shows
     # nothing, so a key whose absence is wanted is always read, and so is one that is not created.
-    creates = entry.request.present and not entry.needed
+    creates = entry.request.present and entry.needed is None
     missing = creates and engine.names is not None and name not in engine.names
     try:
         plan = _plan(entry, None if missing else engine.transit.read_key(name), run)
@@ -232,8 +232,9 @@ def _planned(entry: Entry, engines: Mapping[str, _Engine], run: RunContext) -> E
 
 
 def _plan(entry: Entry, actual: Mapping[str, Any] | None, run: RunContext) -> KeyPlan:
-    if actual is None and entry.needed and entry.request.present:
-        raise ChangeImpossible(entry.path, [f"it does not exist, and is not created. {entry.needed.rstrip('.')}"])
+    if actual is None and entry.needed is not None and entry.request.present:
+        reason = f"it does not exist, and is not created. {entry.needed}"
+        raise ChangeImpossible(entry.path, [reason.rstrip(". ")])
     return plan_request(entry.request, actual, run)
 
 

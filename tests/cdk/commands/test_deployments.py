@@ -55,9 +55,9 @@ class Site:
         """What the generated playbook says without the command."""
         env = {"ANSIBLE_COLLECTIONS_PATH": str(collections_path()), "KEY_A": VALUE}
         login = {"BAO_ADDR": self.bao.addr, "BAO_TOKEN": self.bao.token}
+        command = Path(sys.executable).parent / "ansible-playbook"
         done = subprocess.run(
-            [Path(sys.executable).parent / "ansible-playbook", "site.yml", *arguments],
-            cwd=self.folder / "mlkeys.out" / "ansible" / "app",
+            [command, "site.yml", *arguments], cwd=self.folder / "mlkeys.out" / "ansible" / "app",
             env={**os.environ, **env, **login}, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         assert done.returncode == status, done.stdout + done.stderr

@@ -349,6 +349,12 @@ def test_a_record_of_another_program_is_left_alone(tmp_path: Path) -> None:
         (own / "record.json").write_bytes(content)
         with pytest.raises(MlkeysError, match="Restore the file from version control"):
             states_of(app, Path("app.py"), app.stacks)
+    sides = [Record(owner, "app.py", "s").text() for owner in ("1", "2")]
+    (own / "record.json").write_text("<<<<<<< HEAD\n{}=======\n{}>>>>>>> other\n".format(*sides))
+    with pytest.raises(
+        MlkeysError, match=r"record\.json has an unresolved merge conflict\. Keep this file of one side"
+    ):
+        states_of(app, Path("app.py"), app.stacks)
 
 
 def test_a_role_of_somebody_else_stays_whatever_policies_it_has(tmp_path: Path) -> None:

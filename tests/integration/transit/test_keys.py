@@ -478,7 +478,8 @@ def test_a_key_that_must_exist_is_not_created(bao: Bao, mount: str) -> None:
     assert (actions(partly), partly.msg.endswith(f"Changed: {mount}/keys/new.")) == (
         {"new": "created", "gone": "refused"}, True,
     )  # fmt: skip
-    # One whose absence is wanted may be absent.
+    assert "is not created. Nothing was" in keys(bao, mount, {"name": "gone"}, must_exist={f"{mount}/gone": None}).msg
+    # A key whose absence is wanted may be missing.
     assert not converge(bao, mount, {"name": "gone", "state": "absent"}, must_exist=needed).changed
 
 

@@ -18,6 +18,7 @@ from mlkeys._analysis.view import View
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made, Record, parsed
+from mlkeys._shared.merge_conflicts import conflict_in
 from mlkeys._shared.vars_files import METADATA
 from mlkeys._system import collection
 from mlkeys._system.replacing import bytes_of, make_folder, read, remove_folder
@@ -208,6 +209,12 @@ def record_in(folder: Path) -> Record | None:
     except UnicodeDecodeError:
         raise MlkeysError(f"{path}: it is not UTF-8 text. Restore the file from version control.") from None
     except ValueError as problem:
+        if conflict_in(content, path.name):
+            # A deployment adds what the program has. The other side of its ciphertexts has a message of its own.
+            raise MlkeysError(
+                f"{path} has an unresolved merge conflict. Keep this file of one side: git checkout --ours {path}, or "
+                "--theirs."
+            ) from None
         raise MlkeysError(f"{path}: {problem}. Restore the file from version control.") from None
 
 

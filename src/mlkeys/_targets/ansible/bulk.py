@@ -261,7 +261,7 @@ def _keys_task(made: KeysTask, values: Values) -> Task:
     stored = stored_under(made.keys, values)
     needed = {"must_exist": Template(f"{{{{ {MUST_EXIST} }}}}")} if stored else {}
     if stored and condition:
-        # Where the engine will be made as well, a check shows the refusal.
+        # Where the engine does not exist either, a check shows the refusal.
         condition = {"when": Template(f"{condition['when'].text} or {ANY_MUST_EXIST}")}
     return {
         "name": f"Key {first}" if len(entries) == 1 else f"{len(entries)} keys",
