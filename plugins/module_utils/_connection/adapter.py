@@ -121,8 +121,10 @@ def session_adapter(connection: Connection, watch: Watch) -> Any:
     # Otherwise requests reads ~/.netrc before each request, and sends the credentials that it finds there.
     adapter.session.auth = _unchanged
     adapter.session.headers["Accept-Encoding"] = PLAIN
+    # This reads the files with CA certificates.
+    prepare = _before_tls(connection)
     for scheme in ("http://", "https://"):
-        adapter.session.mount(scheme, watched_adapter(watch, _before_tls(connection)))
+        adapter.session.mount(scheme, watched_adapter(watch, prepare))
     adapter.session.mount(SCHEME, socket_adapter(watch))
     return adapter
 
