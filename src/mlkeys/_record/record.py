@@ -159,6 +159,14 @@ class Record:
         return replace(self, made=made)
 
 
+def on_servers(records: Iterable[Record]) -> Made:
+    """Return the objects of servers that records have."""
+    made = Made()
+    for record in records:
+        made = made.union(record.made.on_server())
+    return made
+
+
 def parsed(text: str) -> Record:
     """Read a record.
 

@@ -15,6 +15,7 @@ import click
 from mlkeys._commands.deployment import departed
 from mlkeys._commands.deployment.carry import check_moved, moves_of
 from mlkeys._commands.deployment.departed import Departed
+from mlkeys._commands.deployment.foreign import check_claims
 from mlkeys._commands.deployment.forgotten import forget_hosts
 from mlkeys._commands.deployment.generated import check_floors, check_generated, known_of
 from mlkeys._commands.deployment.gone import project_of
@@ -25,7 +26,7 @@ from mlkeys._commands.deployment.presence import check_keys, check_server
 from mlkeys._commands.deployment.state import StackState, program_folder, states_of
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
-from mlkeys._record.record import Made, Record
+from mlkeys._record.record import Made, Record, on_servers
 from mlkeys._record.remade import Known
 from mlkeys._shared.suggestions import did_you_mean
 from mlkeys._system import collection
@@ -135,13 +136,15 @@ def _compared(
     records = [other.record for other in states if other.record is not None]
     # A destruction has no use for what is in no record, unless it takes that over.
     asks = choices.adopt or not choices.everything
-    recorded = _all_made(records) if asks else state.wanted
-    server = on_server(state, recorded, _all_made(going) if choices.everything else None)
+    recorded = on_servers(records) if asks else state.wanted
+    server = on_server(state, recorded, on_servers(going) if choices.everything else None)
     ours = {record.owner for record in records}
     adopted = check_owners(state, server, ours, adopt=choices.adopt)
     owner = adopted.id if adopted is not None else state.record.owner if state.record is not None else None
     if not choices.everything:
         check_roles(state, server, ours, adopt=choices.adopt)
+        if not choices.adopt:
+            check_claims(state, server.claims)
     adopts = state.record is None and owner is not None
     if not choices.everything:
         check_generated(state, known, choices.generate, adopts=adopts)
@@ -174,13 +177,6 @@ def _check_generate(states: Iterable[StackState], generate: Collection[str]) -> 
         if name not in known:
             near = did_you_mean(name, known)
             raise MlkeysError(f"--generate {name}: the program has no random secret of this name.{near}")
-
-
-def _all_made(records: Sequence[Record]) -> Made:
-    made = Made()
-    for record in records:
-        made = made.union(record.made.on_server())
-    return made
 
 
 def _shared(made: Made, former: Made) -> Made:

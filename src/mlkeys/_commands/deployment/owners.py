@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
 from mlkeys._commands.deployment import presence
+from mlkeys._commands.deployment.foreign import Claim, claims
 from mlkeys._commands.deployment.state import StackState
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Made
@@ -41,6 +42,7 @@ class OnServer:
         owners: by policy.
         roles: names of policies by AUTH_METHOD/ROLE.
         there: what the program names, no record of it has, and the server has already.
+        claims: what a deployment would change of these.
         shared: engines and auth methods with keys and roles that no record of the stack has.
         unread: what the token may not read.
     """
@@ -48,6 +50,7 @@ class OnServer:
     owners: Mapping[str, Owner] = field(default_factory=dict)
     roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
     there: Made = field(default_factory=Made)
+    claims: Sequence[Claim] = ()
     shared: Made = field(default_factory=Made)
     unread: str = ""
 
@@ -90,18 +93,19 @@ def on_server(state: StackState, recorded: Made, going: Made | None) -> OnServer
     methods = sorted({role.rpartition("/")[0] for role in named.roles})
     with collection.in_plain_words(), session.connected(chosen, lambda _message: None) as client:
         there = presence.there(client, new)
+        claimed = claims(client, state, there) if going is None else ()
         shared = presence.shared(client, state.former, going) if going is not None else Made()
         if not (named.policies or named.roles):
-            return OnServer(there=there, shared=shared)
+            return OnServer(there=there, claims=claimed, shared=shared)
         try:
             owners = dict(_owners(client))
         except PermissionDenied:
-            return OnServer(there=there, shared=shared, unread="policies")
+            return OnServer(there=there, claims=claimed, shared=shared, unread="policies")
         try:
             roles = dict(_roles(client, methods))
         except PermissionDenied:
-            return OnServer(owners, there=there, shared=shared, unread="AppRoles")
-    return OnServer(owners, roles, there.union(Made(roles=new.roles & roles.keys())), shared)
+            return OnServer(owners, there=there, claims=claimed, shared=shared, unread="AppRoles")
+    return OnServer(owners, roles, there.union(Made(roles=new.roles & roles.keys())), claimed, shared)
 
 
 def _owners(client: Client) -> Iterator[tuple[str, Owner]]:

@@ -101,6 +101,12 @@ class StackState:
             # The record has the names of random ones: if this run is stopped, they count as lost, and not as stored.
             self.vars_file(key).unlink(missing_ok=True)
 
+    def begin_keys(self) -> None:
+        """Record the engines and keys that are about to be made."""
+        if self.record is not None:
+            own = self._own()
+            self.write(self.record.with_made(self.former.union(Made(keys=own.keys, engines=own.engines))))
+
     def note_stored(self) -> None:
         """Record the secrets that a stopped deployment has stored. Random ones, its playbook has recorded already."""
         if self.record is not None:

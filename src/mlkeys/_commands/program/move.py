@@ -12,13 +12,15 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.deployment.carry import carry, make_keys
+from mlkeys._commands.deployment.foreign import check_claims
+from mlkeys._commands.deployment.owners import on_server
 from mlkeys._commands.deployment.presence import check_server
 from mlkeys._commands.deployment.state import StackState, move, program_folder, states_of
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.project import out_option, program_argument, synthesised, taking_turns
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
-from mlkeys._record.record import Move
+from mlkeys._record.record import Made, Move, on_servers
 from mlkeys._targets.state_names import FOLDER, folder_of
 
 
@@ -50,9 +52,12 @@ def command(old: str, new: str, program: Path, out: Path | None, *, adopt: bool)
         _rename_stack(app, old, new)
         return
     done = False
-    for state in states_of(app, program, app.stacks):
+    states = states_of(app, program, app.stacks)
+    recorded = on_servers(state.record for state in states if state.record is not None)
+    for state in states:
         if (found := _found(state, old, new)) is not None:
             check_server(state, adopt=adopt)
+            _begin(state, recorded, adopt=adopt)
             project = folder / "ansible" / state.name
             if make_keys(project, sys.stderr).status or carry(state, [found], project, sys.stderr).status:
                 raise MlkeysError(f"The ciphertexts of {old} were not moved. The errors are shown above.")
@@ -104,6 +109,19 @@ def _found(state: StackState, old: str, new: str) -> Move | None:
     if kept := sorted(name for name in names.values() if name in wanted.get(former, frozenset())):
         raise MlkeysError(f"{', '.join(kept)}: the program still has it under {former}.")
     return Move(former, key, names)
+
+
+def _begin(state: StackState, recorded: Made, *, adopt: bool) -> None:
+    """Record the keys that the stack is about to make, and not those that somebody else made.
+
+    Args:
+        recorded: what all stacks of the program made.
+    """
+    if not adopt:
+        server = on_server(state, recorded, None)
+        check_claims(state, server.claims)
+        state.foreign = server.there
+    state.begin_keys()
 
 
 def _note(state: StackState, found: Move) -> None:
