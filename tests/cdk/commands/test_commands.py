@@ -25,7 +25,6 @@ from mlkeys._commands.errors import show_warning
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.stacks import report
 from mlkeys._errors import MlkeysError
-from mlkeys._record.record import Made, Record
 from tests.cdk.apps import EXAMPLES, ROOT
 from tests.cdk.command import mlkeys, mlkeys_on_terminal, plain
 
@@ -112,18 +111,6 @@ def test_what_is_imported_is_not_searched_for_garbage(seed: Path) -> None:
 
 def test_an_unknown_stack_is_answered_with_those_that_are(seed: Path) -> None:
     assert "The program has: app." in mlkeys("deploy", "--stack", "nope", cwd=seed, status=1).stderr
-
-
-def test_destroy_refuses_keys_that_must_stay_and_asks(seed: Path) -> None:
-    # What no deployment made is not destroyed.
-    record = Record("0123456789abcdef", "app.py", "app", Made(keys=frozenset({"transit/ml-api-key"})))
-    (seed / "mlkeys.state" / "app").mkdir(parents=True, exist_ok=True)
-    (seed / "mlkeys.state" / "app" / "record.json").write_text(record.text())
-    assert "do not allow deletion: transit/ml-api-key" in mlkeys("destroy", "--yes", cwd=seed, status=1).stderr
-    for answer in ("n\n", "\n", ""):
-        asked = mlkeys("destroy", "--protected-keys", cwd=seed, status=1, stdin=answer).stderr
-        assert "Destroy app with 1 key," in asked
-        assert "Nothing was destroyed." in asked
 
 
 def test_output_before_any_deployment_is_an_error(seed: Path) -> None:

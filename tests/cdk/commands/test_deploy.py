@@ -172,7 +172,8 @@ def test_stacks_are_deployed_and_destroyed_one_by_one(fresh: Bao, tmp_path: Path
         in mlkeys("destroy", "--yes", *two, cwd=folder, env=env, status=1).stderr
     )
     asked = mlkeys("destroy", "--protected-keys", *two, cwd=folder, env=env, stdin="n\n", status=1).stderr
-    assert "Destroy prod, stage with 2 keys" in asked
+    assert "Destroy prod, stage with " in asked
+    assert ", 2 keys, " in asked
     mlkeys("destroy", "--yes", "--stack", "stage", cwd=folder, env=env)
     mounts = fresh.done("GET", "sys/mounts")["data"]
     assert [path for path, mount in mounts.items() if mount["type"] == "transit"] == ["prod/transit/"]

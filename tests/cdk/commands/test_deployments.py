@@ -4,140 +4,26 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 import random
 import re
 import secrets
 import shutil
 import subprocess
-import sys
-import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from mlkeys._record.record import parsed
-from tests.cdk.command import changes, mlkeys
+from tests.cdk.command import changes
+from tests.cdk.commands.sites import VALUE, VALUES, Site
 from tests.integration.support.plays import approle as login_of
-from tests.support.collection import collections_path
 from tests.support.server import Bao
-
-VALUE = f"FAKE-{secrets.token_hex(8)}"
-VALUES = {f"KEY_{number}": f"{VALUE}-{number}" for number in "123"}
-
-
-@dataclass(frozen=True)
-class Site:
-    """A program and its server."""
-
-    bao: Bao
-    engine: str
-    folder: Path
-
-    def write(self, text: str, name: str = "app.py") -> None:
-        head = "from mlkeys import *\nfrom mlkeys import transit as vault\n"
-        (self.folder / name).write_text(head + text.replace("ENGINE", self.engine))
-
-    def run(self, *arguments: str, status: int = 0, login: Mapping[str, str] | None = None) -> tuple[str, str]:
-        login = {"BAO_TOKEN": self.bao.token} if login is None else login
-        env = {"BAO_ADDR": self.bao.addr, "KEY_A": VALUE, **VALUES, **login}
-        done = mlkeys(*arguments, cwd=self.folder, env=env, status=status)
-        return done.stdout, done.stderr
-
-    def playbook(self, *arguments: str, status: int) -> str:
-        """What the generated playbook says without the command."""
-        env = {"ANSIBLE_COLLECTIONS_PATH": str(collections_path()), "KEY_A": VALUE}
-        login = {"BAO_ADDR": self.bao.addr, "BAO_TOKEN": self.bao.token}
-        command = Path(sys.executable).parent / "ansible-playbook"
-        done = subprocess.run(
-            [command, "site.yml", *arguments], cwd=self.folder / "mlkeys.out" / "ansible" / "app",
-            env={**os.environ, **env, **login}, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def logged(self, log: Path) -> int:
-        """What a deployment changes whose output goes to a file."""
-        shell = ["sh", "-c", 'exec "$0" -m mlkeys deploy >"$1" 2>&1', sys.executable, str(log)]
-        login = {"BAO_ADDR": self.bao.addr, "BAO_TOKEN": self.bao.token}
-        env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections_path()), "KEY_A": VALUE, **login}
-        done = subprocess.run(shell, cwd=self.folder, env=env, timeout=300, check=False)
-        assert done.returncode == 0, log.read_text()
-        return changes(log.read_text())
-
-    def killed_when(self, happened: Callable[[], bool]) -> None:
-        """Kill a deployment as soon as something has happened, and wait for the end of all that it started."""
-        login = {"BAO_ADDR": self.bao.addr, "BAO_TOKEN": self.bao.token}
-        env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections_path()), "KEY_A": VALUE, **login}
-        command = [sys.executable, "-m", "mlkeys", "deploy"]
-        with subprocess.Popen(
-            command, cwd=self.folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-        ) as p:
-            while not happened():
-                assert p.poll() is None, "it ended before"
-                time.sleep(0.001)
-            p.kill()
-        while self.is_used():
-            time.sleep(0.01)
-
-    def is_used(self) -> bool:
-        """Whether a process works in the folder."""
-        for link in Path("/proc").glob("[0-9]*/cwd"):
-            with suppress(OSError):
-                if link.readlink().is_relative_to(self.folder):
-                    return True
-        return False
-
-    def changes(self, *arguments: str) -> int:
-        return changes(self.run("deploy", *arguments)[0])
-
-    def reported(self, *arguments: str) -> set[str]:
-        """The tasks that a command reports as changes, as many as it counts."""
-        stacks = json.loads(self.run(*arguments, "--json")[0])["stacks"]
-        assert all(stack["changed"] == len(stack["changes"]) for stack in stacks)
-        return {change["task"] for stack in stacks for change in stack["changes"]}
-
-    def secret(self) -> str:
-        return self.run("output", "--show-secrets", "plain")[0].strip()
-
-    def clone(self, target: Path) -> Site:
-        git = ["git", "-c", "user.name=n", "-c", "user.email=n@example.com"]
-        for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"], ["clone", "-q", ".", str(target)]):
-            subprocess.run([*git, *arguments], cwd=self.folder, check=True, capture_output=True)
-        return Site(self.bao, self.engine, target)
-
-    def names(self, path: str) -> set[str]:
-        status, body = self.bao.request("LIST", path)
-        return set(body["data"]["keys"]) if status == 200 else set()
-
-    def grants(self, approle: str, roles: set[str]) -> dict[str, set[str]]:
-        """The keys that each role may decrypt with, by all of its policies."""
-        found: dict[str, set[str]] = {role: set() for role in roles}
-        for role in roles:
-            for policy in self.bao.done("GET", f"auth/{approle}/role/{role}")["data"]["token_policies"]:
-                text = self.bao.done("GET", f"sys/policies/acl/{policy}")["data"]["policy"]
-                found[role] |= set(re.findall(rf'"{self.engine}/decrypt/(\w+)"', text))
-        return found
-
-    def decrypted(self) -> dict[str, str]:
-        """The plaintexts of all ciphertexts beside the program, by ENGINE/KEY/NAME."""
-        found = {}
-        for path in (self.folder / "mlkeys.state").rglob("*.transit.yml"):
-            for line in path.read_text().partition("_transit:")[0].splitlines():
-                name, _, text = line.partition(": ")
-                if text.startswith("vault:"):
-                    body = {"ciphertext": text, "context": base64.b64encode(name.encode()).decode()}
-                    key = f"{self.engine}/decrypt/{path.name.removesuffix('.transit.yml')}"
-                    answer = self.bao.done("POST", key, body)["data"]["plaintext"]
-                    found[f"{path.name.removesuffix('.transit.yml')}/{name}"] = base64.b64decode(answer).decode()
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -146,15 +32,6 @@ def approle(bao: Bao) -> Iterator[str]:
     bao.done("POST", f"sys/auth/{path}", {"type": "approle"})
     yield path
     bao.done("DELETE", f"sys/auth/{path}")
-
-
-@pytest.fixture
-def site(bao: Bao, tmp_path: Path) -> Iterator[Site]:
-    engine = f"engine-{secrets.token_hex(4)}"
-    folder = tmp_path / "site"
-    mlkeys("init", str(folder), cwd=tmp_path)
-    yield Site(bao, engine, folder)
-    bao.done("DELETE", f"sys/mounts/{engine}")
 
 
 GENERATED = """
@@ -172,6 +49,7 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
     site.write(GENERATED.replace("HOSTS", str(tmp_path / "hosts")))
     # A key that is there may have encrypted a former secret. The log of this run does not hold one.
     site.bao.done("POST", f"sys/mounts/{site.engine}", {"type": "transit"})
+    site.bao.done("POST", f"{site.engine}/config/keys", {"disable_upsert": True})
     site.bao.done("POST", f"{site.engine}/keys/one", {"derived": True})
     assert site.logged(site.folder / "deploy.log") > 0
     value = site.secret()

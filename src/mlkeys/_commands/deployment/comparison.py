@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,10 @@ class Comparison:
             given["generate"] = [*generate]
         if self.former_owners:
             given["former_managers"] = [*self.former_owners]
-        if self.state.record is not None and not (self.state.folder / RECORD_FILE).exists():
-            # A comparison does not write what it takes over.
-            given["recorded"] = json.loads(self.state.record.text())
+        state, record = self.state, self.state.record
+        if record is not None and not (record.program == state.program and (state.folder / RECORD_FILE).exists()):
+            # A comparison does not write what it takes over, or another name of the program.
+            given["recorded"] = json.loads(replace(record, program=state.program).text())
         return ["--extra-vars", json.dumps(given)] if given else []
 
 

@@ -14,6 +14,7 @@ import click
 
 from mlkeys._commands.deployment.owners import OnServer
 from mlkeys._commands.deployment.paths import absolute
+from mlkeys._commands.deployment.presence import GONE, LOCKED
 from mlkeys._commands.deployment.state import StackState
 from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
 from mlkeys._commands.progress import terminal
@@ -33,6 +34,7 @@ class Departed:
         destroyed: what the program has and a destruction deletes.
         shared: engines and auth methods that a destruction keeps for others.
         users: AppRoles that somebody else gave a policy which is deleted, with that policy.
+        locked: keys that do not allow deletion.
     """
 
     state: StackState
@@ -40,6 +42,7 @@ class Departed:
     destroyed: Made = field(default_factory=Made)
     shared: Made = field(default_factory=Made)
     users: Sequence[tuple[str, str]] = ()
+    locked: frozenset[str] = frozenset()
 
     def remaining(self, *, everywhere: bool) -> Made:
         """Return what a deployment left of it.
@@ -86,11 +89,14 @@ def departed(
     for other in others:
         present = present.union(other)
     gone = left(former, present, named, everything=everything)
-    gone = replace(gone, deleted=gone.deleted.minus(shared))
+    # The engine of a key may be gone too, and nothing can be asked about a key without one.
+    nowhere = Made(keys=frozenset(key for key, how in found.deletable.items() if how == GONE))
+    gone = replace(gone, deleted=gone.deleted.minus(shared).minus(nowhere))
     taken = gone.deleted.policies | (state.wanted.policies if everything else frozenset())
     users = found.users_of(taken, former.union(present).roles)
-    destroyed = former.both(state.wanted).minus(shared) if everything else Made()
-    return Departed(state, gone, destroyed, shared, users)
+    destroyed = former.both(state.wanted).minus(shared).minus(nowhere) if everything else Made()
+    locked = frozenset(key for key, how in found.deletable.items() if how == LOCKED)
+    return Departed(state, gone, destroyed, shared, users, locked)
 
 
 def unknown_names(found: Sequence[Departed], named: Collection[str]) -> list[str]:

@@ -119,7 +119,8 @@ def _options(element: Element, name: str, values: Values) -> dict[str, Any]:
         material = options.pop("import", None)
         return options if material is None else {**options, "import": Template("")}
     (task,) = tasks_of(element, values)
-    return {**task.get(BACKEND, task.get(APPROLE)), "path": name}
+    given = {"description": None, **task[APPROLE]} if isinstance(element, AppRoleAuth) else task[BACKEND]
+    return {**given, "path": name}
 
 
 def _predicted(
@@ -154,8 +155,9 @@ def check_claims(state: StackState, found: Sequence[Claim]) -> None:
         return
     named = "; ".join(f"{_WORDS[one.kind]} {one.name} ({', '.join(dict.fromkeys(one.differing))})" for one in found)
     how = " or ".join(dict.fromkeys(_REFERENCES[one.kind] for one in found))
+    it, they = ("it", "it is") if len(found) == 1 else ("them", "they are")
     raise MlkeysError(
-        f"Nothing was changed: the program would change what {FOLDER}/{state.name} does not have and the server has "
-        f"already, so that somebody else made it: {named}. To use it as it is, write {how}. If it is yours, restore "
-        "that folder from version control, or take it over with --adopt."
+        f"Nothing was changed: the server has {named}, and {FOLDER}/{state.name} does not: somebody else made {it}, "
+        f"and the program would change {it}. To use {it} as {they}, write {how}. If {they} yours, restore that "
+        f"folder from version control, or take {it} over with --adopt."
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -44,6 +44,7 @@ class OnServer:
         there: what the program names, no record of it has, and the server has already.
         claims: what a deployment would change of these.
         shared: engines and auth methods with keys and roles that no record of the stack has.
+        deletable: what stands against the deletion of keys that a destruction would delete.
         unread: what the token may not read.
     """
 
@@ -52,6 +53,7 @@ class OnServer:
     there: Made = field(default_factory=Made)
     claims: Sequence[Claim] = ()
     shared: Made = field(default_factory=Made)
+    deletable: Mapping[str, str] = field(default_factory=dict)
     unread: str = ""
 
     def policies_of(self, owner: str) -> frozenset[str]:
@@ -83,7 +85,7 @@ def on_server(state: StackState, recorded: Made, going: Made | None) -> OnServer
         going: what a destruction will delete, of all its stacks; None for a deployment.
     """
     named, new = state.wanted.union(state.former), state.wanted.minus(recorded)
-    known = going is not None and bool(state.former.engines or state.former.auth_methods)
+    known = going is not None and any((state.former.engines, state.former.auth_methods, state.former.keys))
     if not (named.policies or named.roles or new.keys or new.engines or new.auth_methods or known):
         return OnServer()
     chosen = collection.settings(state.stack.url, state.stack.namespace)
@@ -92,20 +94,26 @@ def on_server(state: StackState, recorded: Made, going: Made | None) -> OnServer
 
     methods = sorted({role.rpartition("/")[0] for role in named.roles})
     with collection.in_plain_words(), session.connected(chosen, lambda _message: None) as client:
-        there = presence.there(client, new)
-        claimed = claims(client, state, there) if going is None else ()
-        shared = presence.shared(client, state.former, going) if going is not None else Made()
+        found = _found(client, state, presence.there(client, new), going)
         if not (named.policies or named.roles):
-            return OnServer(there=there, claims=claimed, shared=shared)
+            return found
         try:
-            owners = dict(_owners(client))
+            found = replace(found, owners=dict(_owners(client)))
         except PermissionDenied:
-            return OnServer(there=there, claims=claimed, shared=shared, unread="policies")
+            return replace(found, unread="policies")
         try:
             roles = dict(_roles(client, methods))
         except PermissionDenied:
-            return OnServer(owners, there=there, claims=claimed, shared=shared, unread="AppRoles")
-    return OnServer(owners, roles, there.union(Made(roles=new.roles & roles.keys())), claimed, shared)
+            return replace(found, unread="AppRoles")
+    return replace(found, roles=roles, there=found.there.union(Made(roles=new.roles & roles.keys())))
+
+
+def _found(client: Client, state: StackState, there: Made, going: Made | None) -> OnServer:
+    """Return what the server says of engines, auth methods and keys."""
+    if going is None:
+        return OnServer(there=there, claims=claims(client, state, there))
+    shared = presence.shared(client, state.former, going)
+    return OnServer(there=there, shared=shared, deletable=presence.deletable(client, state.former.keys | there.keys))
 
 
 def _owners(client: Client) -> Iterator[tuple[str, Owner]]:

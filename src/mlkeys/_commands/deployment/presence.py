@@ -104,6 +104,33 @@ def there(client: Client, wanted: Made) -> Made:
     )
 
 
+LOCKED, GONE, FREE = "locked", "gone", "free"
+
+
+def deletable(client: Client, keys: Collection[str]) -> dict[str, str]:
+    """Return what stands against the deletion of keys: one of the constants for each.
+
+    One is locked if it does not allow deletion or the token may not read it, and gone if the server does not have it.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+        MountNotFound,
+        PermissionDenied,
+    )
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+
+    def state_of(key: str) -> str:
+        engine, _, name = key.rpartition("/")
+        try:
+            found = Transit(client, engine).read_key(name)
+        except MountNotFound:
+            return GONE
+        except PermissionDenied:
+            return LOCKED
+        return GONE if found is None else FREE if found.get("deletion_allowed") else LOCKED
+
+    return {key: state_of(key) for key in sorted(keys)}
+
+
 def shared(client: Client, made: Made, going: Made) -> Made:
     """Return the engines and auth methods with keys and roles besides those that will be deleted."""
     return Made(

@@ -6,19 +6,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
 import click
 
-from mlkeys._analysis.places import place
-from mlkeys._analysis.view import View
 from mlkeys._commands.deployment.comparison import Choices, compared
 from mlkeys._commands.deployment.departed import Departed, agreed, delete, show
 from mlkeys._commands.deployment.gone import gone_stacks, project_of
 from mlkeys._commands.deployment.owners import say_adopted
-from mlkeys._commands.deployment.plan import DELETED, KEPT, Row, rows_of, rows_of_gone
+from mlkeys._commands.deployment.plan import DELETED, KEPT, ONE_OF, Row, rows_of, rows_of_gone
 from mlkeys._commands.deployment.plan_text import show_done
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import Run, ansible_playbook
@@ -33,10 +31,18 @@ from mlkeys._commands.project import (
     verbose_option,
 )
 from mlkeys._commands.stacks import run_each
-from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._errors import MlkeysError
-from mlkeys._model.stack import Stack, root_of
+from mlkeys._model.stack import Stack
 from mlkeys._record.record import KINDS, Made
+
+#: Words for many of each kind of a record.
+_MANY = {
+    "policies": "policies",
+    "roles": "AppRoles",
+    "auth_methods": "auth methods",
+    "keys": "keys",
+    "engines": "engines",
+}
 
 
 @click.command("destroy")
@@ -84,9 +90,10 @@ def command(  # noqa: PLR0913  each is an argument of the command
     todo = list(reversed(chosen(app, stacks, gone.stacks)))
     compares = compared(app, gone, program, todo, Choices(forget=forget_host, adopt=adopt, everything=True), folder)
     found = {one.state.name: one.departed for one in compares}
-    keys = _chosen_keys(todo, found, protected_too=protected_keys)
+    if not protected_keys:
+        _check_keys([*found.values()])
     show([*found.values()])
-    if not yes and not agreed(_question(todo, keys)):
+    if not yes and not agreed(_question(todo, [*found.values()])):
         raise MlkeysError("Nothing was destroyed.")
     say_adopted([one.adopted for one in compares], "Takes over")
 
@@ -102,28 +109,32 @@ def command(  # noqa: PLR0913  each is an argument of the command
         raise MlkeysError(f"Stack {failed[0]} was not destroyed completely. Fix the errors and rerun.")
 
 
-def _chosen_keys(stacks: Sequence[Stack], found: Mapping[str, Departed], *, protected_too: bool) -> int:
-    """Return how many keys are deleted.
+def _check_keys(found: Sequence[Departed]) -> None:
+    """Check that all keys that are deleted allow that.
 
     Raises:
-        MlkeysError: one does not allow that, and the user does not accept that.
+        MlkeysError: one does not.
     """
-    keys = [key for stack in stacks for key in _keys(stack, found[stack.node.id].destroyed).items()]
-    # Nothing is known of keys that the program does not have any more.
-    left = sorted({key for one in found.values() for key in one.left.deleted.keys})
-    protected = [name for name, key in keys if key.protected] + left
-    if protected and not protected_too:
-        raise MlkeysError(
-            f"These keys do not allow deletion: {', '.join(protected)}. Set deletion_allowed=True and deploy, "
-            "or give --protected-keys."
-        )
-    return len(keys) + len(left)
+    own = {key for one in found for key in one.destroyed.keys & one.locked}
+    left = {key for one in found for key in one.left.deleted.keys & one.locked}
+    if own or left:
+        # What left the program cannot be set there.
+        way = "Set deletion_allowed=True and deploy, or give" if own else "Give"
+        raise MlkeysError(f"These keys do not allow deletion: {', '.join(sorted(own | left))}. {way} --protected-keys.")
 
 
-def _question(stacks: Sequence[Stack], keys: int) -> str:
-    names = ", ".join(stack.node.id for stack in stacks)
-    keyring = "1 key" if keys == 1 else f"{keys} keys"
-    return f"Destroy {names} with {keyring}, and lose everything that was ever encrypted with them?"
+def _question(stacks: Sequence[Stack], found: Sequence[Departed]) -> str:
+    going = Made()
+    for one in found:
+        going = going.union(one.destroyed).union(one.left.deleted.on_server())
+    counted = [counts for kind, many in _MANY.items() if (counts := _counted(len(getattr(going, kind)), many))]
+    what = f" with {', '.join(counted)}" if counted else ""
+    lost = ", and lose everything that was ever encrypted with these keys" if going.keys else ""
+    return f"Destroy {', '.join(stack.node.id for stack in stacks)}{what}{lost}?"
+
+
+def _counted(number: int, many: str) -> str:
+    return f"{number} {ONE_OF[many] if number == 1 else many}" if number else ""
 
 
 def _destroy(one: Departed, folder: Path, show: TextIO | None, rows: list[Row], *, force: bool) -> Run:
@@ -147,11 +158,3 @@ def _destroy(one: Departed, folder: Path, show: TextIO | None, rows: list[Row], 
     if not run.status:
         one.state.end(one.shared)
     return run
-
-
-def _keys(stack: Stack, destroyed: Made) -> dict[str, TransitSecretBackendKey]:
-    """Return the keys of a stack that are deleted, by ENGINE/KEY."""
-    view = View(root_of(stack))
-    keys = [c for c in stack.node.walk() if isinstance(c, TransitSecretBackendKey) and c.managed]
-    places = [(found[1], key) for key in keys if (found := place(view, key)) is not None]
-    return {name: key for name, key in places if name in destroyed.keys}

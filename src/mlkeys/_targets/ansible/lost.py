@@ -25,6 +25,7 @@ from mlkeys._targets.ansible.ciphertexts import (
 from mlkeys._targets.ansible.jinja import in_file, literal
 from mlkeys._targets.ansible.values import Values, stored_in_kv
 from mlkeys._targets.ansible.yaml import Commented
+from mlkeys._targets.state_names import FOLDER
 
 #: Where results of `looking` are, on hosts.
 _LOOKED = "random_secrets_looked_for"
@@ -171,8 +172,9 @@ def key_is_gone(key: str, file: str, lost: Iterable[str], generated: Iterable[st
     named = " ".join(f"--generate {name}" for name in generated)
     return (
         f"{', '.join(lost)}: {file} has it, and the server does not have the key {key} any more. Is this the right "
-        "server? If so, restore the key from a backup. To make new values, which replace the old ones everywhere: "
-        f"mlkeys deploy {named}"
+        f"server? If so, another clone may have moved its secrets: update {FOLDER} from version control. If "
+        "not, restore the key from a backup. To make new values, which replace the old ones everywhere: mlkeys "
+        f"deploy {named}"
     )
 
 
