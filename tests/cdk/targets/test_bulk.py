@@ -159,7 +159,7 @@ from mlkeys import transit as vault
 
 app = App()
 with Stack(app, "s"):
-    engine = vault.TransitSecretBackend("engine", path="{mount}")
+    engine = vault.TransitSecretBackend.from_existing("engine", path="{mount}")
     for number in range(3):
         key = vault.TransitSecretBackendKey(f"k{{number}}", backend=engine.path, name=f"k{{number}}", derived=True)
         made = key.encrypt(Secret.env(f"KEY_{{number}}"))

@@ -115,12 +115,16 @@ def _check_keys(found: Sequence[Departed]) -> None:
     Raises:
         MlkeysError: one does not.
     """
-    own = {key for one in found for key in one.destroyed.keys & one.locked}
-    left = {key for one in found for key in one.left.deleted.keys & one.locked}
-    if own or left:
+    own = sorted({key for one in found for key in one.destroyed.keys & one.locked})
+    left = sorted({key for one in found for key in one.left.deleted.keys & one.locked} - {*own})
+    if own:
+        raise MlkeysError(
+            f"These keys do not allow deletion: {', '.join(own + left)}. Set deletion_allowed=True and deploy, or give "
+            "--protected-keys."
+        )
+    if left:
         # What left the program cannot be set there.
-        way = "Set deletion_allowed=True and deploy, or give" if own else "Give"
-        raise MlkeysError(f"These keys do not allow deletion: {', '.join(sorted(own | left))}. {way} --protected-keys.")
+        raise MlkeysError(f"These keys do not allow deletion: {', '.join(left)}. Give --protected-keys.")
 
 
 def _question(stacks: Sequence[Stack], found: Sequence[Departed]) -> str:
