@@ -61,12 +61,25 @@ def problems_of(view: View) -> tuple[Problem, ...]:
         for stack in view.app.stacks:
             _, cycle = view.sorted(stack)
             if cycle:
-                names = ", ".join(element.node.path for element in cycle)
-                found.append(_problem(cycle[0], f"dependency cycle: {names}"))
-        if stacks := view.stacks_in_cycle():
-            names = ", ".join(stack.node.id for stack in stacks)
-            found.append(_problem(stacks[0], f"dependency cycle between stacks: {names}"))
+                names = ", ".join(f"{element.node.path} ({element.node.location_text})" for element in cycle)
+                text = f"dependency cycle: {names}. Take out a reference or a dependency between them"
+                found.append(_problem(cycle[0], text))
+        if (problem := cycle_of_stacks(view)) is not None:
+            found.append(problem)
     return tuple(dict.fromkeys(found))
+
+
+def cycle_of_stacks(view: View) -> Problem | None:
+    """Return which stacks need one another, and why; None when all can be deployed."""
+    if not (stacks := view.cycle_of_stacks()):
+        return None
+    needs = []
+    for stack, other in zip(stacks, [*stacks[1:], stacks[0]], strict=True):
+        user, used = view.why_needed(stack, other)
+        place = f"{user.node.path} at {user.node.location_text} needs {used.node.path}"
+        needs.append(f"{stack.node.id} waits for {other.node.id} ({place})")
+    text = f"dependency cycle between stacks: {'; '.join(needs)}. Put what they share into a stack of its own"
+    return _problem(stacks[0], text)
 
 
 def without_secrets(view: View, problems: Iterable[Problem]) -> tuple[Problem, ...]:

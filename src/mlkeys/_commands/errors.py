@@ -17,10 +17,15 @@ from typing import ParamSpec, TypeVar
 import click
 
 from mlkeys._errors import AppInvalid, MlkeysError
+from mlkeys._providers.literals import hidden
+from mlkeys._providers.random_text import is_secret_name
 from mlkeys._shared.printable import printable
 
 #: Set in the context once a command has written its JSON.
 _SHOWN = "mlkeys.json"
+
+#: Shorter values of variables are words of messages, too.
+_SHORTEST_SECRET = 8
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,7 +62,12 @@ def _mistake(problem: Exception) -> MlkeysError:
         return MlkeysError(f"{_shortened(problem.filename)}{problem.strerror}.")
     if shown is None:
         raise problem
-    return MlkeysError(f"the program raised {type(problem).__name__}.\n{shown.rstrip()}")
+    return MlkeysError(f"the program raised {type(problem).__name__}.\n{hidden(shown.rstrip(), _read_secrets())}")
+
+
+def _read_secrets() -> list[str]:
+    """Return what a program can read as a secret: values of variables of the environment that are named so."""
+    return [value for name, value in os.environ.items() if is_secret_name(name) and len(value) >= _SHORTEST_SECRET]
 
 
 def _shortened(name: object) -> str:

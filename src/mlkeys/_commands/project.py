@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
+from mlkeys._analysis.checks import cycle_of_stacks
 from mlkeys._analysis.view import View
 from mlkeys._commands.errors import show_warning
 from mlkeys._commands.paths import PathType, ProgramType
@@ -87,10 +88,10 @@ def chosen(app: Root, names: Sequence[str], gone: Sequence[Stack] = ()) -> list[
 
 def in_order(app: Root) -> list[Stack]:
     """The stacks, each after those that it depends on."""
-    done, cycle = View(app).stacks_in_order()
-    if cycle:
-        raise MlkeysError(f"Dependency cycle between stacks: {', '.join(stack.node.id for stack in cycle)}.")
-    return done
+    view = View(app)
+    if (problem := cycle_of_stacks(view)) is not None:
+        raise MlkeysError(f"[{problem.path}] ({problem.at}) {problem.message}.")
+    return view.stacks_in_order()[0]
 
 
 def synthesised(program: Path, out: Path | None, *, writes: bool = True) -> tuple[Root, Path]:

@@ -111,6 +111,13 @@ def _refuse_others(files: Mapping[str, str], outdir: Path) -> None:
             f"{outdir} has files that mlkeys did not write, and they are not replaced: {', '.join(others)}. Name "
             "another folder with --out, or remove them first."
         )
+    if not listed and not ours and not _is_free(outdir):
+        raise MlkeysError(f"{outdir} has files that mlkeys did not write: name a new folder with --out.")
+
+
+def _is_free(outdir: Path) -> bool:
+    """Whether a folder has nothing but hidden files, as a new repository has."""
+    return not outdir.is_dir() or all(path.name.startswith(".") for path in outdir.iterdir())
 
 
 def _is_generated(path: Path, text: str) -> bool:

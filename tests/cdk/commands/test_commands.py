@@ -90,6 +90,13 @@ def test_a_mistake_of_the_program_is_shown_with_its_own_frames_alone(seed: Path)
     assert json.loads(later.stdout)["error"].startswith("the program raised AttributeError.\nTraceback")
 
 
+def test_an_exception_does_not_show_what_the_program_has_read(seed: Path) -> None:
+    (seed / "app.py").write_text("import os\nraise RuntimeError('no ' + os.environ['PROVIDER_API_KEY'])\n")
+    done = mlkeys("synth", "--json", cwd=seed, status=1, env={"PROVIDER_API_KEY": "only-a-few-words"})
+    assert "RuntimeError: no (hidden)" in done.stderr
+    assert "only-a-few-words" not in done.stdout + done.stderr
+
+
 def test_list_names_stacks_in_the_order_of_deployment() -> None:
     shown = mlkeys("list", EXAMPLES / "multi_env" / "app.py", "--json", cwd=Path.cwd())
     assert [stack["name"] for stack in json.loads(shown.stdout)] == ["dev", "stage", "prod"]

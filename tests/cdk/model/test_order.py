@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -141,4 +142,20 @@ def test_stacks_that_need_one_another_are_refused() -> None:
     behind.node.add_dependency(two)
     two.node.add_dependency(free)
     (problem,) = problems(one)
-    assert problem.endswith("dependency cycle between stacks: one, two")
+    waits = "one waits for two (one at tests/… needs two); two waits for one (two at tests/… needs one)"
+    assert re.sub(r"at \S+ needs", "at tests/… needs", problem).endswith(
+        f"dependency cycle between stacks: {waits}. Put what they share into a stack of its own"
+    )
+
+
+def test_stacks_that_use_keys_of_one_another_are_named_with_what_they_use() -> None:
+    app = App()
+    first, one, two = Stack(app, "first"), Stack(app, "one"), Stack(app, "two")
+    engine, other = (vault.TransitSecretBackend(s, "engine", path=s.node.id) for s in (one, two))
+    vault.TransitSecretBackendKey(one, "k", backend=other.path, name="k")
+    vault.TransitSecretBackendKey(two, "k", backend=engine.path, name="k")
+    first.node.add_dependency(one)
+    (problem,) = problems(one)
+    assert re.search(r"one waits for two \(one/k at \S+:\d+ needs two/engine\)", problem)
+    assert re.search(r"two waits for one \(two/k at \S+:\d+ needs one/engine\)", problem)
+    assert "first" not in problem

@@ -119,6 +119,23 @@ def test_a_file_that_no_run_wrote_is_not_replaced(tmp_path: Path, name: str, con
     assert (tmp_path / name).read_bytes() == content
 
 
+def test_a_folder_of_others_gets_no_files(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine\n")
+    with pytest.raises(MlkeysError, match=r"out has files that mlkeys did not write: name a new folder with --out\."):
+        write(FILES, out)
+    assert tree(out) == {"notes.txt": "mine\n"}
+    (out / "notes.txt").unlink()
+    (tmp_path / ".git").rename(out / ".git")
+    write(FILES, out)
+    # What is added later stays.
+    (out / "notes.txt").write_text("mine\n")
+    write(FILES, out)
+    assert set(tree(out)) == {*FILES, "notes.txt"}
+
+
 def test_a_manifest_of_another_program_is_not_replaced(tmp_path: Path) -> None:
     manifest = '{"name": "An app of the web", "icons": []}'
     (tmp_path / "manifest.json").write_text(manifest)

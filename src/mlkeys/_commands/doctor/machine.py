@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -81,8 +82,10 @@ def programs(oldest_terraform: str = "") -> Iterator[Check]:
 
 
 def _version_of(path: str) -> str:
+    # Terraform would ask for newer releases, and leave files in the home folder.
+    env = {**os.environ, "CHECKPOINT_DISABLE": "1"}
     try:
-        run = subprocess.run([path, "version"], capture_output=True, text=True, timeout=_SECONDS, check=False)
+        run = subprocess.run([path, "version"], capture_output=True, text=True, timeout=_SECONDS, check=False, env=env)
     except (OSError, subprocess.TimeoutExpired):
         return "does not answer"
     found = _VERSION.search(run.stdout)
