@@ -116,8 +116,8 @@ def _refuse_others(files: Mapping[str, str], outdir: Path) -> None:
 
 
 def _is_free(outdir: Path) -> bool:
-    """Whether a folder has nothing but hidden files, as a new repository has."""
-    return not outdir.is_dir() or all(path.name.startswith(".") for path in outdir.iterdir())
+    """Whether a folder has nothing but hidden files, as a new repository has, and links, which are not followed."""
+    return not outdir.is_dir() or all(path.name.startswith(".") or path.is_symlink() for path in outdir.iterdir())
 
 
 def _is_generated(path: Path, text: str) -> bool:
