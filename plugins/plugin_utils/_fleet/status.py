@@ -385,7 +385,7 @@ def _problems(
         add(
             NOTE,
             f"the floor is v{key.floor}, below min_encryption_version v{raised}. If nobody set it so, a rotation with "
-            "--recover did not end. Finish it: mlkeys rotate.",
+            f"--recover did not end. Finish it: {rotate}.",
         )
     for attribute, risk in _RISKS.items():
         if key.info.get(attribute):

@@ -64,8 +64,8 @@ def problems_of(view: View) -> tuple[Problem, ...]:
                 names = ", ".join(f"{element.node.path} ({element.node.location_text})" for element in cycle)
                 text = f"dependency cycle: {names}. Take out a reference or a dependency between them"
                 found.append(_problem(cycle[0], text))
-        if (problem := cycle_of_stacks(view)) is not None:
-            found.append(problem)
+        if (cycle_problem := cycle_of_stacks(view)) is not None:
+            found.append(cycle_problem)
     return tuple(dict.fromkeys(found))
 
 

@@ -64,3 +64,29 @@ def _is_option(word: str, ctx: click.Context | None) -> bool:
         return True
     options = [] if ctx is None else [name for option in ctx.command.get_params(ctx) for name in option.opts]
     return len(word) > 1 and word[:2] in options
+
+
+#: Commands for single stacks.
+_WITH_STACKS = ("deploy", "output")
+
+
+def command_line(*words: str) -> str:
+    """Return a command that helps, as it can be pasted: for the program, the folder and the stacks of this one.
+
+    Args:
+        words: name and arguments of the command.
+    """
+    context = click.get_current_context(silent=True)
+    given = context.params if context is not None else {}
+    stacks = given.get("stacks") or () if words[0] in _WITH_STACKS else ()
+    chosen = [*words, *(word for stack in stacks for word in ("--stack", stack))]
+    chosen += [word for inventory in given.get("inventories") or () for word in ("-i", inventory)]
+    # Some commands write a report there.
+    if given.get("out") is not None and words[0] != "graph":
+        chosen += ["--out", str(given["out"])]
+    return shlex.join(["mlkeys", *chosen, *program_words(given.get("program"))])
+
+
+def program_words(program: Path | None) -> list[str]:
+    """Return how a command line names a program: not at all if it is the one that commands take themselves."""
+    return [] if program in (None, Path("app.py")) else [str(program)]

@@ -75,6 +75,12 @@ class AppRole(Resource):
 
     _grants: Policy | None = None
 
+    OFFERS: ClassVar[Mapping[str, str]] = {
+        "name": "use its .name",
+        "auth": "use its .backend",
+        "policy": "use its .grants.name",
+    }
+    WANTED: ClassVar[Mapping[str, str]] = {"backend": "auth", "name": "name", "token_policies": "policy"}
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
         "name": Attribute("name", "str", AT_CREATION, "Name of the role."),
         "backend": Attribute("backend", "str", AT_CREATION, "Path of the auth method."),

@@ -33,6 +33,7 @@ class AppRoleAuth(Resource):
             Default: none.
     """
 
+    OFFERS: ClassVar[Mapping[str, str]] = {"auth": "use its .path", "name": "use its .path"}
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
         "path": Attribute("path", "str", AT_CREATION, "Path of the auth method."),
         "description": Attribute("description", "str", ANY_TIME, "Purpose of the auth method."),

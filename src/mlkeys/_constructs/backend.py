@@ -72,6 +72,7 @@ class TransitSecretBackend(Resource):
             Default: none.
     """
 
+    OFFERS: ClassVar[Mapping[str, str]] = {"engine": "use its .path", "name": "use its .path"}
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
         attribute.name: attribute
         for attribute in (
@@ -156,6 +157,7 @@ class TransitSecretCacheConfig(Resource):
             Default: none.
     """
 
+    WANTED: ClassVar[Mapping[str, str]] = {"backend": "engine"}
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
         "backend": Attribute("backend", "str", AT_CREATION, "Path of the engine."),
         "size": Attribute("size", "int", ANY_TIME, "Number of keys."),

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext
 from mlkeys._constructs.inventory import Group
@@ -31,6 +32,13 @@ class EncryptedVars(Element):
         hosts: the group of hosts that the variables are for. Default: all hosts.
     """
 
+    OFFERS: ClassVar[Mapping[str, str]] = {
+        "ciphertext": "use that of a secret in it, such as file['openai_api_key']",
+        "data": "use the ciphertext of a secret in it, such as file['openai_api_key']",
+        "key": "use its .key",
+        "source": "name one of its secrets, such as key.decrypt(file['openai_api_key'])",
+    }
+
     def __init__(
         self,
         scope: Construct | str,
@@ -43,7 +51,9 @@ class EncryptedVars(Element):
     ) -> None:
         super().__init__(*where(scope, id_))
         self.key = key_of(self, key)
-        self.hosts: Group | None = optional(self, "hosts", hosts, instance(Group, "a group of an inventory", None))
+        self.hosts: Group | None = optional(
+            self, "hosts", hosts, instance(Group, "a group of an inventory", None, "group")
+        )
         for name, plaintext in (optional(self, "secrets", secrets, MAPPING) or {}).items():
             self.add(name, plaintext)
 
@@ -70,6 +80,14 @@ class EncryptedVars(Element):
         near = did_you_mean(name, [entry.name for entry in self.entries])
         # The name may be a value by mistake.
         raise MlkeysError(f"{self.node.path} has no secret {shown(name)}.{near}")
+
+    def __contains__(self, name: object) -> bool:
+        """Whether it has a secret of this name."""
+        return any(entry.name == name for entry in self.entries)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of its secrets, in the order of the program."""
+        return (entry.name for entry in self.entries)
 
     @property
     def entries(self) -> tuple[Encrypted, ...]:

@@ -5,16 +5,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._model.element import Element
 from mlkeys._model.marks import parts, targets
+from mlkeys._model.not_text import instead
 from mlkeys._model.reference import Reference
 from mlkeys._model.secret import Secret
 from mlkeys._model.tree import Construct
-from mlkeys._model.types import TEXT, TEXTS, all_now, now, optional, taken
-from mlkeys._providers.literals import shown
+from mlkeys._model.types import SECRET, SECRETS, all_now, instance, now, optional, taken, wrong
+from mlkeys._providers.literals import kind_of, shown
 from mlkeys._shared.names import VARIABLE_NAME
 
 _NESTED = (
@@ -27,6 +28,13 @@ _NESTED = (
 class Encrypted(Element):
     """A secret encrypted with a key; the result of `key.encrypt(…)`. As a string it is its ciphertext."""
 
+    OFFERS: ClassVar[Mapping[str, str]] = {
+        "data": "use its .ciphertext",
+        "key": "use its .key",
+        "plaintext": "decrypt it, and use the .plaintext of that",
+        "secret": "use its .name",
+        "source": "decrypt it first, as in key.encrypt(other.decrypt(…))",
+    }
     RUNTIME = frozenset({"ciphertext"})
     plaintext_fields = frozenset({"plaintext"})
     runtime_fields = frozenset({"plaintext"})
@@ -45,7 +53,7 @@ class Encrypted(Element):
         self.key = key
         self.plaintext = plaintext
         self.name = now(self, "name", name)
-        self.aliases = all_now(self, "aliases", taken(self, "aliases", aliases, TEXTS))
+        self.aliases = all_now(self, "aliases", taken(self, "aliases", aliases, SECRETS))
         for problem in (*plaintext_problems(plaintext), *_name_problems(self.name)):
             self.node.add_problem(problem)
         # The type of the key may be set later.
@@ -84,6 +92,12 @@ class Decrypted(Element):
     As a string it is its plaintext.
     """
 
+    OFFERS: ClassVar[Mapping[str, str]] = {
+        "ciphertext": "use what it is decrypted from",
+        "data": "use what it is decrypted from. Only a HostConfig with delivery='plaintext' may hold the plaintext",
+        "key": "use its .key",
+        "plaintext": "use its .plaintext",
+    }
     RUNTIME = frozenset({"plaintext"})
     SENSITIVE = frozenset({"plaintext"})
     PUBLIC = frozenset({"ciphertext", "context"})
@@ -95,7 +109,7 @@ class Decrypted(Element):
         super().__init__(scope, id_)
         self.key = key
         self.text = ciphertext
-        self.context: str | None = optional(self, "context", context, TEXT)
+        self.context: str | None = optional(self, "context", context, SECRET)
         self.node.add_validation(self._validate)
 
     @property
@@ -151,17 +165,19 @@ _UNKNOWN_CONTEXT = (
 )
 
 
+_CIPHERTEXT = instance((str, Encrypted), "a string, or the result of encrypt()", "", wanted="ciphertext")
+
+
 def decrypt(key: KeyResource, ciphertext: str | Encrypted, context: str | None) -> Decrypted:
     """Return the construct for a use of a ciphertext; it is below the key."""
-    source = _encrypted(key.node.root, str(ciphertext))
-    text, wrong = (str(ciphertext), None)
-    if not isinstance(ciphertext, (str, Encrypted)):
-        text, wrong = "vault:v0:", f"decrypt() requires a ciphertext as a string, not a {type(ciphertext).__name__}"
+    fits = _CIPHERTEXT.fits(ciphertext)
+    text = str(ciphertext) if fits else "vault:v0:"
+    source = _encrypted(key.node.root, text)
     made = Decrypted(key, _free_id(key, source.name if source else ""), key=key, ciphertext=text, context=context)
-    if source is None and context is None and not key.managed and "derived" not in key.values:
+    if fits and source is None and context is None and not key.managed and "derived" not in key.values:
         made.node.add_warning("unknown-context", _UNKNOWN_CONTEXT)
-    if wrong:
-        made.node.add_problem(wrong)
+    if not fits:
+        made.node.add_problem(wrong("the ciphertext", _CIPHERTEXT, ciphertext))
     return made
 
 
@@ -180,7 +196,7 @@ def plaintext_problems(plaintext: object) -> list[str]:
     if isinstance(plaintext, (Mapping, list, tuple)):
         kind = "mapping" if isinstance(plaintext, Mapping) else "list"
         return [f"the plaintext is a {kind}. {_NESTED}"]
-    return [f"the plaintext is a {type(plaintext).__name__}. {advice}"]
+    return [f"the plaintext is {kind_of(plaintext)}{instead(plaintext, 'source') or f'. {advice}'}"]
 
 
 def _name_problems(name: str) -> list[str]:

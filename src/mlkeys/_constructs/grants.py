@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.location import call_site
-from mlkeys._model.types import TEXTS, all_now, taken, wrong
+from mlkeys._model.not_text import NotText
+from mlkeys._model.types import SECRETS, all_now, instance, taken, wrong
 from mlkeys._providers.literals import shown
 from mlkeys._shared.policy import grant_rules
 
@@ -21,22 +22,25 @@ Verb: TypeAlias = Literal["datakey", "decrypt", "encrypt", "import", "rewrap", "
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NotText):
     """A grant.
 
     Attributes:
         policy: the policy that holds its rules.
     """
 
+    OFFERS: ClassVar[Mapping[str, str]] = {"policy": "use its .policy.name"}
+
     policy: Policy
+
+
+_GRANTEE = instance((AppRole, Policy), "an AppRole or a Policy", None, wanted="grantee")
 
 
 def grant(key: KeyResource, grantee: Grantee, verb: Verb, secrets: Sequence[str] | None = None) -> Grant:
     """Add the rights that this use of the key needs, and no others, to the grantee's policy."""
     if not isinstance(grantee, (AppRole, Policy)):
-        key.node.add_problem(
-            f"grant_{verb}() requires an AppRole or a Policy, not a {type(grantee).__name__}", call_site()
-        )
+        key.node.add_problem(wrong(f"the grantee of grant_{verb}()", _GRANTEE, grantee), call_site())
         return Grant(Policy(key, f"refused-{verb}").allow("refused", "read"))
     policy = grantee.grants if isinstance(grantee, AppRole) else grantee
     names = () if secrets is None else _names(key, secrets)
@@ -54,10 +58,10 @@ def _names(key: KeyResource, secrets: object) -> tuple[str, ...]:
     if isinstance(secrets, str):
         key.node.add_problem(f"secrets must be a list of names, such as secrets=[{shown(secrets)}]", call_site())
         return (secrets,)
-    if not TEXTS.fits(secrets):
-        key.node.add_problem(wrong("secrets", TEXTS, secrets), call_site())
+    if not SECRETS.fits(secrets):
+        key.node.add_problem(wrong("secrets", SECRETS, secrets), call_site())
         return ("refused",)
-    names = all_now(key, "secrets", taken(key, "secrets", secrets, TEXTS))
+    names = all_now(key, "secrets", taken(key, "secrets", secrets, SECRETS))
     if not names:
         key.node.add_problem("secrets is empty: leave it out to grant access to all secrets", call_site())
     elif not all(names):

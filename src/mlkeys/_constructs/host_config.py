@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from mlkeys._constructs.approle import AppRole
+from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.inventory import Group, Template
 from mlkeys._model.attributes import choice_problem
 from mlkeys._model.data import texts_in
 from mlkeys._model.element import Element
-from mlkeys._model.secret import Secret
+from mlkeys._model.not_text import NotText
 from mlkeys._model.tree import Construct, where
 from mlkeys._model.types import (
     MAPPING,
@@ -27,6 +28,7 @@ from mlkeys._model.types import (
     taken,
     wrong,
 )
+from mlkeys._providers.literals import kind_of
 from mlkeys._shared.hcl import APPROLE
 
 Delivery = Literal["ciphertext", "plaintext"]
@@ -36,7 +38,7 @@ SHAPES = ("template", "env", "environment_file", "exports", "docker_env", "yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(NotText):
     """A service that receives its secrets from an agent, which decrypts them into the environment of the service.
 
     The role `mlkeys.transit.vault_transit_host` deploys it. It needs root on the hosts.
@@ -68,7 +70,7 @@ class Agent:
     """
 
     command: Sequence[str]
-    env: Mapping[str, str]
+    env: Mapping[str, str | Encrypted]
     role: AppRole | None = None
     user: str = "root"
     address: str | None = None
@@ -94,6 +96,11 @@ class Agent:
         given = {name: getattr(self, name) for name in TEXTS_OF_AGENT}
         return {name: value for name, value in given.items() if isinstance(value, str)}
 
+    @property
+    def ciphertexts(self) -> dict[str, str]:
+        """The ciphertexts of `env`, as texts."""
+        return {name: str(value) for name, value in self.env.items()}
+
 
 #: The settings of an agent that are texts.
 TEXTS_OF_AGENT = (
@@ -105,6 +112,7 @@ _GROUPS: Kind[tuple[Group, ...]] = Kind(
     "a group of an inventory, or a list of groups",
     lambda value: isinstance(value, (list, tuple)) and all(isinstance(one, Group) for one in value),
     (),
+    "group",
 )
 _DEST = instance((str, Template), "a string or a Template", "/")
 _SWITCH = instance(bool, "True or False", False)  # noqa: FBT003
@@ -114,20 +122,20 @@ _COMMAND: Kind[Any] = Kind(
 _TEXT_OR_NONE = instance((str, type(None)), "a string", None)
 
 
-def _mapping_of(kinds: tuple[type, ...], words: str) -> Kind[Any]:
+def _mapping_of(kinds: tuple[type, ...], words: str, wanted: str = "") -> Kind[Any]:
     def fits(value: object) -> bool:
         return (
             isinstance(value, Mapping) and MAPPING.fits(value) and all(isinstance(one, kinds) for one in value.values())
         )
 
-    return Kind(words, fits, {})
+    return Kind(words, fits, {}, wanted)
 
 
 #: What the settings of an agent take.
 _AGENT: tuple[tuple[str, Kind[Any]], ...] = (
     ("command", _COMMAND),
-    ("env", MAPPING),
-    ("role", instance((AppRole, type(None)), "an AppRole", None)),
+    ("env", _mapping_of((str, Encrypted), "a dictionary of ciphertexts", "ciphertext")),
+    ("role", instance((AppRole, type(None)), "an AppRole", None, "role")),
     *((name, _TEXT_OR_NONE) for name in TEXTS_OF_AGENT),
     ("install", instance(bool, "True or False", None)),
     ("auth_config", _mapping_of((str, int), "a dictionary of strings, numbers and flags")),
@@ -137,7 +145,7 @@ _AGENT: tuple[tuple[str, Kind[Any]], ...] = (
 
 def _problems_of_agent(agent: object) -> list[str]:
     if not isinstance(agent, Agent):
-        return [wrong("agent", instance(Agent, "an Agent", None), agent)]
+        return [wrong("agent", instance(Agent, "an Agent", None, "agent"), agent)]
     given = [(name, kind, getattr(agent, name)) for name, kind in _AGENT]
     return [wrong(f"agent.{name}", kind, value) for name, kind, value in given if not kind.fits(value)]
 
@@ -231,7 +239,7 @@ class HostConfig(Element):
         given = {"template": self.contents.get("template"), "owner": self.owner, "group": self.group}
         for name, value in {**given, "restart": self.restart, "mode": self.mode}.items():
             if value is not None and not isinstance(value, str):
-                self.node.add_problem(f"{name} must be a string, not a {type(value).__name__}")
+                self.node.add_problem(f"{name} must be a string, not {kind_of(value)}")
         if not isinstance(self.mode, str):
             return
         if len(self.mode) not in (3, 4) or not set(self.mode) <= set("01234567"):
@@ -241,9 +249,10 @@ class HostConfig(Element):
 
     def _report_content(self) -> None:
         if "agent" not in self.contents:
-            found = foreign_to(self.content, Template)
-            if isinstance(found, (Secret, Construct)):
-                report_foreign(self, self.shape, found)
+            is_plain = self.delivery == "plaintext" and not self.allow_ciphertext
+            if self.shape != "template" and isinstance(foreign_to(self.content, Template), NotText):
+                wanted = "plaintext" if is_plain else "data"
+                report_foreign(self, self.shape, self.content, Template, wanted=wanted)
             return
         problems = _problems_of_agent(self.contents["agent"])
         for problem in problems:
@@ -268,7 +277,7 @@ class HostConfig(Element):
         yield from ((name, value) for name, value in given.items() if isinstance(value, str))
         if isinstance(self.content, Agent):
             agent = self.content
-            yield from (("content", text) for text in texts_in([list(agent.command), dict(agent.env)]))
+            yield from (("content", text) for text in texts_in([list(agent.command), agent.ciphertexts]))
             yield from ((f"agent.{name}", value) for name, value in agent.settings.items())
             for name in ("auth_config", "agent_environment"):
                 yield from ((f"agent.{name}", text) for text in texts_in(dict(getattr(agent, name))))
@@ -281,4 +290,4 @@ class HostConfig(Element):
 
     def named(self) -> Iterable[tuple[str, object]]:
         agent = self.content if isinstance(self.content, Agent) else None
-        return (("content", agent.env if agent is not None else self.content),)
+        return (("content", agent.ciphertexts if agent is not None else self.content),)

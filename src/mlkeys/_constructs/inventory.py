@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from mlkeys._model.data import texts_in
 from mlkeys._model.element import Element
+from mlkeys._model.not_text import NotText
 from mlkeys._model.tree import Construct, where
 from mlkeys._model.types import MAPPING, TEXTS, named_now, now, report_foreign, taken
 from mlkeys._providers.literals import shown
@@ -19,7 +20,7 @@ from mlkeys._shared.names import VARIABLE_NAME
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class Template(NotText):
     """A jinja2 template for Ansible. Every other string of a program is literal text, braces included.
 
     Args:
@@ -45,6 +46,7 @@ _OWN_GROUPS = ("all", "ungrouped")
 class Group(Element):
     """A group of hosts; the result of `Inventory.group`."""
 
+    OFFERS: ClassVar[Mapping[str, str]] = {"name": "use its .name"}
     runtime_fields = frozenset({"vars"})
 
     def __init__(
@@ -81,6 +83,8 @@ class Group(Element):
 
 class Inventory(Construct):
     """The inventory of a stack. Add groups of hosts with `group` or `local`."""
+
+    OFFERS: ClassVar[Mapping[str, str]] = {"group": "use one of its groups, the result of group()"}
 
     def __init__(self, scope: Construct | str, id_: str | None = None, /) -> None:
         super().__init__(*where(scope, id_))

@@ -14,7 +14,7 @@ from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.signing import Signed, SigningOptions, Verified, signed, verified
 from mlkeys._model.location import call_site
 from mlkeys._model.secret import DataKeySecret, Secret
-from mlkeys._model.types import TEXT, optional
+from mlkeys._model.types import SECRET, optional
 
 
 class TransitSecretBackendKey(KeyResource):
@@ -77,7 +77,7 @@ class TransitSecretBackendKey(KeyResource):
         suggested = plaintext.name if isinstance(plaintext, Secret) and not plaintext.type_problem() else None
         if name is None and suggested is None and not plaintext_problems(plaintext):
             self.node.add_problem("a name is required here: encrypt(…, name='…')", call_site())
-        found = optional(self, "name", name, TEXT) or suggested or f"unnamed_{len(self.ciphertexts.entries)}"
+        found = optional(self, "name", name, SECRET) or suggested or f"unnamed_{len(self.ciphertexts.entries)}"
         return self.ciphertexts.add(found, plaintext, aliases=aliases)
 
     @property

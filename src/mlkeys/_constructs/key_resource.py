@@ -16,6 +16,7 @@ from mlkeys._model.location import Location, call_site
 from mlkeys._model.marks import targets
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
+from mlkeys._model.types import instance, wrong
 from mlkeys._providers.literals import shown
 from mlkeys._shared._attributes.attribute import AT_CREATION, Attribute
 from mlkeys._shared._attributes.key import KEY_ATTRIBUTES
@@ -81,6 +82,8 @@ class KeyAttributes(KeyChanges, total=False):
 class KeyResource(Resource):
     """A key of a Transit engine as a resource."""
 
+    OFFERS: ClassVar[Mapping[str, str]] = {"name": "use its .name", "engine": "use its .backend"}
+    WANTED: ClassVar[Mapping[str, str]] = {"backend": "engine", "name": "name"}
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
         attribute.name: attribute
         for attribute in (
@@ -213,11 +216,14 @@ class KeyResource(Resource):
         return problems
 
 
+_KEY = instance(KeyResource, "a key", None, wanted="key")
+
+
 def key_of(construct: Construct, key: object) -> KeyResource:
     """Return the key that a program gives. Another value is reported, and a key stands in for it."""
     if isinstance(key, KeyResource):
         return key
-    construct.node.add_problem(f"key must be a key, not {shown(key)}", call_site())
+    construct.node.add_problem(wrong("key", _KEY, key), call_site())
     return KeyResource.from_existing(construct, "refused-key", name="refused")
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from mlkeys._model.attributes import Value
+from mlkeys._model.not_text import NotText
 from mlkeys._model.secret import EnvSecret, FileSecret, KvSecret, Secret
-from mlkeys._providers.literals import shown
+from mlkeys._providers.literals import kind_of, shown
 from mlkeys._shared.key_types import import_problem
 
 Encoding: TypeAlias = Literal["base64", "hex", "pem"]
@@ -20,7 +21,7 @@ _ELSEWHERE = "Use Secret.env('NAME'), Secret.file(…) or Secret.kv(…)."
 
 
 @dataclass(frozen=True, slots=True)
-class KeyMaterial:
+class KeyMaterial(NotText):
     """Where the material of an imported key comes from. No file of the project holds it.
 
     Once the version exists on the server, the source may be gone.
@@ -53,14 +54,14 @@ class KeyMaterial:
 def material_problems(material: object, values: Mapping[str, Value]) -> Iterator[str]:
     """Yield what is wrong with the material of a key, without repeating any of it."""
     if not isinstance(material, KeyMaterial):
-        yield f"material must be KeyMaterial(Secret.env('NAME')) or such, not a {type(material).__name__}"
+        yield f"material must be KeyMaterial(Secret.env('NAME')) or such, not {kind_of(material)}"
         return
     sources: list[tuple[str, object]] = [("the material", material.source)]
     if material.passphrase is not None:
         sources.append(("the passphrase", material.passphrase))
     for word, source in sources:
         if not isinstance(source, (EnvSecret, FileSecret, KvSecret)):
-            yield f"{word} is a {type(source).__name__}. {_ELSEWHERE}"
+            yield f"{word} is {kind_of(source)}. {_ELSEWHERE}"
         elif problem := source.type_problem() or source.problem():
             yield f"{word}: {problem}"
     yield from _option_problems(material, values)

@@ -11,10 +11,12 @@ from mlkeys._constructs.signing import Signed
 from mlkeys._errors import MlkeysError
 from mlkeys._model.element import Element
 from mlkeys._model.marks import targets
+from mlkeys._model.not_text import instead
 from mlkeys._model.secret import Secret
 from mlkeys._model.stack import Stack
 from mlkeys._model.tree import Construct, ambient
 from mlkeys._model.types import TEXT, now, taken
+from mlkeys._providers.literals import kind_of
 
 
 class Output(Element):
@@ -35,7 +37,9 @@ class Output(Element):
         if isinstance(value, Secret):
             self.node.add_problem("a secret cannot be an output: export the result of encrypt() instead")
         elif not isinstance(value, (str, int, bool)):
-            self.node.add_problem(f"an output must be a string, a number or a flag, not a {type(value).__name__}")
+            self.node.add_problem(
+                f"an output must be a string, a number or a flag, not {kind_of(value)}{instead(value, 'data')}"
+            )
         self.description = now(self, "description", taken(self, "description", description, TEXT))
 
     @property

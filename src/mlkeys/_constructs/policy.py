@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Literal, Self, TypeAlias
+from typing import ClassVar, Literal, Self, TypeAlias
 
 from mlkeys._model.attributes import choice_problem
 from mlkeys._model.element import Element
 from mlkeys._model.location import Location, call_site
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct, where
-from mlkeys._model.types import MAPPING, TEXT, TEXTS, all_now, named_now, now, optional, taken
+from mlkeys._model.types import MAPPING, NAME, TEXT, TEXTS, all_now, named_now, now, optional, taken
 from mlkeys._providers.literals import shown
 from mlkeys._shared.policy import CAPABILITIES, RESERVED, Rule
 
@@ -34,6 +34,8 @@ class Policy(Element):
             Default: none.
     """
 
+    OFFERS: ClassVar[Mapping[str, str]] = {"name": "use its .name", "policy": "use its .name"}
+
     def __init__(
         self,
         scope: Construct | str,
@@ -46,7 +48,7 @@ class Policy(Element):
     ) -> None:
         place, own = where(scope, id_)
         super().__init__(place, own)
-        self.policy_name: str = now(self, "name", optional(self, "name", name, TEXT) or own)
+        self.policy_name: str = now(self, "name", optional(self, "name", name, NAME) or own)
         self.description: str = taken(self, "description", description, TEXT)
         self.aliases: tuple[str, ...] = all_now(self, "aliases", taken(self, "aliases", aliases, TEXTS))
         # Without duplicates, in order.

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Literal, TypedDict, Unpack
+from typing import ClassVar, Literal, TypedDict, Unpack
 
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._model.element import Element
 from mlkeys._model.reference import Reference
-from mlkeys._model.types import TEXT, now, taken
+from mlkeys._model.types import DATA, SECRET, TEXT, now, taken
 from mlkeys._providers.literals import shown
 from mlkeys._shared.key_types import DIGESTS, signing_problems, use_problems
 
@@ -51,8 +51,8 @@ class Signature(Element):
     ) -> None:
         super().__init__(key, _free_id(key, self.OPERATION))
         self.key = key
-        self.text = taken(self, "text", text, TEXT)
-        self.context = None if context is None else now(self, "context", taken(self, "context", context, TEXT))
+        self.text = taken(self, "text", text, DATA)
+        self.context = None if context is None else now(self, "context", taken(self, "context", context, SECRET))
         self.signature = None if signature is None else taken(self, "signature", signature, TEXT)
         self.options = {name: value for name, value in options.items() if value is not None}
         self.node.add_validation(self._validate)
@@ -86,6 +86,7 @@ class Signed(Signature):
     """A signature; the result of `key.sign(…)`. As a string it is the signature."""
 
     OPERATION = "sign"
+    OFFERS: ClassVar[Mapping[str, str]] = {"data": "use its .value", "key": "use its .key"}
     RUNTIME = frozenset({"signature"})
 
     @property
@@ -109,6 +110,7 @@ class Verified(Signature):
     """Whether a signature is valid; the result of `key.verify(…)`."""
 
     OPERATION = "verify"
+    OFFERS: ClassVar[Mapping[str, str]] = {"data": "use its .valid", "key": "use its .key"}
     RUNTIME = frozenset({"valid"})
 
     @property

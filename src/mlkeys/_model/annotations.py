@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from mlkeys._model.location import call_site
+from mlkeys._model.not_text import NotText
 from mlkeys._model.tree import Construct
 
 _ACKNOWLEDGED = "acknowledged"
 
 
-class Annotations:
+class Annotations(NotText):
     """Annotations of one construct: `Annotations.of(key).warning("old", "rotate this key")`.
 
     Args:

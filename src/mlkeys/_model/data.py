@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from mlkeys._model.not_text import NotText
+
 
 def texts_in(data: object) -> Iterable[str]:
     """Yield every string in nested data, keys included."""
@@ -14,7 +16,7 @@ def texts_in(data: object) -> Iterable[str]:
         yield data
     elif isinstance(data, Mapping):
         for name, value in data.items():
-            yield str(name)
+            yield from texts_in(name) if isinstance(name, NotText) else (str(name),)
             yield from texts_in(value)
     elif isinstance(data, (list, tuple)):
         for value in data:
@@ -32,7 +34,8 @@ def named_texts_in(data: object, name: str = "") -> Iterable[tuple[str, str]]:
             # As manifests have variables.
             yield str(given[0]), str(given[1])
         for key, value in data.items():
-            yield from named_texts_in(value, f"{name}.{key}" if name else str(key))
+            own = "" if isinstance(key, NotText) else str(key)
+            yield from named_texts_in(value, f"{name}.{own}" if name else own)
     elif isinstance(data, (list, tuple)):
         for value in data:
             yield from named_texts_in(value, name)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 from mlkeys._model.attributes import Value, checked, choice_problem, unknown_problem
 from mlkeys._model.data import texts_in
 from mlkeys._model.location import call_site
+from mlkeys._model.not_text import instead
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
 from mlkeys._model.types import TEXT, TEXTS, all_now, named_now, now, optional, report_foreign, taken
@@ -56,6 +57,8 @@ class Resource(Element):
 
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]]
     REQUIRED: ClassVar[tuple[str, ...]] = ()
+    #: What of an object fits as the value of an attribute, as in `NotText.OFFERS`.
+    WANTED: ClassVar[Mapping[str, str]] = {}
     #: False for what already exists and is only referred to.
     managed: bool = True
 
@@ -89,7 +92,8 @@ class Resource(Element):
                     found = checked(attribute, value)
                     self._values[name] = named_now(self, name, found) if isinstance(found, dict) else found
                 except ValueError as problem:
-                    self.node.add_problem(str(problem), call_site())
+                    end = instead(value, self.WANTED.get(name, ""))
+                    self.node.add_problem(f"{problem}{end}", call_site())
 
     @property
     def values(self) -> Mapping[str, Value]:
@@ -125,6 +129,6 @@ class Resource(Element):
         if target is not None and (problem := choice_problem("target", target, get_args(Target))):
             self.node.add_problem(problem, call_site())
             return
-        report_foreign(self, "the override", value)
+        report_foreign(self, "the override", value, wanted="name")
         where = now(self, "the path of an override", taken(self, "the path of an override", path, TEXT))
         self.overrides += ((target, where, named_now(self, "the override", value)),)

@@ -5,17 +5,23 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import ClassVar
 
-from mlkeys._errors import MlkeysError
+from mlkeys._model.not_text import NotText
+from mlkeys._providers.literals import kind_of
 
 
-class Secret:
+class Secret(NotText):
     """The source of a secret. Only the deployment reads the value; no file of the project holds it."""
 
     __slots__ = ()
+
+    OFFERS: ClassVar[Mapping[str, str]] = {
+        "ciphertext": "encrypt it, and use the ciphertext",
+        "data": "encrypt it, and use the ciphertext",
+    }
 
     @staticmethod
     def env(name: str) -> EnvSecret:
@@ -86,18 +92,15 @@ class Secret:
             value, wanted = getattr(self, name), int if name == "length" else str
             if not isinstance(value, wanted):
                 kind = "an integer" if wanted is int else "a string"
-                return f"the {name} of a secret must be {kind}, not a {type(value).__name__}"
+                return f"the {name} of a secret must be {kind}, not {kind_of(value)}"
         return None
 
     def problem(self) -> str | None:
         """Return what is wrong with the source, None when nothing is."""
         return None
 
-    def __str__(self) -> str:
-        return self.__format__("")
-
-    def __format__(self, _spec: str) -> NoReturn:
-        raise MlkeysError(f"{self!r} cannot be formatted as text: pass it to encrypt() or EncryptedVars")
+    def _advice(self) -> str:
+        return "pass it to encrypt() or EncryptedVars"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Protocol, TypeVar, runtime_checkable
 
 from mlkeys._errors import MlkeysError
-from mlkeys._model.location import Location, call_site
+from mlkeys._model.location import Location, call_site, is_ours
 from mlkeys._model.marks import readable, resolved
+from mlkeys._model.not_text import NotText
 from mlkeys._providers.literals import shown
 
 T = TypeVar("T")
@@ -240,7 +242,7 @@ class Node:
         self._locked = False
 
 
-class Construct:
+class Construct(NotText):
     """A part of an app; base class of all constructs.
 
     Args:
@@ -256,6 +258,14 @@ class Construct:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.node.path or '(root)'}>"
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str) and not is_ours(sys._getframe(1).f_code.co_filename):
+            # False would be silently wrong: a guard of the program would not apply.
+            raise MlkeysError(f"{self!r} is compared with a text, and is none: {self._advice()}")
+        return NotImplemented
 
 
 def where(scope: Construct | str, id_: str | None) -> tuple[Construct, str]:

@@ -11,9 +11,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from mlkeys._errors import MlkeysError
 from mlkeys._model.location import call_site
 from mlkeys._model.marks import readable, resolved
-from mlkeys._model.secret import Secret
+from mlkeys._model.not_text import NotText, instead
 from mlkeys._model.tree import Construct
-from mlkeys._providers.literals import shown
+from mlkeys._providers.literals import kind_of, shown
 
 T = TypeVar("T")
 
@@ -25,11 +25,13 @@ class Kind(NamedTuple, Generic[T]):
         words: its name in messages.
         fits: whether a value is one.
         instead: stands in for a wrong value, so that all other problems are found as well.
+        wanted: what of an object fits, as in `NotText.OFFERS`.
     """
 
     words: str
     fits: Callable[[object], bool]
     instead: T
+    wanted: str = ""
 
 
 def _is_text(value: object) -> bool:
@@ -51,9 +53,17 @@ TEXTS: Kind[tuple[str, ...]] = Kind("a list of strings", _is_texts, ())
 MAPPING: Kind[Mapping[str, Any]] = Kind("a dictionary with strings as names", _is_mapping, {})
 
 
-def instance(kind: type | tuple[type, ...], words: str, instead: T) -> Kind[T]:
+NAME: Kind[str] = TEXT._replace(wanted="name")
+#: The names of secrets. A context is one as well.
+SECRET: Kind[str] = TEXT._replace(wanted="secret")
+SECRETS: Kind[tuple[str, ...]] = TEXTS._replace(wanted="secret")
+#: A text that may be known after deployment only.
+DATA: Kind[str] = TEXT._replace(wanted="data")
+
+
+def instance(kind: type | tuple[type, ...], words: str, instead: T, wanted: str = "") -> Kind[T]:
     """Return what is an instance of a class."""
-    return Kind(words, lambda value: isinstance(value, kind), instead)
+    return Kind(words, lambda value: isinstance(value, kind), instead, wanted)
 
 
 def taken(construct: Construct, name: str, value: Any, kind: Kind[T]) -> Any:
@@ -96,33 +106,39 @@ def named_now(construct: Construct, name: str, data: Any) -> Any:
 
 def wrong(name: str, kind: Kind[Any], value: object) -> str:
     """Return the message about a value of a wrong type."""
-    return f"{name} must be {kind.words}, not {shown(value)}"
+    end = instead(value, kind.wanted)
+    if isinstance(value, str) and (construct := getattr(value, "construct", None)) and kind.fits(construct):
+        end = ": give the construct itself"
+    return f"{name} must be {kind.words}, not {shown(value)}{end}"
 
 
 def foreign_to(data: object, *also: type) -> object | None:
     """Return the first part of nested data that no file can hold, None when there is none.
 
     Args:
-        also: further types that are allowed.
+        also: further types that are allowed as values.
     """
     if data is None or isinstance(data, (str, int, float, *also)):
         return None
     if isinstance(data, Mapping):
-        parts = [part for pair in data.items() for part in pair]
+        found = (foreign_to(name) or foreign_to(part, *also) for name, part in data.items())
     elif isinstance(data, (list, tuple)):
-        parts = list(data)
+        found = (foreign_to(part, *also) for part in data)
     else:
         return data
-    return next((found for part in parts if (found := foreign_to(part, *also)) is not None), None)
+    return next((one for one in found if one is not None), None)
 
 
-def report_foreign(construct: Construct, name: str, data: object, *also: type) -> None:
-    """Report a part of nested data that no file can hold."""
+def report_foreign(construct: Construct, name: str, data: object, *also: type, wanted: str = "data") -> None:
+    """Report a part of nested data that no file can hold.
+
+    Args:
+        also: further types that are allowed as values.
+        wanted: what of an object fits, as in `NotText.OFFERS`.
+    """
     found = foreign_to(data, *also)
-    if isinstance(found, Secret):
-        construct.node.add_problem(f"{name} holds {found!r}: encrypt it, and use the ciphertext", call_site())
-    elif isinstance(found, Construct):
-        what = f"the construct {found.node.path!r}"
-        construct.node.add_problem(f"{name} holds {what}: use one of its attributes, such as '.name'", call_site())
+    if isinstance(found, NotText):
+        what = f"{shown(found)}{instead(found, wanted) or ', which is not plain data'}"
+        construct.node.add_problem(f"{name} holds {what}", call_site())
     elif found is not None:
-        construct.node.add_problem(f"{name} holds a {type(found).__name__}, which is not plain data", call_site())
+        construct.node.add_problem(f"{name} holds {kind_of(found)}, which is not plain data", call_site())

@@ -105,9 +105,15 @@ def hidden(message: str, secrets: Iterable[str] = ()) -> str:
     return message
 
 
+def kind_of(value: object) -> str:
+    """Name the type of a value for a message that must not repeat the value, such as `an int`."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeio' else 'a'} {name}"
+
+
 def shown(value: object) -> str:
     """Format a value for a message: short, and hidden when it may be a secret."""
     text = repr(value)
     if secret_form(text) or random_rows(text):
-        return f"a {type(value).__name__} (hidden)"
+        return f"{kind_of(value)} (hidden)"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

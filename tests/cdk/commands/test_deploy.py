@@ -95,7 +95,7 @@ def test_the_seed_is_shown_deployed_read_and_taken_away(
     assert shown["ciphertext"].startswith("vault:v1:")
     assert mlkeys("output", "ciphertext", cwd=folder, env=env).stdout.strip() == shown["ciphertext"]
     denied = mlkeys("output", "--show-secrets", cwd=folder, env={**env, "BAO_TOKEN": "wrong"}, status=1)
-    assert "cannot be decrypted" in denied.stderr
+    assert "were not decrypted. The server does not accept the token" in denied.stderr
     assert not log.exists()
     assert not left.exists()
     doctor = json.loads(mlkeys("doctor", "--json", cwd=folder, env=env).stdout)

@@ -52,7 +52,7 @@ def test_an_old_branch_is_shown_with_its_versions_since_when_and_the_remedy() ->
     kept, destroyed = one.sentences
     assert "2 ciphertexts are at v2, below the floor v3, at the earliest since v3 was made 5 d ago" in kept
     assert "(at 2026-05-28T09:00:00Z)" in kept
-    assert kept.endswith("mlkeys rotate --recover.")
+    assert kept.endswith("mlkeys rotate --recover")
     assert "1 ciphertext is at v1" in destroyed
     assert destroyed.endswith(
         "Their versions are destroyed (trimmed): only a backup of the key, or the original secrets, can help."

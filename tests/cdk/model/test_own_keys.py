@@ -33,7 +33,7 @@ def problems(s: Stack) -> str:
 @pytest.mark.parametrize(
     ("material", "attributes", "problem"),
     [
-        (Secret.env("KEY"), {}, "material must be KeyMaterial(Secret.env('NAME')) or such, not a EnvSecret"),
+        (Secret.env("KEY"), {}, "material must be KeyMaterial(Secret.env('NAME')) or such, not an EnvSecret"),
         (PEM, {}, "material must be KeyMaterial(Secret.env('NAME')) or such, not a str"),
         (vault.KeyMaterial(cast("Secret", PEM)), {}, "the material is a str. Use Secret.env('NAME'), Secret.file(…)"),
         (vault.KeyMaterial(Secret.prompt("Key?")), {}, "the material is a PromptSecret. Use Secret.env('NAME')"),

@@ -321,7 +321,7 @@ def test_a_secret_does_not_become_text(text: Callable[[Secret], str]) -> None:
     [
         (lambda _: repr(Secret.env("A")), "Secret.env('A')"),
         (lambda _: f"key={Secret.generated()!r}", "Secret.generated(32)"),
-        (lambda key: f"{key}", "<TransitSecretBackendKey s/key>"),
+        (lambda key: f"{key!r}", "<TransitSecretBackendKey s/key>"),
         (lambda key: f"{key.name!r}", "<s/key.name>"),
         (lambda key: f"{key.encrypt(Secret.env('B'))!r}", "<Encrypted s/key/ciphertexts/b>"),
         (lambda key: f"{key.latest_version!r}", "<s/key.latest_version>"),

@@ -121,8 +121,8 @@ def in_file(s: Stack, value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (lambda _: SECRET, "holds Secret.env('A'): encrypt it, and use the ciphertext"),
-        (construct, "holds the construct 's/other': use one of its attributes, such as '.name'"),
+        (lambda _: SECRET, "holds Secret.env('A')"),
+        (construct, "holds <Policy s/other>: use its .name"),
     ],
     ids=["secret", "construct"],
 )

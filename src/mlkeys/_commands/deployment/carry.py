@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from mlkeys._commands.deployment.state import StackState, ciphertexts_in
 from mlkeys._commands.fleet.servers import is_another
+from mlkeys._commands.paths import command_line
 from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Move, moved_keys, moves
@@ -33,9 +34,10 @@ def check_moved(state: StackState) -> None:
     for name, former, key in moved_keys(state.stored(), state.wanted.secrets):
         if (key, name) not in follows:
             replaced = state.record is not None and is_another(state.record.server, state.server or "")
+            adopt = ("--adopt",) if replaced else ()
             raise MlkeysError(
                 f"Nothing was changed: the secret {name} is stored under the key {former}, and the program has it "
-                f"under {key}. To take it along, run: mlkeys move {former} {key}{' --adopt' if replaced else ''}"
+                f"under {key}. To take it along, run: {command_line('move', former, key, *adopt)}"
             )
 
 

@@ -24,6 +24,7 @@ from mlkeys._commands.deployment.owners import Owner, check_owners, check_roles,
 from mlkeys._commands.deployment.paths import evaluate
 from mlkeys._commands.deployment.presence import check_keys, check_server
 from mlkeys._commands.deployment.state import StackState, program_folder, states_of
+from mlkeys._commands.paths import command_line
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made, Record, on_servers
@@ -54,6 +55,9 @@ class Comparison:
             generate: names of random secrets to make again.
         """
         given: dict[str, Any] = {}
+        if (command := command_line("deploy")) != "mlkeys deploy":
+            # Messages of the playbook name it.
+            given["deploy_command"] = command
         if generate:
             given["generate"] = [*generate]
         if self.former_owners:

@@ -11,6 +11,7 @@ from mlkeys._analysis.places import place
 from mlkeys._analysis.view import View
 from mlkeys._commands.deployment.carry import moves_of
 from mlkeys._commands.deployment.state import StackState, ciphertexts_in, record_in, stored_in
+from mlkeys._commands.paths import command_line
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import root_of
@@ -63,14 +64,14 @@ def check_generated(state: StackState, known: Mapping[str, Known], generate: Col
                 f"Nothing was changed: {FOLDER}/{stack} has the random secret {former}, which the program does not "
                 f"have any more, and {present} of the stack {state.name} is new. If it is the same, "
                 f"{_way(state.name, present, stack, former, known)}. If not, make a new value: "
-                f"mlkeys deploy --generate {name}"
+                f"{command_line('deploy', '--generate', name)}"
             )
     if adopts and (lost := [name for name in known[state.name].unmade() if name.rpartition("/")[2] not in generate]):
-        named = " ".join(f"--generate {name.rpartition('/')[2]}" for name in lost)
+        named = [word for name in lost for word in ("--generate", name.rpartition("/")[2])]
         raise MlkeysError(
             f"Nothing was changed: {', '.join(lost)}: a former deployment may have made it, and its record is lost. "
             f"Restore {FOLDER}/{state.name} from version control or a backup. To make new values, which replace the "
-            f"old ones everywhere: mlkeys deploy --adopt {named}"
+            f"old ones everywhere: {command_line('deploy', '--adopt', *named)}"
         )
 
 
@@ -91,8 +92,8 @@ def check_floors(state: StackState) -> None:
             raise MlkeysError(
                 f"Nothing was changed: {_FLOOR}={floor} of {name} is above random secrets in "
                 f"{file.relative_to(state.program_folder)}: {', '.join(low)}. If the key was rotated elsewhere, get "
-                f"that file from version control. If not, take {_FLOOR} out of the program, and run: mlkeys rotate "
-                f"--key {name}"
+                f"that file from version control. If not, take {_FLOOR} out of the program, and run: "
+                f"{command_line('rotate', '--key', name)}"
             )
 
 
@@ -124,20 +125,20 @@ def not_lost(before: Mapping[str, str], after: Mapping[str, str]) -> str:
         return ""
     return (
         f"Note: --generate {', '.join(names)}: not lost, so no new value was made. To replace a value, give the new "
-        f"one: mlkeys rotate --replace {names[0]}"
+        f"one: {command_line('rotate', '--replace', names[0])}"
     )
 
 
 def _way(own: str, present: str, stack: str, former: str, known: Mapping[str, Known]) -> str:
     """Return how to take a secret along."""
     if stack == own:
-        return f"take it along: mlkeys move {former} {present} (or aliases in the program)"
+        return f"take it along: {command_line('move', former, present)} (or aliases in the program)"
     if known[stack].wanted is None and known[own].recorded is None and not known[own].stored:
-        return f"rename its stack first: mlkeys move {stack} {own} (or aliases in the program)"
+        return f"rename its stack first: {command_line('move', stack, own)} (or aliases in the program)"
     source, target = (f"{FOLDER}/{one}/{_file(name)}" for one, name in ((stack, former), (own, present)))
     if former.rpartition("/")[0] == present.rpartition("/")[0]:
         return f"move its ciphertext from {source} to {target}"
-    return f"move {source} to {FOLDER}/{own}/{_file(former)}, then: mlkeys move {former} {present}"
+    return f"move {source} to {FOLDER}/{own}/{_file(former)}, then: {command_line('move', former, present)}"
 
 
 def _file(name: str) -> str:

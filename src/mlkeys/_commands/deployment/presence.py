@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mlkeys._commands.deployment.state import StackState
 from mlkeys._commands.fleet.servers import another_server, cluster_at, is_another, server_of
+from mlkeys._commands.paths import command_line
 from mlkeys._devserver.server import TEMPORARY_SERVER
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Made
@@ -67,7 +68,9 @@ def check_keys(state: StackState, generate: Collection[str]) -> None:
 
             file = f"{FOLDER}/{state.name}/{vars_file_of(*key.rsplit('/', 1))}"
             # Those of the first attempt are needed again.
-            raise MlkeysError(f"Nothing was changed: {key_is_gone(key, file, lost, held[key])}")
+            named = [word for name in held[key] for word in ("--generate", name)]
+            command = command_line("deploy", *named)
+            raise MlkeysError(f"Nothing was changed: {key_is_gone(key, file, lost)}{command}")
     state.void = frozenset(gone)
 
 

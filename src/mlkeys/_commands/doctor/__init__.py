@@ -18,6 +18,7 @@ from mlkeys._commands.doctor import configuration as configuration_file
 from mlkeys._commands.doctor import environment, machine, merges, parity, server, variables
 from mlkeys._commands.doctor.check import Check
 from mlkeys._commands.errors import failing_plainly, show_json
+from mlkeys._commands.paths import command_line
 from mlkeys._commands.project import (
     chosen,
     json_option,
@@ -152,7 +153,9 @@ def _app(program: Path) -> Root | Check:
 
 def _program(app: Root, program: Path, stacks: Sequence[Stack], folder: Path) -> Iterator[Check]:
     if different := differences(synthesize_for(app, folder).files, folder):
-        yield Check("program", "remark", f"{len(different)} files in {folder} are not up to date", "mlkeys synth")
+        yield Check(
+            "program", "remark", f"{len(different)} files in {folder} are not up to date", command_line("synth")
+        )
     else:
         yield Check("program", "ok", f"the files in {folder} are up to date")
     try:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlkeys._commands.fleet.account import Account, Row, Wanted, advice, again, everywhere, finished, losses, rotating
+from mlkeys._commands.paths import command_line
 from mlkeys._shared.durations import age_text
 
 if TYPE_CHECKING:
@@ -208,4 +209,4 @@ def show_losses(account: Account, console: Console) -> None:
     for text in found[:LISTED]:
         console.print(f"- {text}")
     if len(found) > LISTED:
-        console.print(f"- and {len(found) - LISTED} more; 'mlkeys rotate --dry-run --json' lists all")
+        console.print(f"- and {len(found) - LISTED} more; '{command_line('rotate', '--dry-run', '--json')}' lists all")

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlkeys._commands.deployment.state import record_in
+from mlkeys._commands.paths import program_words
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack
 from mlkeys._system import collection
@@ -85,9 +87,11 @@ def check_recorded(stacks: Mapping[Path, Server]) -> None:
         if address not in clusters:
             clusters[address] = cluster_at((address, ""))
         if is_another(record.server, clusters[address]):
+            # The stacks may be those of several programs.
+            program = program_words(Path(os.path.relpath(folder.parent.parent / record.program)))
             raise MlkeysError(
                 f"Nothing was changed: {another_server(folder.name, address)} If this server has taken the place of "
-                "the other one, with its keys: mlkeys deploy --adopt"
+                f"the other one, with its keys: {shlex.join(['mlkeys', 'deploy', '--adopt', *program])}"
             )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlkeys._commands.fleet.status_history import Look
+from mlkeys._commands.paths import command_line
 from mlkeys._shared.durations import age_text
 
 
@@ -58,7 +59,6 @@ class KeyStatus:
         return [version for version in self.versions if version.ciphertexts]
 
 
-_RECOVER = "Bring them back: mlkeys rotate --recover."
 _LATER = "Once their versions are destroyed (trimmed), only a backup of the key, or the original secrets, can help."
 _TRIMMED = "Their versions are destroyed (trimmed): only a backup of the key, or the original secrets, can help."
 
@@ -73,12 +73,13 @@ class TooOld:
     @property
     def sentences(self) -> list[str]:
         """Which they are, since when, and what to do."""
+        recover = f"Bring them back: {command_line('rotate', '--recover')}"
         oldest = self.key.oldest
         if oldest is None:
-            return self._about(self.rows, f"{_RECOVER} {_LATER}")
+            return self._about(self.rows, f"{_LATER} {recover}")
         kept = [row for row in self.rows if row["version"] >= oldest]
         destroyed = [row for row in self.rows if row["version"] < oldest]
-        return [*self._about(kept, _RECOVER), *self._about(destroyed, _TRIMMED)]
+        return [*self._about(kept, recover), *self._about(destroyed, _TRIMMED)]
 
     def _about(self, rows: Sequence[Mapping[str, Any]], remedy: str) -> list[str]:
         if not rows:

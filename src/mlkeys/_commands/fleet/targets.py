@@ -18,7 +18,7 @@ from click.core import ParameterSource
 
 from mlkeys._analysis.view import View
 from mlkeys._commands.fleet.servers import Server, check_recorded, same_servers, server_of
-from mlkeys._commands.paths import PathType
+from mlkeys._commands.paths import PathType, program_words
 from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import chosen, out_option, program_argument, stack_option, synthesised
 from mlkeys._constructs.encrypted_vars import EncryptedVars
@@ -190,7 +190,7 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
             server=server_of(stack),
             owned=_owned(view, stack),
             selected=stack in selected,
-            arguments=[] if program == Path("app.py") else [str(program)],
+            arguments=[*([] if out is None else ["--out", str(out)]), *program_words(program)],
             held=(str(folder.resolve()), str(Path(app.node.folder or ".").absolute() / folder_of(stack.node.id))),
         )
         for stack in chosen(app, ())

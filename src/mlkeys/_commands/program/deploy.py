@@ -22,6 +22,7 @@ from mlkeys._commands.deployment.plan import Row, rows_of, rows_of_gone, rows_of
 from mlkeys._commands.deployment.plan_text import show_done
 from mlkeys._commands.deployment.state import states_of
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.paths import command_line
 from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import (
     chosen,
@@ -199,8 +200,8 @@ class _Deployment:
         """Return what a stack that failed needs."""
         if not (hosts := self.unreached.get(failed)):
             return f"Stack {failed} failed. Fix the errors and rerun; completed steps are kept."
-        named = " ".join(f"--forget-host {host}" for host in hosts)
+        named = [word for host in hosts for word in ("--forget-host", host)]
         return (
             f"Not all files that left stack {failed} were deleted: a host is unreachable. Rerun when it is back. If it "
-            f"is gone for good, with its disk, give up its files: mlkeys deploy {named}"
+            f"is gone for good, with its disk, give up its files: {command_line('deploy', *named)}"
         )

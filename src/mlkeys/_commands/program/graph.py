@@ -16,7 +16,7 @@ from mlkeys._analysis.folding import folded
 from mlkeys._analysis.picture import Picture, picture
 from mlkeys._analysis.view import View
 from mlkeys._commands.errors import failing_plainly, show_json
-from mlkeys._commands.paths import PathType
+from mlkeys._commands.paths import PathType, command_line
 from mlkeys._commands.program.template_names import names_in_files_of
 from mlkeys._commands.project import json_option, program_argument
 from mlkeys._errors import MlkeysError
@@ -120,7 +120,7 @@ def _focused(drawn: Picture, names: tuple[str, ...]) -> Picture:
     except KeyError as unknown:
         name = unknown.args[0]
         near = did_you_mean(name, sorted({box.name for box in drawn.boxes.values()}))
-        raise MlkeysError(f"The picture has no {name}.{near} 'mlkeys graph' shows all names.") from None
+        raise MlkeysError(f"The picture has no {name}.{near} '{command_line('graph')}' shows all names.") from None
 
 
 def _layout_library() -> ModuleType:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,7 +82,7 @@ def command(folder: Path, template: str, *, ansible: bool, as_json: bool) -> Non
         return
     for name in written:
         click.echo(f"Wrote {folder / name}")
-    click.echo(f"Next: cd {folder} && mlkeys synth")
+    click.echo(f"Next: cd {shlex.quote(str(folder))} && mlkeys synth")
 
 
 def _enable(folder: Path, *, as_json: bool) -> None:

@@ -4,20 +4,24 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
 import click
 
 from mlkeys._commands.deployment.carry import carry, make_keys
 from mlkeys._commands.deployment.foreign import check_claims
 from mlkeys._commands.deployment.owners import on_server
+from mlkeys._commands.deployment.plan import Row, rows_of, rows_of_moves
+from mlkeys._commands.deployment.plan_text import Table
 from mlkeys._commands.deployment.presence import check_server
 from mlkeys._commands.deployment.state import StackState, move, program_folder, states_of
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.project import out_option, program_argument, synthesised, taking_turns
+from mlkeys._commands.paths import command_line
+from mlkeys._commands.playbook import Run
+from mlkeys._commands.project import out_option, program_argument, synthesised, taking_turns, verbose_option
+from mlkeys._commands.stacks import not_done, run_each
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
 from mlkeys._record.record import Made, Move, on_servers
@@ -30,9 +34,10 @@ from mlkeys._targets.state_names import FOLDER, folder_of
 @program_argument
 @out_option
 @click.option("--adopt", is_flag=True, help="Use a server that has taken the place of the former one, with its keys.")
+@verbose_option
 @failing_plainly
 @taking_turns
-def command(old: str, new: str, program: Path, out: Path | None, *, adopt: bool) -> None:
+def command(old: str, new: str, program: Path, out: Path | None, *, adopt: bool, verbose: bool) -> None:
     """Move ciphertexts to a new name in PROGRAM (app.py).
 
     OLD and NEW are both stacks (NAME), keys (ENGINE/KEY), or secrets (ENGINE/KEY/NAME). Change the name in the program
@@ -51,25 +56,42 @@ def command(old: str, new: str, program: Path, out: Path | None, *, adopt: bool)
     if "/" not in old and "/" not in new:
         _rename_stack(app, old, new)
         return
-    done = False
-    states = states_of(app, program, app.stacks)
-    recorded = on_servers(state.record for state in states if state.record is not None)
-    for state in states:
-        if (found := _found(state, old, new)) is not None:
-            check_server(state, adopt=adopt)
-            _begin(state, recorded, adopt=adopt)
-            project = folder / "ansible" / state.name
-            if make_keys(project, sys.stderr).status or carry(state, [found], project, sys.stderr).status:
-                raise MlkeysError(f"The ciphertexts of {old} were not moved. The errors are shown above.")
-            _note(state, found)
-            done = True
-            click.echo(f"Moved {_count(found.names)} from {old} to {new}. Next: mlkeys deploy")
-    if not done:
+    states = {state.name: state for state in states_of(app, program, app.stacks)}
+    found = {name: move for name, state in states.items() if (move := _found(state, old, new)) is not None}
+    if not found:
         raise MlkeysError(f"{FOLDER} has no ciphertexts of {old}.")
+    rows: dict[str, list[Row]] = {name: [] for name in found}
+    recorded = on_servers(state.record for state in states.values() if state.record is not None)
+    for name in found:
+        check_server(states[name], adopt=adopt)
+        _check_keys(states[name], recorded, adopt=adopt)
+
+    def run(name: str, show: TextIO | None) -> Run:
+        return _move(states[name], found[name], folder / "ansible" / name, show, rows[name])
+
+    done = run_each([*found], run, kind="stack", as_json=False, verbose=verbose)
+    Table(rows, not_done([*found], done)).show()
+    if any(one.status for one in done.values()):
+        raise MlkeysError(f"The ciphertexts of {old} were not moved. The errors are shown above.")
+    count = sum(len(move.names) for move in found.values())
+    click.echo(f"Moved {count} secret{'' if count == 1 else 's'} from {old} to {new}. Next: {command_line('deploy')}")
 
 
-def _count(names: Mapping[str, str]) -> str:
-    return "1 secret" if len(names) == 1 else f"{len(names)} secrets"
+def _move(state: StackState, found: Move, project: Path, show: TextIO | None, rows: list[Row]) -> Run:
+    """Move ciphertexts of a stack.
+
+    Args:
+        rows: gets what was done.
+    """
+    state.begin_keys()
+    run = make_keys(project, show)
+    rows += rows_of(run, project, state.program_folder)
+    if not run.status:
+        run = run.followed_by(carry(state, [found], project, show))
+    if not run.status:
+        _note(state, found)
+        rows += rows_of_moves([found])
+    return run
 
 
 def _rename_stack(app: Root, old: str, new: str) -> None:
@@ -84,6 +106,7 @@ def _rename_stack(app: Root, old: str, new: str) -> None:
     if (folder / folder_of(new)).exists():
         raise MlkeysError(f"{FOLDER}/{new} already exists.")
     move(folder / folder_of(old), folder / folder_of(new))
+    click.echo(f"Moved {folder_of(old)} to {folder_of(new)}. Next: {command_line('deploy')}")
 
 
 def _found(state: StackState, old: str, new: str) -> Move | None:
@@ -111,17 +134,19 @@ def _found(state: StackState, old: str, new: str) -> Move | None:
     return Move(former, key, names)
 
 
-def _begin(state: StackState, recorded: Made, *, adopt: bool) -> None:
-    """Record the keys that the stack is about to make, and not those that somebody else made.
+def _check_keys(state: StackState, recorded: Made, *, adopt: bool) -> None:
+    """Find out which keys somebody else made: the stack changes none of them, and does not record them.
 
     Args:
         recorded: what all stacks of the program made.
+
+    Raises:
+        MlkeysError: it would change one.
     """
     if not adopt:
         server = on_server(state, recorded, None)
         check_claims(state, server.claims)
         state.foreign = server.there
-    state.begin_keys()
 
 
 def _note(state: StackState, found: Move) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from mlkeys._commands.errors import failing_plainly, show_json
-from mlkeys._commands.playbook import ansible_playbook
+from mlkeys._commands.paths import command_line
+from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import (
     chosen,
     json_option,
@@ -26,9 +27,11 @@ from mlkeys._commands.project import (
 from mlkeys._constructs.output import Output
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack
+from mlkeys._providers.literals import hidden
 from mlkeys._synthesis.program import load
+from mlkeys._system.collection import with_way_to_a_server
 from mlkeys._system.replacing import read
-from mlkeys._targets.ansible.project import OUTPUT_MARK, OUTPUTS_FILE
+from mlkeys._targets.ansible.project import OUTPUT_MARK, OUTPUTS_FILE, SHOWING
 
 _HIDDEN = "(sensitive; show it with --show-secrets)"
 
@@ -37,6 +40,10 @@ class _Hidden:
     """Stands for the value of a sensitive output that is not shown."""
 
 
+#: What a lookup of the collection says, in the message of a task that failed.
+_OF_LOOKUP = re.compile(
+    r"lookup plugin 'mlkeys\.transit\.\w+'(?: failed:|.*? original message:) (.+?)(?:\. \1)?$", re.DOTALL
+)
 _SHOWN = re.compile(re.escape(OUTPUT_MARK) + r"([A-Za-z0-9+/=]+)")
 
 
@@ -121,8 +128,8 @@ def _written(project: Path) -> dict[str, Any]:
     path = project / OUTPUTS_FILE
     text = read(path)
     if text is None:
-        raise MlkeysError(f"Stack {project.name} has no outputs yet: run 'mlkeys deploy' first.")
-    return _mapping(text, f"{path} is damaged: run 'mlkeys deploy' to write it again.")
+        raise MlkeysError(f"Stack {project.name} has no outputs yet. First run: {command_line('deploy')}")
+    return _mapping(text, f"{path} is damaged. To write it again, run: {command_line('deploy')}")
 
 
 def _decrypted(project: Path) -> dict[str, Any]:
@@ -130,16 +137,21 @@ def _decrypted(project: Path) -> dict[str, Any]:
     run = ansible_playbook(project, "outputs.yml", show=None)
     found = _SHOWN.search(run.output)
     if run.status or found is None:
-        # The output of the playbook is not shown: it might contain a secret.
-        raise MlkeysError(
-            f"The outputs of stack {project.name} cannot be decrypted. Check that it is deployed and that the token "
-            "may decrypt: mlkeys doctor"
-        )
+        raise MlkeysError(f"The outputs of stack {project.name} were not decrypted. {_cause(run)}")
     try:
         text = base64.b64decode(found[1])
     except ValueError:
         text = b""
     return _mapping(text, f"The playbook of stack {project.name} returned no outputs.")
+
+
+def _cause(run: Run) -> str:
+    """Why a run decrypted nothing: the collection's own words, which hold no secret. Ansible's might quote one."""
+    if found := _OF_LOOKUP.search(run.problem):
+        return with_way_to_a_server(hidden(found[1]))
+    if run.failures and run.failures[-1].task != SHOWING:
+        return f"Failed: {run.failures[-1].task}. If it is not deployed, run: {command_line('deploy')}"
+    return f"Check that it is deployed, and that the login may decrypt: {command_line('doctor')}"
 
 
 def _mapping(text: str | bytes, problem: str) -> dict[str, Any]:

@@ -54,6 +54,7 @@ _RESERVED = (
             "floors",
             "folders_found",
             "force_keys",
+            "deploy_command",
             "generate",
             "left",
             "left_service",

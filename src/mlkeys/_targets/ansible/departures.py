@@ -29,7 +29,8 @@ def moving(stack: str) -> list[dict[str, Any]]:
         "dict(item.names | zip(query('mlkeys.transit.vault_transit', item.terms, key=item.former_key, "
         "backend=item.former_backend)))"
     )
-    hidden = {"loop": Template("{{ moves }}"), "loop_control": {"label": Template("{{ item.key }}")}, "no_log": True}
+    # The module hides the plaintexts, as in all other tasks. A task that hides its result would hide why it fails.
+    each = {"loop": Template("{{ moves }}"), "loop_control": {"label": Template("{{ item.key }}")}}
     write = {
         "name": "Encrypt with the new key",
         _VARS: {
@@ -40,7 +41,7 @@ def moving(stack: str) -> list[dict[str, Any]]:
             "secrets": Template(f"{{{{ {found} }}}}"),
             "keep": Template("{{ item.others }}"),
         },
-        **hidden,
+        **each,
     }
     remove = {
         "name": "Remove the former ciphertexts",
@@ -51,7 +52,7 @@ def moving(stack: str) -> list[dict[str, Any]]:
             "purge": True,
             "keep": Template("{{ item.keep }}"),
         },
-        **hidden,
+        **each,
     }
     return [
         {

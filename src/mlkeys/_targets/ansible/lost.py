@@ -44,6 +44,8 @@ _NOT_ANSWERED = (
 )
 #: Variables of the tasks.
 NAMES = frozenset({"lost", _LOOKED, _FOUND, _COPIES, _FILES, _MISSING, _UNREAD, _STORED, _SETS, _WANTED})
+#: The command of the deployment, which names its program.
+_DEPLOY = "{{ deploy_command | default('mlkeys deploy') }}"
 #: The folder of a project with the files of tasks that make random secrets.
 RANDOM = "random"
 
@@ -155,26 +157,24 @@ def _sets_of(key: TransitSecretBackendKey, values: Values) -> Iterator[Commented
             found.setdefault(file_of(element, there), (element, []))[1].extend(names)
     for file, (element, names) in found.items():
         place = "/".join(values.key_of(element))
-        reason = key_is_gone(place, file.lstrip("./"), names, names)
+        generating = "".join(f" --generate {name}" for name in names)
+        reason = Template(in_file(key_is_gone(place, file.lstrip("./"), names)) + _DEPLOY + generating)
         given: Task = {"key": place, **_file(file), "names": names, "reason": reason}
         yield Commented(f"{element.node.path} {element.node.location_text}", given)
 
 
-def key_is_gone(key: str, file: str, lost: Iterable[str], generated: Iterable[str]) -> str:
-    """Return why a key is not made again.
+def key_is_gone(key: str, file: str, lost: Iterable[str]) -> str:
+    """Return why a key is not made again. The command that makes new values follows.
 
     Args:
         key: ENGINE/KEY.
         file: that holds the ciphertexts.
         lost: names of the random secrets that a new key would replace.
-        generated: names to give for new values.
     """
-    named = " ".join(f"--generate {name}" for name in generated)
     return (
         f"{', '.join(lost)}: {file} has it, and the server does not have the key {key} any more. Is this the right "
         f"server? If so, another clone may have moved its secrets: update {FOLDER} from version control. If "
-        "not, restore the key from a backup. To make new values, which replace the old ones everywhere: mlkeys "
-        f"deploy {named}"
+        "not, restore the key from a backup. To make new values, which replace the old ones everywhere: "
     )
 
 
@@ -228,7 +228,7 @@ def _unread_message(file: str) -> str:
 
 
 def _generating(names: str) -> str:
-    return f"mlkeys deploy {{{{ {names} | map('regex_replace', '^', '--generate ') | join(' ') }}}}"
+    return f"{_DEPLOY} {{{{ {names} | map('regex_replace', '^', '--generate ') | join(' ') }}}}"
 
 
 def _searching(generated: Sequence[Encrypted], element: EncryptedVars, values: Values) -> dict[str, str]:

@@ -29,6 +29,8 @@ from mlkeys._targets.policies import rules_of
 from mlkeys._targets.state_names import FLOORS_FILE
 
 OUTPUTS_FILE = "outputs.json"
+#: The name of the task with plaintext in it.
+SHOWING = "Show outputs"
 #: Marks the result of a playbook for `mlkeys output --show-secrets`.
 OUTPUT_MARK = "mlkeys-outputs:"
 
@@ -239,7 +241,7 @@ class AnsibleProject:
         """Return the playbook for `mlkeys output --show-secrets`. Its result is never written."""
         outputs = self._outputs_for(sensitive=True)
         shown: Task = {
-            "name": "Show outputs",
+            "name": SHOWING,
             "ansible.builtin.debug": {"msg": Template(f"{OUTPUT_MARK}{{{{ outputs | to_json | b64encode }}}}")},
             "vars": {"outputs": self._output_values(outputs)},
         }

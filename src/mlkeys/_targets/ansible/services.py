@@ -55,7 +55,7 @@ def _problems_of_settings(agent: Agent) -> Iterable[str]:
 
 def _problems_of_secrets(view: View, agent: Agent) -> Iterable[str]:
     keys = set()
-    for name, ciphertext in agent.env.items():
+    for name, ciphertext in agent.ciphertexts.items():
         if not name.isidentifier():
             yield f"agent: {name!r} is not a valid name for an environment variable"
         elif problem := steering_problem(name):
@@ -132,7 +132,9 @@ def task(config: HostConfig, agent: Agent, values: Values, vars_files: Mapping[E
         vars_files: paths of the files of ciphertexts.
     """
     text = values.view.text
-    entries = {name: entry for name, text in agent.env.items() if (entry := _encrypted(values.view, text)) is not None}
+    entries = {
+        name: entry for name, text in agent.ciphertexts.items() if (entry := _encrypted(values.view, text)) is not None
+    }
     files = dict.fromkeys(
         path_template(vars_files[entry.node.scope])
         for entry in entries.values()
