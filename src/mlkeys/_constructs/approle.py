@@ -12,7 +12,7 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Resource
 from mlkeys._model.marks import readable
-from mlkeys._model.reference import Reference
+from mlkeys._model.reference import Reference, seen_by_program
 from mlkeys._model.tree import Construct
 from mlkeys._shared._attributes.approle import APPROLE_ATTRIBUTES
 from mlkeys._shared._attributes.attribute import AT_CREATION, Attribute
@@ -139,7 +139,7 @@ class AppRole(Resource):
         """Names of all policies of the role."""
         given = self.values.get("token_policies")
         own = (str(self._grants.name),) if self._grants is not None else ()
-        return (*(given if isinstance(given, tuple) else ()), *own)
+        return seen_by_program(self, (*(given if isinstance(given, tuple) else ()), *own))
 
     def texts(self) -> Iterable[tuple[str, str]]:
         yield from super().texts()

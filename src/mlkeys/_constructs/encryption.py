@@ -74,7 +74,7 @@ class Encrypted(Element):
             yield "plaintext", self.plaintext
 
     def __str__(self) -> str:
-        return self.ciphertext
+        return str(self.ciphertext)
 
     __hash__ = Element.__hash__
 
@@ -145,7 +145,7 @@ class Decrypted(Element):
         return []
 
     def __str__(self) -> str:
-        return self.plaintext
+        return str(self.plaintext)
 
     __hash__ = Element.__hash__
 

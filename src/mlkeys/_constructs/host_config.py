@@ -15,6 +15,7 @@ from mlkeys._model.attributes import choice_problem
 from mlkeys._model.data import texts_in
 from mlkeys._model.element import Element
 from mlkeys._model.not_text import NotText
+from mlkeys._model.reference import legible, seen_by_program
 from mlkeys._model.tree import Construct, where
 from mlkeys._model.types import (
     MAPPING,
@@ -218,9 +219,9 @@ class HostConfig(Element):
         self.allow_ciphertext: bool = taken(self, "allow_ciphertext", allow_ciphertext, _SWITCH)
         self.plaintext_fields = frozenset({"content"} if delivery == "plaintext" else ())
         self.mode = mode or ("0600" if delivery == "plaintext" or self.shape in VARIABLES else "0640")
-        self.owner = owner
-        self.group = group
-        self.restart = restart
+        self.owner = legible(self, owner)
+        self.group = legible(self, group)
+        self.restart = legible(self, restart)
         self._report()
         if isinstance(agent, Agent):
             settings = {"mode": mode, "owner": owner, "group": group, "credentials": agent.credentials}
@@ -269,7 +270,7 @@ class HostConfig(Element):
     @property
     def content(self) -> Any:
         """The value of that keyword."""
-        return self.contents.get(self.shape)
+        return seen_by_program(self, self.contents.get(self.shape))
 
     def texts(self) -> Iterable[tuple[str, str]]:
         yield "dest", self.dest.text if isinstance(self.dest, Template) else self.dest

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 from mlkeys._model.data import texts_in
 from mlkeys._model.element import Element
 from mlkeys._model.not_text import NotText
+from mlkeys._model.reference import legible
 from mlkeys._model.tree import Construct, where
 from mlkeys._model.types import MAPPING, TEXTS, named_now, now, report_foreign, taken
 from mlkeys._providers.literals import shown
@@ -59,9 +60,11 @@ class Group(Element):
             for name, given in hosts.items()
         }
         self.hosts: dict[str, dict[str, Data]] = {
-            name: named_now(self, "the variables", own) for name, own in found.items()
+            name: legible(self, named_now(self, "the variables", own)) for name, own in found.items()
         }
-        self.variables: dict[str, Data] = named_now(self, "the variables", taken(self, "variables", variables, MAPPING))
+        self.variables: dict[str, Data] = legible(
+            self, named_now(self, "the variables", taken(self, "variables", variables, MAPPING))
+        )
         report_foreign(self, "the variables of hosts", [self.variables, self.hosts], Template)
         if not VARIABLE_NAME.fullmatch(self.name) or self.name in _OWN_GROUPS:
             self.node.add_problem(

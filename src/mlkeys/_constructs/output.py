@@ -12,6 +12,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._model.element import Element
 from mlkeys._model.marks import targets
 from mlkeys._model.not_text import instead
+from mlkeys._model.reference import legible
 from mlkeys._model.secret import Secret
 from mlkeys._model.stack import Stack
 from mlkeys._model.tree import Construct, ambient
@@ -33,7 +34,7 @@ class Output(Element):
         self.name = now(self, "name", taken(self, "name", name, TEXT))
         if isinstance(value, (Encrypted, Decrypted, Signed)):
             value = str(value)
-        self.value = value if isinstance(value, (str, int, bool)) else ""
+        self.value = legible(self, value) if isinstance(value, (str, int, bool)) else ""
         if isinstance(value, Secret):
             self.node.add_problem("a secret cannot be an output: export the result of encrypt() instead")
         elif not isinstance(value, (str, int, bool)):

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal, Self, TypeAlias
 
 from mlkeys._model.attributes import choice_problem
 from mlkeys._model.element import Element
 from mlkeys._model.location import Location, call_site
-from mlkeys._model.reference import Reference
+from mlkeys._model.reference import Reference, is_seen_by_program, seen
 from mlkeys._model.tree import Construct, where
 from mlkeys._model.types import MAPPING, NAME, TEXT, TEXTS, all_now, named_now, now, optional, taken
 from mlkeys._providers.literals import shown
@@ -112,7 +113,12 @@ class Policy(Element):
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules, in the order of the program; several may be for one path."""
-        return tuple(rule for rule, _ in self._rules.values())
+        found = tuple(rule for rule, _ in self._rules.values())
+        if not is_seen_by_program():
+            return found
+        return tuple(
+            replace(rule, path=seen(self, rule.path), allowed=seen(self, rule.allowed)) for rule in found
+        )
 
     def lines(self) -> Iterable[tuple[Rule, Location]]:
         """Return each rule with the line of the program that added it."""

@@ -95,7 +95,7 @@ class Signed(Signature):
         return self._reference("signature")
 
     def __str__(self) -> str:
-        return self.value
+        return str(self.value)
 
     __hash__ = Element.__hash__
 

@@ -11,7 +11,7 @@ from mlkeys._model.attributes import Value, checked, choice_problem, unknown_pro
 from mlkeys._model.data import texts_in
 from mlkeys._model.location import call_site
 from mlkeys._model.not_text import instead
-from mlkeys._model.reference import Reference
+from mlkeys._model.reference import Reference, seen_by_program
 from mlkeys._model.tree import Construct
 from mlkeys._model.types import TEXT, TEXTS, all_now, named_now, now, optional, report_foreign, taken
 from mlkeys._shared._attributes.attribute import Attribute
@@ -98,7 +98,7 @@ class Resource(Element):
     @property
     def values(self) -> Mapping[str, Value]:
         """The attributes that the program sets, normalised."""
-        return self._values
+        return seen_by_program(self, self._values)
 
     def known(self, attribute: str, /) -> Value | None:
         return self._values.get(attribute)

@@ -13,14 +13,15 @@ when a program looks into it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from mlkeys._errors import MlkeysError
 from mlkeys._model.location import is_ours
 from mlkeys._model.looked_into import Use, use_of
-from mlkeys._model.marks import known, mark, resolved
+from mlkeys._model.marks import has_marks, known, mark, resolved
 from mlkeys._model.tree import Construct
 
 T = TypeVar("T")
@@ -97,7 +98,7 @@ class Reference(str):
         Raises:
             MlkeysError: it compares the text with what may be one, or looks into it later.
         """
-        use = use_of(sys._getframe(3))  # noqa: SLF001  see call_site
+        use = use_of(_caller())
         if use is Use.COMPARED:
             raise MlkeysError(
                 f"A text with {self!r} is looked into, and is not the value: put both into one expression, such as a "
@@ -133,7 +134,16 @@ class Reference(str):
 
 def _is_for_us() -> bool:
     """Whether this package itself called the method that calls a method that asks."""
-    return is_ours(sys._getframe(3).f_code.co_filename)  # noqa: SLF001  see call_site
+    return is_ours(_caller().f_code.co_filename)
+
+
+def _caller() -> FrameType:
+    """Return the frame that made a text, for what is called by a method that it calls."""
+    frame = sys._getframe(4)  # noqa: SLF001  see call_site
+    # Constructs such as a ciphertext are formatted as one of their references.
+    while frame.f_code.co_name in ("__format__", "__str__") and is_ours(frame.f_code.co_filename) and frame.f_back:
+        frame = frame.f_back
+    return frame
 
 
 class _Pending(Reference):  # noqa: PLW1641  `__hash__` is set below
@@ -245,3 +255,46 @@ for _name in (
     *("__eq__", "__ne__"),
 ):
     setattr(_Text, _name, _looking(_name))
+
+
+def legible(construct: Construct, value: T) -> T:
+    """Return data in whose texts a program sees the values of references, also where a format made the texts."""
+    return _with_texts(value, lambda text: _Text(construct, text))
+
+
+def seen(construct: Construct, value: T) -> T:
+    """Return data with the values of references. What has none before deployment cannot be looked into."""
+
+    def value_of(text: str) -> str:
+        try:
+            return resolved(construct, text)
+        except MlkeysError:
+            return _Text(construct, text)
+
+    return _with_texts(value, value_of)
+
+
+def _with_texts(value: T, change: Callable[[str], str]) -> T:
+    """Return data in which the texts with marks are others."""
+    found: Any = value
+    if type(found) is str:
+        return change(found) if has_marks(found) else found  # type: ignore[return-value]
+    if isinstance(found, Mapping):
+        found = {name: _with_texts(part, change) for name, part in found.items()}
+    elif type(found) in (list, tuple):
+        found = type(found)(_with_texts(part, change) for part in found)
+    return found  # type: ignore[no-any-return]
+
+
+def is_seen_by_program(depth: int = 2) -> bool:
+    """Whether an aspect or a validation of the program reads an attribute.
+
+    Args:
+        depth: how many calls are between that and this one.
+    """
+    return looking.get() and not is_ours(sys._getframe(depth).f_code.co_filename)  # noqa: SLF001  see call_site
+
+
+def seen_by_program(construct: Construct, value: T) -> T:
+    """Return the value of an attribute for who reads it: for an aspect or a validation, as `seen`."""
+    return seen(construct, value) if is_seen_by_program(3) else value

@@ -15,7 +15,19 @@ from typing import Any
 
 import pytest
 
-from mlkeys import Construct, EncryptedVars, HostConfig, Inventory, MlkeysError, Secret, export
+from mlkeys import (
+    Annotations,
+    Aspect,
+    Construct,
+    EncryptedVars,
+    Group,
+    HostConfig,
+    Inventory,
+    MlkeysError,
+    Output,
+    Secret,
+    export,
+)
 from mlkeys import transit as vault
 from mlkeys._analysis.view import View
 from tests.cdk.apps import app_of, files, key_in, problems, stack, terraform
@@ -209,6 +221,54 @@ def test_a_text_in_a_validation_shows_the_value(way: str) -> None:
     key = key_in(s, "prod-a")
     s.node.add_validation(lambda: ["found"] if GUARDS[way](key) else [])
     assert len(problems(s)) == 1
+
+
+#: Texts of which guards are made, that the program or a grant has made before.
+STORED: dict[str, Callable[[Construct], bool]] = {
+    "rule of a grant": lambda c: isinstance(c, vault.Policy) and any(r.path.startswith("prod/") for r in c.rules),
+    "policies": lambda c: isinstance(c, vault.AppRole) and "prod-a" in c.policies,
+    "values": lambda c: isinstance(c, vault.TransitSecretBackend) and c.values["description"] == "for prod-a",
+    "content": lambda c: isinstance(c, HostConfig) and c.content == {"NAME": "prod/prod-a"},
+    "regular expression": lambda c: isinstance(c, HostConfig) and bool(re.match("prod/", str(c.content["NAME"]))),
+    "owner": lambda c: isinstance(c, HostConfig) and c.owner == "u-prod-a",
+    "variables": lambda c: isinstance(c, Group) and c.variables["place"] == "at prod-a",
+    "variables of a host": lambda c: isinstance(c, Group) and str(c.hosts["h1"]["own"]).endswith("prod-a"),
+    "output": lambda c: isinstance(c, Output) and str(c.value).startswith("prod-a"),
+}
+
+
+@pytest.mark.parametrize("how", ["aspect", "validation"])
+@pytest.mark.parametrize("way", STORED)
+def test_a_stored_text_shows_the_value(way: str, how: str) -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "engine", path="prod")
+    key = vault.TransitSecretBackendKey(s, "key", backend=engine.path, name="prod-a")
+    engine.configure(description=f"for {key.name}")
+    policy = vault.Policy(s, "policy")
+    key.grant_decrypt(policy)
+    vault.AppRole(s, "role", token_policies=[f"{key.name}"])
+    web = Inventory(s, "hosts").group("web", {"h1": {"own": f"of {key.name}"}}, variables={"place": f"at {key.name}"})
+    HostConfig(s, "file", hosts=web, dest="/etc/f", env={"NAME": f"{key.backend}/{key.name}"}, owner=f"u-{key.name}")
+    export("name", f"{key.name}!", scope=s)
+    everything = [*s.node.root.node.walk()]
+    if how == "aspect":
+        s.node.add_aspect(Refusing(STORED[way]))
+    else:
+        s.node.add_validation(lambda: ["found" for one in everything if STORED[way](one)])
+    assert [text.rpartition(" ")[2] for text in problems(s)] == ["found"]
+    # What targets render stays a reference.
+    assert not any(STORED[way](one) for one in everything if isinstance(one, vault.Policy))
+
+
+class Refusing(Aspect):
+    """Reports what a guard finds."""
+
+    def __init__(self, guard: Callable[[Construct], bool]) -> None:
+        self.guard = guard
+
+    def visit(self, construct: Construct) -> None:
+        if self.guard(construct):
+            Annotations.of(construct).error("found")
 
 
 @pytest.mark.parametrize("way", GUARDS)
