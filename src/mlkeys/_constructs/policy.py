@@ -116,9 +116,7 @@ class Policy(Element):
         found = tuple(rule for rule, _ in self._rules.values())
         if not is_seen_by_program():
             return found
-        return tuple(
-            replace(rule, path=seen(self, rule.path), allowed=seen(self, rule.allowed)) for rule in found
-        )
+        return tuple(replace(rule, path=seen(self, rule.path), allowed=seen(self, rule.allowed)) for rule in found)
 
     def lines(self) -> Iterable[tuple[Rule, Location]]:
         """Return each rule with the line of the program that added it."""

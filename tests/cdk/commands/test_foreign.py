@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlkeys._record.record import Made, parsed
+from tests.cdk.command import mlkeys
 from tests.cdk.commands.sites import Site
 
 ONE_KEY = """
@@ -37,6 +38,29 @@ def test_a_key_that_a_move_made_is_deleted_with_its_program(site: Site) -> None:
     assert site.names(f"{site.engine}/keys") == {"second"}
     site.run("destroy", "--yes")
     assert site.bao.request("GET", f"sys/mounts/{site.engine}")[0] == 400
+
+
+MANY = """
+t = vault.TransitSecretBackend("t", path="ENGINE")
+auth = vault.AppRoleAuth("auth", path="ENGINE")
+for n in "123":
+    key = vault.TransitSecretBackendKey(f"k{n}", backend=t.path, name=f"k{n}", deletion_allowed=True)
+    enc = key.encrypt(Secret.env(f"KEY_{n}"))
+    key.encrypt(Secret.generated(), name=f"master_{n}")
+    key.grant_decrypt(vault.AppRole(f"r{n}", name=f"ENGINEr{n}", backend=auth.path))
+    key.grant_encrypt(vault.Policy(f"ENGINEp{n}"))
+"""
+
+
+def test_a_program_with_many_of_each_kind_is_destroyed(site: Site) -> None:
+    site.write(MANY)
+    site.run("deploy")
+    shown = " ".join(site.run("destroy", "--yes")[0].split())
+    assert "Ciphertexts in 3 files deleted" in shown, shown
+    assert "3 keys deleted" in shown, shown
+    assert not (site.folder / "mlkeys.state").exists()
+    assert site.bao.request("GET", f"sys/mounts/{site.engine}")[0] == 400
+    assert not [name for name in site.names("sys/policies/acl") if name.startswith(site.engine)]
 
 
 def test_a_move_to_a_key_of_somebody_else_does_not_claim_it(site: Site) -> None:
@@ -151,3 +175,19 @@ def test_another_name_of_the_program_is_compared(site: Site) -> None:
     assert site.changes("renamed.py") == 1
     assert site.changes("renamed.py") == 0
     site.run("destroy", "renamed.py", "--yes")
+
+
+def test_nothing_is_deleted_where_nobody_can_be_asked(site: Site) -> None:
+    site.write('vault.Policy("p", name="ENGINEp").allow("ENGINE", "read")\n')
+    site.run("deploy")
+    site.write('vault.TransitSecretBackend("t", path="ENGINE")')
+    env = {"BAO_ADDR": site.bao.addr, "BAO_TOKEN": site.bao.token}
+    refused = mlkeys("deploy", cwd=site.folder, env=env, status=1).stderr
+    assert "what has left the program would be deleted. To agree, give --yes." in refused
+    assert f"{site.engine}p" in site.names("sys/policies/acl")
+    assert site.bao.request("GET", f"sys/mounts/{site.engine}")[0] == 400
+    assert "1 created, 0 changed, 1 revoked" in mlkeys("deploy", "--yes", cwd=site.folder, env=env).stdout
+    # What is only kept needs no agreement.
+    site.write('vault.Policy("q", name="ENGINEq").allow("ENGINE", "read")\n')
+    assert "1 created" in mlkeys("deploy", cwd=site.folder, env=env).stdout
+    site.run("destroy", "--yes")

@@ -73,6 +73,9 @@ _MANY = {
     AppRole: "AppRoles",
 }
 
+#: What names one of many things, by the option that differs.
+_LABELS = {"name": "name", "path": "path", "files": "files[0].path"}
+
 #: Options of one of many keys. All others are options of the whole task.
 _OF_A_KEY = frozenset({attribute.name for attribute in KEY_ATTRIBUTES}) | {
     *("name", "backend", "state", "force", "rotate_older_than", "min_available_version", "soft_deleted", "import"),
@@ -285,7 +288,7 @@ def _looped(name: str, found: Sequence[tuple[Element, Task]]) -> Task:
         Commented(comment_of(element), {word: value for word, value in given.items() if word not in shared})
         for (element, _), given in zip(found, options, strict=True)
     ]
-    label = "name" if "name" in single else "path"
+    label = next(_LABELS[word] for word in _LABELS if word in single)
     return {
         "name": name,
         module: {**{word: Template(f"{{{{ item.{word} | default(omit) }}}}") for word in single}, **shared},
