@@ -124,7 +124,9 @@ class Plan:
         """Yield the tasks that delete everything, in the opposite order."""
         for segment in reversed(self._segments):
             for kind, elements in sorted(segment.of_kind.items(), reverse=True):
-                found = [(one, task) for one in reversed(elements) for task in absent_tasks_of(one, values)]
+                tasks = [(one, task) for one in reversed(elements) for task in absent_tasks_of(one, values)]
+                # Several files of ciphertexts with one key are one file.
+                found = list({repr([*task.values()][1:]): (one, task) for one, task in tasks}.values())
                 places = [place(values.view, one) for one, _ in found]
                 if kind == _KEYS and len(found) > 1:
                     yield absent_keys_task(found, [one[1] if one is not None else "" for one in places])
