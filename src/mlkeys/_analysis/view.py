@@ -206,10 +206,11 @@ class View:
         for construct in (*stack.node.scopes[:-1], *stack.node.walk()):
             if construct.node.dependencies and self.below(construct):
                 for dependency in construct.node.dependencies:
-                    found |= self._stacks_below(dependency)
+                    found |= self.stacks_below(dependency)
         return found - {stack}
 
-    def _stacks_below(self, construct: Construct) -> set[Stack]:
+    def stacks_below(self, construct: Construct) -> set[Stack]:
+        """Return the stacks of the elements at and below a construct."""
         if construct not in self._stacks:
             others = {self.stack_of[element] for element in self.below(construct)}
             self._stacks[construct] = {stack for stack in others if stack is not None}
