@@ -158,9 +158,7 @@ def test_a_cycle_of_stacks_names_the_constructs_that_refer_to_one_another() -> N
         vault.TransitSecretBackendKey(part, "k", backend=engine.path, name="k")
     (problem,) = problems(one)
     line = test_a_cycle_of_stacks_names_the_constructs_that_refer_to_one_another.__code__.co_firstlineno + 5
-    assert (
-        f": [one/k] (test_order.py:{line}) refers to [two/e]; [two/k] (test_order.py:{line}) ref" in problem
-    )
+    assert f": [one/k] (test_order.py:{line}) refers to [two/e]; [two/k] (test_order.py:{line}) ref" in problem
 
 
 def test_a_cycle_is_explained_without_what_only_waits_for_it() -> None:
