@@ -5,25 +5,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
+from mlkeys._analysis.cycles import cycle_of_elements, cycle_of_stacks
+from mlkeys._analysis.duplicates import duplicates
 from mlkeys._analysis.places import place
 from mlkeys._analysis.random_texts import NO_LITERAL, password_warnings, random_problem, random_problems
 from mlkeys._analysis.view import Pointer, View
-from mlkeys._constructs.approle import AppRole
-from mlkeys._constructs.auth import AppRoleAuth
-from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import HostConfig
-from mlkeys._constructs.inventory import Group, Template
+from mlkeys._constructs.inventory import Group
 from mlkeys._constructs.key import TransitSecretBackendKey
-from mlkeys._constructs.output import Output
-from mlkeys._constructs.policy import Policy
 from mlkeys._errors import Problem
 from mlkeys._model.annotations import is_acknowledged
 from mlkeys._model.data import named_texts_in
-from mlkeys._model.element import Element, Resource
+from mlkeys._model.element import Element
 from mlkeys._model.location import Location
 from mlkeys._model.marks import Target, damage, has_marks, readable, targets
 from mlkeys._model.reference import looking
@@ -56,30 +53,11 @@ def problems_of(view: View) -> tuple[Problem, ...]:
                 found.append(_problem(construct, problem))
     for element in view.elements:
         found += (_problem(element, text) for text in _element_problems(view, element))
-    found += (_problem(element, text) for element, text in _duplicates(view))
+    found += (_problem(element, text) for element, text in duplicates(view))
     if not found:
-        for stack in view.app.stacks:
-            _, cycle = view.sorted(stack)
-            if cycle:
-                names = ", ".join(f"{element.node.path} ({element.node.location_text})" for element in cycle)
-                text = f"dependency cycle: {names}. Take out a reference or a dependency between them"
-                found.append(_problem(cycle[0], text))
-        if (cycle_problem := cycle_of_stacks(view)) is not None:
-            found.append(cycle_problem)
+        cycles = [*(cycle_of_elements(view, stack) for stack in view.app.stacks), cycle_of_stacks(view)]
+        found += (_problem(*cycle) for cycle in cycles if cycle is not None)
     return tuple(dict.fromkeys(found))
-
-
-def cycle_of_stacks(view: View) -> Problem | None:
-    """Return which stacks need one another, and why; None when all can be deployed."""
-    if not (stacks := view.cycle_of_stacks()):
-        return None
-    needs = []
-    for stack, other in zip(stacks, [*stacks[1:], stacks[0]], strict=True):
-        user, used = view.why_needed(stack, other)
-        place = f"{user.node.path} at {user.node.location_text} needs {used.node.path}"
-        needs.append(f"{stack.node.id} waits for {other.node.id} ({place})")
-    text = f"dependency cycle between stacks: {'; '.join(needs)}. Put what they share into a stack of its own"
-    return _problem(stacks[0], text)
 
 
 def without_secrets(view: View, problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -259,59 +237,3 @@ def _stays_behind(view: View, element: Element, pointer: Pointer) -> bool:
     """Whether a ciphertext would be on hosts that the rotations of its stack do not know."""
     elsewhere = view.stack_of[pointer.element] is not view.stack_of[element]
     return elsewhere and isinstance(pointer.element, Encrypted) and isinstance(element, (HostConfig, Group))
-
-
-# What identifies an object on the server. Two constructs with one identity would overwrite each other.
-_ON_SERVER: tuple[tuple[type[Element], str, tuple[str, ...]], ...] = (
-    (TransitSecretBackend, "engine", ("path",)),
-    (TransitSecretCacheConfig, "cache of", ("backend",)),
-    (TransitSecretBackendKey, "key", ("backend", "name")),
-    (Policy, "policy", ("name",)),
-    (AppRoleAuth, "auth method", ("path",)),
-    (AppRole, "role", ("backend", "name")),
-)
-
-
-def _in_stack(view: View, element: Element) -> Iterator[tuple[str, str]]:
-    """Yield what must be unique within a stack: of two with one name, one would be lost."""
-    if isinstance(element, Encrypted):
-        yield "ciphertext", element.name
-    elif isinstance(element, Output):
-        yield "output", element.name
-    elif isinstance(element, Group):
-        yield "group", element.name
-    elif isinstance(element, HostConfig):
-        dest = element.dest.text if isinstance(element.dest, Template) else element.dest
-        yield from (("file", f"{view.known_text(dest)} of {group.name}") for group in element.hosts)
-
-
-def _duplicates(view: View) -> Iterator[tuple[Element, str]]:
-    seen: dict[Hashable, tuple[Element, str]] = {}
-    for element in view.elements:
-        stack = view.stack_of[element]
-        if stack is None or (isinstance(element, Resource) and not element.managed):
-            continue
-        names: list[tuple[Hashable, str, str]] = [(stack, word, name) for word, name in _in_stack(view, element)]
-        for kind, word, attributes in _ON_SERVER:
-            if isinstance(element, kind):
-                known = (view.known_text(str(element.known(attribute))) for attribute in attributes)
-                names.append(((stack.url, stack.namespace), word, "/".join(map(str, known))))
-        for where, word, name in names:
-            first, given = seen.setdefault((where, word, _as_kept(element, name)), (element, name))
-            if first is not element:
-                yield element, _duplicate(word, name, first, given)
-
-
-def _as_kept(element: Element, name: str) -> str:
-    """Return a name as the server keeps it: those of policies and AppRoles in lower case."""
-    above, slash, last = name.rpartition("/")
-    if isinstance(element, Policy):
-        return name.lower()
-    return f"{above}{slash}{last.lower()}" if isinstance(element, AppRole) else name
-
-
-def _duplicate(word: str, name: str, first: Element, given: str) -> str:
-    other = f"[{first.node.path}] at {first.node.location_text}"
-    if name != given:
-        other = f"{given!r}, {other}: the server does not distinguish upper and lower case here"
-    return f"the {word} {name!r} is defined twice; the other definition is {other}"

@@ -206,10 +206,11 @@ class View:
         for construct in (*stack.node.scopes[:-1], *stack.node.walk()):
             if construct.node.dependencies and self.below(construct):
                 for dependency in construct.node.dependencies:
-                    found |= self._stacks_below(dependency)
+                    found |= self.stacks_below(dependency)
         return found - {stack}
 
-    def _stacks_below(self, construct: Construct) -> set[Stack]:
+    def stacks_below(self, construct: Construct) -> set[Stack]:
+        """Return the stacks of the elements at and below a construct."""
         if construct not in self._stacks:
             others = {self.stack_of[element] for element in self.below(construct)}
             self._stacks[construct] = {stack for stack in others if stack is not None}
@@ -219,30 +220,13 @@ class View:
         """Return the stacks, each after those that it needs, and those that are in a cycle or behind one."""
         return sorted_by({stack: self.needed_stacks(stack) for stack in self.app.stacks})
 
-    def cycle_of_stacks(self) -> list[Stack]:
-        """Return stacks each of which needs the next one, and the last one the first; none when all can be deployed."""
+    def stacks_in_cycle(self) -> list[Stack]:
+        """Return the stacks that need one another, in the order of the program; none when all can be deployed."""
         _, left = self.stacks_in_order()
-        path = left[:1]
-        while path:
-            # Each of them needs another one of them, or it could be deployed.
-            needed = self.needed_stacks(path[-1])
-            following = next(stack for stack in left if stack in needed)
-            if following in path:
-                return path[path.index(following) :]
-            path.append(following)
-        return []
-
-    def why_needed(self, stack: Stack, other: Stack) -> tuple[Construct, Construct]:
-        """Return what of a stack needs what of another one."""
-        for element in self.in_stack(stack):
-            for need in self.references(element):
-                if self.stack_of[need] is other:
-                    return element, need
-        for construct in (*stack.node.scopes[:-1], *stack.node.walk()):
-            for dependency in construct.node.dependencies:
-                if dependency is other or other in self._stacks_below(dependency):
-                    return construct, dependency
-        return stack, other
+        # Those that only wait for a cycle are not part of one.
+        while waiting := [stack for stack in left if not any(stack in self.needed_stacks(other) for other in left)]:
+            left = [stack for stack in left if stack not in waiting]
+        return left
 
 
 def _made_by(element: Element) -> Element:

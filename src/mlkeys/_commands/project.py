@@ -12,11 +12,11 @@ from typing import ParamSpec, TypeVar
 
 import click
 
-from mlkeys._analysis.checks import cycle_of_stacks
+from mlkeys._analysis.cycles import cycle_of_stacks
 from mlkeys._analysis.view import View
 from mlkeys._commands.errors import show_warning
 from mlkeys._commands.paths import PathType, ProgramType
-from mlkeys._errors import MlkeysError
+from mlkeys._errors import AppInvalid, MlkeysError, Problem
 from mlkeys._model.stack import Root, Stack
 from mlkeys._shared._files.locks import Busy, exclusive
 from mlkeys._synthesis.program import load
@@ -89,8 +89,9 @@ def chosen(app: Root, names: Sequence[str], gone: Sequence[Stack] = ()) -> list[
 def in_order(app: Root) -> list[Stack]:
     """The stacks, each after those that it depends on."""
     view = View(app)
-    if (problem := cycle_of_stacks(view)) is not None:
-        raise MlkeysError(f"[{problem.path}] ({problem.at}) {problem.message}.")
+    if (cycle := cycle_of_stacks(view)) is not None:
+        stack, text = cycle
+        raise AppInvalid((Problem(stack.node.path, stack.node.location_text, text),))
     return view.stacks_in_order()[0]
 
 

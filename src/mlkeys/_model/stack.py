@@ -64,7 +64,9 @@ class Stack(Construct):
         namespace: namespace on the server. Default: from the environment.
         description: purpose of the stack, for the manifest. Default: empty.
         terraform_secrets: how Terraform handles plaintext and ciphertext. `"ephemeral"` keeps both out of plan and
-            state, `"state"` writes both to the state. Default: Terraform handles neither.
+            state, `"state"` writes both to the state. Each secret is an input variable then, with the name of its
+            ciphertext (`TF_VAR_NAME`), whatever its source is: Terraform makes no random secrets. Default: Terraform
+            handles neither, and its configuration leaves out ciphertexts, and outputs of them.
         terraform_kv: with `"ephemeral"`, the path of the KV engine (version 2) that ciphertexts are written to.
             Terraform never compares what it wrote there: raise the variable `ciphertexts_version` after a secret
             changed. Default: `secret`.

@@ -53,7 +53,7 @@ class Node:
         self.path: str = f"{above}/{id_}" if above else id_
         self._children: dict[str, Construct] = {}
         # Most nodes have none of these; empty tuples instead of lists make a large tree a third smaller.
-        self._dependencies: dict[Construct, None] | None = None
+        self._dependencies: dict[Construct, Location] | None = None
         self._aspects: tuple[tuple[int, Aspect], ...] = ()
         self._metadata: tuple[tuple[str, object], ...] = ()
         self._validations: tuple[Validation, ...] = ()
@@ -160,6 +160,12 @@ class Node:
         return tuple(self._dependencies or ())
 
     @property
+    def dependency_lines(self) -> tuple[tuple[Construct, str], ...]:
+        """What the construct itself depends on, with the line that says so."""
+        folder = self.root.node.folder
+        return tuple((other, at.seen_from(folder)) for other, at in (self._dependencies or {}).items())
+
+    @property
     def depends(self) -> bool:
         """Whether the construct itself depends on something."""
         return bool(self._dependencies)
@@ -172,7 +178,9 @@ class Node:
                 return
         if self._dependencies is None:
             self._dependencies = {}
-        self._dependencies |= dict.fromkeys(constructs)
+        at = call_site()
+        for other in constructs:
+            self._dependencies.setdefault(other, at)
 
     @property
     def metadata(self) -> tuple[tuple[str, object], ...]:

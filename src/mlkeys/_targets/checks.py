@@ -27,6 +27,11 @@ def target_problems_of(view: View, sources: Mapping[str, str]) -> tuple[Problem,
 
             texts += terraform_problems(view, element)
         found += (Problem(element.node.path, element.node.location_text, text) for text in texts)
+    if "terraform" in view.app.targets and not found:
+        from mlkeys._targets.terraform.left_out import warn  # noqa: PLC0415
+
+        for stack in view.app.stacks:
+            warn(view, stack)
     found += _stacks(view)
     return tuple(found)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -146,12 +147,22 @@ def test_without_ansible_the_rest_is_looked_at(tmp_path: Path) -> None:
 
 def test_an_old_terraform_is_remarked_on_where_it_matters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     binary = tmp_path / "terraform"
-    # It must not look for newer releases, which leaves files behind.
-    binary.write_text('#!/bin/sh\n[ "$CHECKPOINT_DISABLE" ] && echo Terraform v1.4.7\n')
+    binary.write_text("#!/bin/sh\necho Terraform v1.4.7\n")
     binary.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     levels = {needed: {c.name: c.level for c in machine.programs(needed)}["terraform"] for needed in ("", ">= 1.5.0")}
     assert levels == {"": "ok", ">= 1.5.0": "remark"}
+
+
+@pytest.mark.skipif(
+    shutil.which("terraform") is None, reason="terraform is not on PATH: install it to look at what it does"
+)
+def test_terraform_leaves_nothing_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CHECKPOINT_DISABLE", raising=False)
+    found = {check.name: check.found for check in machine.programs()}
+    assert found["terraform"][0].isdigit()
+    assert [*tmp_path.iterdir()] == []
 
 
 # --- the program and the settings ---

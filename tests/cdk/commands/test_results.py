@@ -57,7 +57,9 @@ def test_a_damaged_file_is_a_sentence(folder: Path, text: str) -> None:
     file.write_bytes(text.encode(errors="surrogateescape"))
     refused = mlkeys("output", "shown", cwd=folder, status=1)
     assert refused.stderr.startswith(f"Error: {name}")
-    assert ("is damaged: run 'mlkeys deploy'" in refused.stderr) or ("it is not UTF-8 text" in refused.stderr)
+    assert ("is damaged. To write it again, run: mlkeys deploy\n" in refused.stderr) or (
+        "it is not UTF-8 text" in refused.stderr
+    )
     file.unlink()
     assert "has no outputs yet" in mlkeys("output", "shown", cwd=folder, status=1).stderr
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import pytest
@@ -142,20 +141,43 @@ def test_stacks_that_need_one_another_are_refused() -> None:
     behind.node.add_dependency(two)
     two.node.add_dependency(free)
     (problem,) = problems(one)
-    waits = "one waits for two (one at tests/… needs two); two waits for one (two at tests/… needs one)"
-    assert re.sub(r"at \S+ needs", "at tests/… needs", problem).endswith(
-        f"dependency cycle between stacks: {waits}. Put what they share into a stack of its own"
+    line = test_stacks_that_need_one_another_are_refused.__code__.co_firstlineno
+    assert problem == (
+        f"[one] (test_order.py:{line + 2}) dependency cycle between stacks: one, two: "
+        f"[one] depends on [two] by add_dependency (test_order.py:{line + 5}); "
+        f"[two] depends on [one] by add_dependency (test_order.py:{line + 6}). "
+        "A stack is deployed as a whole: put what both need into a third stack, or what needs both into the last one"
     )
 
 
-def test_stacks_that_use_keys_of_one_another_are_named_with_what_they_use() -> None:
+def test_a_cycle_of_stacks_names_the_constructs_that_refer_to_one_another() -> None:
     app = App()
-    first, one, two = Stack(app, "first"), Stack(app, "one"), Stack(app, "two")
-    engine, other = (vault.TransitSecretBackend(s, "engine", path=s.node.id) for s in (one, two))
-    vault.TransitSecretBackendKey(one, "k", backend=other.path, name="k")
-    vault.TransitSecretBackendKey(two, "k", backend=engine.path, name="k")
-    first.node.add_dependency(one)
+    one, two = Stack(app, "one"), Stack(app, "two")
+    engines = [vault.TransitSecretBackend(part, "e", path=part.node.id) for part in (one, two)]
+    for part, engine in ((one, engines[1]), (two, engines[0])):
+        vault.TransitSecretBackendKey(part, "k", backend=engine.path, name="k")
     (problem,) = problems(one)
-    assert re.search(r"one waits for two \(one/k at \S+:\d+ needs two/engine\)", problem)
-    assert re.search(r"two waits for one \(two/k at \S+:\d+ needs one/engine\)", problem)
-    assert "first" not in problem
+    line = test_a_cycle_of_stacks_names_the_constructs_that_refer_to_one_another.__code__.co_firstlineno + 5
+    assert f": [one/k] (test_order.py:{line}) refers to [two/e]; [two/k] (test_order.py:{line}) ref" in problem
+
+
+def test_a_cycle_is_explained_without_what_only_waits_for_it() -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "engine", path="transit")
+    key = vault.TransitSecretBackendKey(s, "key", backend=engine.path, name="key")
+    after = key_in(s, "after")
+    after.node.add_dependency(key)
+    scope = Construct(s, "scope")
+    inner = key_in(scope, "inner")
+    engine.node.add_dependency(scope)
+    scope.node.add_dependency(key)
+    (problem,) = problems(s)
+    line = test_a_cycle_is_explained_without_what_only_waits_for_it.__code__.co_firstlineno
+    assert problem == (
+        f"[s/key] (model/test_order.py:{line + 3}) dependency cycle: "
+        f"[s/key] (model/test_order.py:{line + 3}) refers to [s/engine]; "
+        f"[s/engine] depends on [s/scope] by add_dependency (model/test_order.py:{line + 8}); "
+        f"[s/scope] depends on [s/key] by add_dependency (model/test_order.py:{line + 9}). "
+        "Take one of these dependencies out of the program"
+    )
+    assert inner.node.path == "s/scope/inner"

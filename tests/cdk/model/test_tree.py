@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import itertools
-import re
 from pathlib import Path
 
 import pytest
 
-from mlkeys import App, Construct, MlkeysError, Stack
+from mlkeys import App, Construct, HostConfig, Inventory, MlkeysError, Stack
 from mlkeys import transit as vault
 from mlkeys._analysis.view import View
 from mlkeys._synthesis.program import load
@@ -133,7 +132,39 @@ def test_a_dependency_cycle_is_refused_with_its_members() -> None:
     one, two = key_in(s, "one"), key_in(s, "two")
     one.node.add_dependency(two)
     two.node.add_dependency(one)
-    assert any(re.search(r"dependency cycle: s/one \(\S+:\d+\), s/two \(", text) for text in problems(s))
+    (text,) = problems(s)
+    assert "dependency cycle: [s/one] depends on [s/two] by add_dependency (model/test_tree.py:" in text
+    assert "; [s/two] depends on [s/one] by" in text
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "refused"),
+    [
+        (("web", "/etc/x"), ("web", "/etc/x"), "/etc/x of web"),
+        (("web", "/etc/x"), ("web", "/etc/../etc//x"), "/etc/x of web"),
+        # A host may be in several groups.
+        (("web", "/etc/x"), ("one", "/etc/x"), "/etc/x of one"),
+        (("one", "/etc/x"), ("web", "/etc/x"), "/etc/x of h1"),
+        (("web", "/etc/x"), ("other", "/etc/x"), None),
+        (("web", "/etc/x"), ("web", "/etc/y"), None),
+    ],
+)
+def test_two_files_of_one_path_on_one_host_are_refused(
+    first: tuple[str, str], second: tuple[str, str], refused: str | None
+) -> None:
+    s = stack()
+    inventory = Inventory(s, "inventory")
+    hosts = {"web": ["h1", "h2"], "one": ["h1"], "other": ["h3"]}
+    groups = {name: inventory.group(name, found) for name, found in hosts.items()}
+    for id_, (group, dest) in (("a", first), ("b", second)):
+        HostConfig(s, id_, hosts=groups[group], dest=dest, env={"A": id_})
+    if refused is None:
+        assert files(s)
+        return
+    (text,) = problems(s)
+    assert text.startswith("[s/b] (model/test_tree.py:")
+    assert f"the file '{refused}' is defined twice; the other definition is [s/a] at model/test_tree.py:" in text
+    assert text.endswith("Give one of them another dest, or put both into one HostConfig")
 
 
 def test_a_layered_graph_is_ordered_in_reasonable_time() -> None:

@@ -10,7 +10,19 @@ from typing import Any, Literal
 
 import pytest
 
-from mlkeys import App, AppInvalid, Construct, Duration, Secret, Stack, TerraformBlock, export
+from mlkeys import (
+    Annotations,
+    App,
+    AppInvalid,
+    Construct,
+    Duration,
+    HostConfig,
+    Inventory,
+    Secret,
+    Stack,
+    TerraformBlock,
+    export,
+)
 from mlkeys import transit as vault
 from mlkeys._analysis.view import View
 from mlkeys._model.stack import root_of
@@ -252,3 +264,77 @@ def test_the_state_of_another_stack_is_where_its_blocks_say(block: Any, read: di
     assert output == {"value": "${vault_transit_secret_backend_key.key.latest_version}"}
     expected = f"${{data.terraform_remote_state.one.outputs.{name}}}"
     assert {name: body["value"] for name, body in terraform(two)["output"].items()} == {"version": expected}
+
+
+def warned(part: Stack, id_: str) -> list[str]:
+    manifest = json.loads(files(part)["manifest.json"])
+    return [text for text in manifest["warnings"] if f"warning {id_}:" in text]
+
+
+def with_secrets(app: App, **given: Any) -> Stack:
+    s = Stack(app, "s", **given)
+    key = key_in(s, derived=True)
+    sealed = key.encrypt(Secret.env("X"))
+    key.encrypt(Secret.generated(), name="made")
+    export("sealed", sealed, scope=s)
+    export("opened", key.decrypt(sealed), scope=s)
+    export("name", key.name, scope=s)
+    there = vault.TransitSecretBackendKey.from_existing(s, "there", name="there")
+    export("version", there.latest_version, scope=s)
+    HostConfig(
+        s, "config", hosts=Inventory(s, "hosts").group("web", ["h"]), dest="/etc/x", env={"A": sealed.ciphertext}
+    )
+    return s
+
+
+def test_what_terraform_does_not_get_is_named_with_what_to_set() -> None:
+    s = with_secrets(App(targets=["terraform"]))
+    (text,) = warned(s, "terraform-left-out")
+    assert text.endswith(
+        "Terraform's configuration leaves out the ciphertexts x, made and the outputs sealed, opened, version and the "
+        "file s/config. For secrets, set terraform_secrets='ephemeral' or 'state' on the stack. Terraform cannot read "
+        "a key that it does not make. Only the target 'ansible' reaches hosts"
+    )
+    left = ["ciphertext x", "ciphertext made", "output sealed", "output opened", "output version", "file s/config"]
+    assert terraform(s)["//"]["left_out"] == left
+    assert warned(s, "terraform-generated") == []
+
+
+def test_beside_ansible_which_deploys_it_there_is_no_warning() -> None:
+    s = with_secrets(App())
+    assert warned(s, "terraform-left-out") == []
+    left = ["ciphertext x", "ciphertext made", "output sealed", "output opened", "output version"]
+    assert terraform(s)["//"]["left_out"] == left
+
+
+def test_what_each_way_of_secrets_leaves_out() -> None:
+    s = with_secrets(App(targets=["terraform"]), terraform_secrets="ephemeral")
+    (text,) = warned(s, "terraform-left-out")
+    assert "leaves out the outputs sealed, opened, version and the file" in text
+    assert "read ciphertexts from the KV engine" in text
+    s = with_secrets(App(targets=["terraform"]), terraform_secrets="state")
+    (text,) = warned(s, "terraform-left-out")
+    assert "leaves out the output version and the file" in text
+    assert {"sealed", "opened", "name"} == {*terraform(s)["output"]}
+
+
+@pytest.mark.parametrize("mode", ["ephemeral", "state"])
+def test_a_random_secret_that_terraform_does_not_make_is_named_with_its_variable(
+    mode: Literal["ephemeral", "state"],
+) -> None:
+    s = with_secrets(App(), terraform_secrets=mode)
+    (text,) = warned(s, "terraform-generated")
+    assert "[s/key/ciphertexts/made] (test_terraform.py:" in text
+    assert text.endswith(
+        "Terraform does not make the random secret made: give it a value, in the variable made (TF_VAR_made)"
+    )
+    assert "made" in terraform(s)["variable"]
+
+
+def test_many_that_are_left_out_are_counted() -> None:
+    s = Stack(App(targets=["terraform"]), "s")
+    for number in range(8):
+        key_in(s, f"key{number}").encrypt(Secret.env(f"X{number}"))
+    assert "leaves out the ciphertexts x0, x1, x2, x3, x4 and 3 more. For" in warned(s, "terraform-left-out")[0]
+    Annotations.of(s).acknowledge("terraform-left-out")
+    assert warned(s, "terraform-left-out") == []

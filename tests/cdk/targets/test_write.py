@@ -119,21 +119,26 @@ def test_a_file_that_no_run_wrote_is_not_replaced(tmp_path: Path, name: str, con
     assert (tmp_path / name).read_bytes() == content
 
 
-def test_a_folder_of_others_gets_no_files(tmp_path: Path) -> None:
-    (tmp_path / ".git").mkdir()
+def test_a_folder_with_files_of_others_alone_is_not_written_into(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    out.mkdir()
-    (out / "notes.txt").write_text("mine\n")
-    with pytest.raises(MlkeysError, match=r"out has files that mlkeys did not write: name a new folder with --out\."):
+    for name in ("g", "f/inner", "e", "d2", "d1", "b"):
+        (out / name).mkdir(parents=True)
+    before = tree(tmp_path)
+    with pytest.raises(MlkeysError, match=r"out is not empty, and no run .* has b, d1, d2, e, f …\. Name another"):
         write(FILES, out)
-    assert tree(out) == {"notes.txt": "mine\n"}
-    (out / "notes.txt").unlink()
-    (tmp_path / ".git").rename(out / ".git")
+    assert tree(tmp_path) == before
+    shutil.rmtree(out)
+    # A repository of generated files is one.
+    (out / ".git").mkdir(parents=True)
+    (out / ".gitignore").write_text("")
     write(FILES, out)
-    # What is added later stays.
-    (out / "notes.txt").write_text("mine\n")
+    # What comes into it later stays, and so does what is beside a damaged manifest.
+    (out / "mine").write_text("")
+    write({**FILES, "c.txt": "changed\n"}, out)
     write(FILES, out)
-    assert set(tree(out)) == {*FILES, "notes.txt"}
+    (out / "manifest.json").write_text("{")
+    write(FILES, out)
+    assert {"mine", *FILES} <= {*tree(out)}
 
 
 def test_a_manifest_of_another_program_is_not_replaced(tmp_path: Path) -> None:

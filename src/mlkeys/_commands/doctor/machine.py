@@ -82,14 +82,19 @@ def programs(oldest_terraform: str = "") -> Iterator[Check]:
 
 
 def _version_of(path: str) -> str:
-    # Terraform would ask for newer releases, and leave files in the home folder.
-    env = {**os.environ, "CHECKPOINT_DISABLE": "1"}
     try:
-        run = subprocess.run([path, "version"], capture_output=True, text=True, timeout=_SECONDS, check=False, env=env)
+        run = subprocess.run(
+            [path, "version"], env=_quiet(), capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return "does not answer"
     found = _VERSION.search(run.stdout)
     return found[0] if found else "of an unknown version"
+
+
+def _quiet() -> dict[str, str]:
+    """The environment in which Terraform neither asks for newer versions, nor keeps a file of that in the home."""
+    return {**os.environ, "CHECKPOINT_DISABLE": "1"}
 
 
 def numbers(version: str) -> tuple[int, ...]:

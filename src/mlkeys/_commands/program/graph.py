@@ -75,6 +75,8 @@ def command(
         raise click.UsageError("Choose one of --svg, --html and --json.")
     flags = [name for name, chosen in (("--svg", as_svg), ("--html", as_html), ("--json", as_json)) if chosen]
     program, out = _program_and_file(program, written, out, flags)
+    # Messages name the program of the command.
+    click.get_current_context().params["program"] = program
     view = View(load(program))
     drawn = _focused(picture(view, names_in_files_of(program.parent)), focus)
     shown = drawn if focus else folded(drawn)

@@ -73,6 +73,8 @@ def command(
     """
     if program.suffix != ".py" and name is None:
         program, name = Path("app.py"), str(program)
+        # Messages name the program of the command.
+        click.get_current_context().params["program"] = program
     # What decrypts is generated, and may be deleted at any time.
     app, folder = synthesised(program, out, writes=False) if show_secrets else (load(program), out_folder(program, out))
     found = {stack.node.id: _values(stack, folder, show_secrets=show_secrets) for stack in chosen(app, stacks)}

@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from mlkeys._analysis.view import Pointer
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._model.element import Element
 from mlkeys._model.secret import Secret
@@ -33,10 +32,6 @@ class Secrets:
         self._mode = stack.terraform_secrets
         self._stack = stack
         self._address_of = address_of
-
-    def refuses(self, pointers: Iterable[Pointer]) -> bool:
-        """Whether a value with these references must not be in a file, a plan or the state."""
-        return self._mode != "state" and any(isinstance(p.element, (Encrypted, Decrypted)) for p in pointers)
 
     def expression(self, element: Encrypted | Decrypted) -> str:
         """Return the expression by which other blocks read the value."""

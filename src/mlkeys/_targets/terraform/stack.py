@@ -28,8 +28,9 @@ from mlkeys._targets.terraform.blocks import ConflictError, Json, merge, with_de
 from mlkeys._targets.terraform.dependencies import Dependencies
 from mlkeys._targets.terraform.floors import Floors
 from mlkeys._targets.terraform.former import moved
+from mlkeys._targets.terraform.left_out import left_out, omission
 from mlkeys._targets.terraform.owner import Owner
-from mlkeys._targets.terraform.resources import body_of, is_unknown, kind_of
+from mlkeys._targets.terraform.resources import body_of, kind_of
 from mlkeys._targets.terraform.secrets import Secrets
 from mlkeys._targets.terraform.signatures import body_of_signature, code_of, type_of
 from mlkeys._targets.terraform.text import Expression, escaped, template, unescaped
@@ -81,8 +82,10 @@ class TerraformStack:
             merge(self._blocks, {"output": {name: {**body, **({"sensitive": True} if pointer.sensitive else {})}}})
         for owner in self._read:
             merge(self._blocks, {"data": remote.data_block(self._view, owner)})
+        omitted = [f"{part.kind} {part.name}" for part in left_out(self._view, self._stack)]
+        origin: Json = {"path": self._stack.node.path, "at": self._stack.node.location_text}
         defaults: Json = {
-            "//": {"path": self._stack.node.path, "at": self._stack.node.location_text},
+            "//": {**origin, **({"left_out": omitted} if omitted else {})},
             "terraform": {
                 "required_version": terraform_version(self._stack),
                 "required_providers": {"vault": {"source": PROVIDER_SOURCE, "version": PROVIDER_VERSION}},
@@ -157,8 +160,7 @@ class TerraformStack:
         self._put(backend, "resource", "vault_generic_endpoint", name, body)
 
     def _add_output(self, output: Output) -> None:
-        pointers = list(self._view.pointers(str(output.value)))
-        if self._secrets.refuses(pointers) or any(self._is_unknown(pointer) for pointer in pointers):
+        if omission(self._view, self._stack, output):
             self.omitted.append(output.name)
             return
         body: Json = {"value": self._render(output.value) if isinstance(output.value, str) else output.value}
@@ -167,12 +169,6 @@ class TerraformStack:
         if output.sensitive:
             body["sensitive"] = True
         merge(self._blocks, {"output": {terraform_name(output.name): body}})
-
-    def _is_unknown(self, pointer: Pointer) -> bool:
-        """Whether Terraform cannot know a value: the provider cannot read a key that it does not make."""
-        if remote.is_known_elsewhere(self._view, pointer, self._stack):
-            return False
-        return is_unknown(self._view, pointer, self._stack)
 
     def _put(self, element: Element, group: str, type_: str, name: str, body: Json) -> None:
         origin = {"//": {"path": element.node.path, "at": element.node.location_text}}
