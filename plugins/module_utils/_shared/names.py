@@ -13,6 +13,8 @@ import re
 
 # What Ansible accepts as a variable or a group, and every shell as a variable of the environment.
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# How long the name of a secret, or its path in nested data, can be. A search for ciphertexts reads no more of it.
+LONGEST_VARIABLE = 200
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 # Names between slashes in a path of the server. Neither can lead elsewhere ('..') or end the path ('?', '#', '%').

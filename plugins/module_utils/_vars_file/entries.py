@@ -68,6 +68,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import is_reserved
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import (
+    LONGEST_VARIABLE,
     VARIABLE_NAME,
     mount_problem,
     name_problem,
@@ -218,15 +219,23 @@ def fingerprint_input(name: str, value: bytes) -> bytes:
 
 def name_problems(names: Sequence[str]) -> list[str]:
     """The problems of names for variables."""
-    return [
-        f"'{name}' is not a valid variable name: use letters, digits and '_', and do not begin with a digit"
-        for name in names
-        if not VARIABLE_NAME.fullmatch(name)
-    ] + [
-        f"'{name}' is reserved for {'the file' if name == METADATA else 'YAML'} itself"
-        for name in names
-        if name == METADATA or is_reserved(name)
-    ]
+    return (
+        [
+            f"'{name}' is not a valid variable name: use letters, digits and '_', and do not begin with a digit"
+            for name in names
+            if not VARIABLE_NAME.fullmatch(name)
+        ]
+        + [
+            f"'{name[:20]}…' has {len(name)} characters: a name can have {LONGEST_VARIABLE}"
+            for name in names
+            if len(name) > LONGEST_VARIABLE
+        ]
+        + [
+            f"'{name}' is reserved for {'the file' if name == METADATA else 'YAML'} itself"
+            for name in names
+            if name == METADATA or is_reserved(name)
+        ]
+    )
 
 
 def leaf_problems(paths: Sequence[str]) -> list[str]:

@@ -15,12 +15,10 @@ import re
 from typing import Any, Iterable, Iterator, Mapping, Sequence, Union
 from urllib.parse import quote, unquote_to_bytes
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import VARIABLE_NAME
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import LONGEST_VARIABLE, VARIABLE_NAME
 
 # The name of a variable leads.
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
-# So that a line with a path has a size that any reader of YAML takes.
-MOST_CHARACTERS = 200
 
 #: A key of a mapping, or an index of a list.
 Part = Union[str, int]
@@ -71,8 +69,8 @@ def leaf_problem(path: str) -> str:
     first = path.partition(".")[0]
     if not VARIABLE_NAME.fullmatch(first):
         return "begin with the name of a variable: letters, digits and '_', and no digit first"
-    if len(path) > MOST_CHARACTERS:
-        return f"its path has more than {MOST_CHARACTERS} characters"
+    if len(path) > LONGEST_VARIABLE:
+        return f"its path has more than {LONGEST_VARIABLE} characters"
     try:
         canonical = joined(split(path))
     except UnicodeError:

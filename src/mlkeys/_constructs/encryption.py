@@ -16,7 +16,7 @@ from mlkeys._model.secret import Secret
 from mlkeys._model.tree import Construct
 from mlkeys._model.types import SECRET, SECRETS, all_now, instance, now, optional, taken, wrong
 from mlkeys._providers.literals import kind_of, shown
-from mlkeys._shared.names import VARIABLE_NAME
+from mlkeys._shared.names import LONGEST_VARIABLE, VARIABLE_NAME
 
 _NESTED = (
     "A program encrypts single texts. Give each a variable of its own, such as openai_api_key, and nest it where it "
@@ -204,6 +204,8 @@ def _name_problems(name: str) -> list[str]:
         return [f"{shown(name)} is the path of nested data. {_NESTED}"]
     if not VARIABLE_NAME.fullmatch(name):
         return [f"{shown(name)} is not a variable name (letters, digits and '_'): set one with encrypt(…, name='…')"]
+    if len(name) > LONGEST_VARIABLE:
+        return [f"the name is too long by {len(name) - LONGEST_VARIABLE}: it can have {LONGEST_VARIABLE} characters"]
     return []
 
 

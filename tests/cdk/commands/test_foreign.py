@@ -191,3 +191,22 @@ def test_nothing_is_deleted_where_nobody_can_be_asked(site: Site) -> None:
     site.write('vault.Policy("q", name="ENGINEq").allow("ENGINE", "read")\n')
     assert "1 created" in mlkeys("deploy", cwd=site.folder, env=env).stdout
     site.run("destroy", "--yes")
+
+
+def test_policies_of_a_lost_record_are_named(site: Site) -> None:
+    text = ONE_KEY.replace("NAME", "one")
+    site.write(text + 'k.grant_decrypt(vault.Policy("p", name="ENGINEp"))\n')
+    site.run("deploy")
+    owner = parsed((site.folder / "mlkeys.state" / "app" / "record.json").read_text()).owner
+    (site.folder / "mlkeys.state" / "app" / "record.json").unlink()
+    site.write(text)
+    for command in ("diff", "deploy"):
+        shown = site.run(command)[1]
+        assert (
+            f"Note: the policies {site.engine}p on the server are of a program app.py, stack app, owner {owner}"
+            in shown
+        )
+    # From then on there is a record, and it says who this is.
+    assert "Note: the policies" not in site.run("deploy")[1]
+    site.bao.done("DELETE", f"sys/policies/acl/{site.engine}p")
+    site.run("destroy", "--yes")

@@ -156,6 +156,14 @@ def test_names_that_no_file_can_have_are_refused() -> None:
     ]
 
 
+def test_names_of_secrets_that_a_rotation_does_not_read_are_refused() -> None:
+    s = stack()
+    key_in(s).encrypt(Secret.env("A"), name="a" * 200)
+    assert files(s)
+    key_in(s, "other").encrypt(Secret.env("A"), name="b" * 203)
+    assert problems(s)[0].endswith("the name is too long by 3: it can have 200 characters")
+
+
 def test_names_that_no_host_or_server_can_have_are_refused() -> None:
     s = stack("s")
     web = Inventory(s, "i").group("web", ["h"])

@@ -20,7 +20,7 @@ from mlkeys._commands.deployment.forgotten import forget_hosts
 from mlkeys._commands.deployment.generated import check_floors, check_generated, known_of
 from mlkeys._commands.deployment.gone import project_of
 from mlkeys._commands.deployment.needed import check_needed
-from mlkeys._commands.deployment.owners import Owner, check_owners, check_roles, on_server
+from mlkeys._commands.deployment.owners import Owner, check_owners, check_roles, on_server, say_orphans
 from mlkeys._commands.deployment.paths import evaluate
 from mlkeys._commands.deployment.presence import check_keys, check_server
 from mlkeys._commands.deployment.state import StackState, program_folder, states_of
@@ -160,6 +160,8 @@ def _compared(
         state.adopt(found, owner)
     else:
         state.foreign = server.there
+    if not choices.everything and adopted is None:
+        say_orphans(state, server, ours)
     if server.unread and state.record is None:
         click.echo(f"Note: the token may not list {server.unread}. What a lost record made is not found.", err=True)
     others = [_shared(other.wanted, state.former) for other in states if other is not state]

@@ -86,7 +86,9 @@ def on_server(state: StackState, recorded: Made, going: Made | None) -> OnServer
     """
     named, new = state.wanted.union(state.former), state.wanted.minus(recorded)
     known = going is not None and any((state.former.engines, state.former.auth_methods, state.former.keys))
-    if not (named.policies or named.roles or new.keys or new.engines or new.auth_methods or known):
+    # What a lost record made may have left the program.
+    lost = going is None and state.record is None
+    if not (named.policies or named.roles or new.keys or new.engines or new.auth_methods or known or lost):
         return OnServer()
     chosen = collection.settings(state.stack.url, state.stack.namespace)
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
@@ -95,7 +97,7 @@ def on_server(state: StackState, recorded: Made, going: Made | None) -> OnServer
     methods = sorted({role.rpartition("/")[0] for role in named.roles})
     with collection.in_plain_words(), session.connected(chosen, lambda _message: None) as client:
         found = _found(client, state, presence.there(client, new), going)
-        if not (named.policies or named.roles):
+        if not (named.policies or named.roles or lost):
             return found
         try:
             found = replace(found, owners=dict(_owners(client)))
@@ -190,6 +192,29 @@ def check_owners(state: StackState, found: OnServer, ours: Collection[str], *, a
         f"Nothing was changed: the policy {name} on the server belongs to program {owner.program}, stack "
         f"{owner.stack}, owner {owner.id}. {advice}"
     )
+
+
+def say_orphans(state: StackState, found: OnServer, ours: Collection[str]) -> None:
+    """Name policies of a stack of this name whose record is lost, or is elsewhere. Nobody can tell these apart.
+
+    Args:
+        ours: owners of all stacks of the program.
+    """
+    if state.record is not None:
+        return
+    by_owner: dict[str, list[str]] = {}
+    for name, owner in sorted(found.owners.items()):
+        if (owner.program, owner.stack) == (state.program, state.name) and owner.id not in ours:
+            by_owner.setdefault(owner.id, []).append(name)
+    folder = state.folder.parent.name
+    for owner_id, names in by_owner.items():
+        click.echo(
+            f"Note: the policies {', '.join(names)} on the server are of a program {state.program}, stack "
+            f"{state.name}, owner {owner_id}, and {folder} has no record of that. If it is this program, restore "
+            f"{folder}/{state.name} from version control. If nobody has it any more, delete them: bao policy delete "
+            f"{names[0]}",
+            err=True,
+        )
 
 
 def say_adopted(owners: Iterable[Owner | None], verb: str) -> None:
