@@ -26,7 +26,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.durations import parse_duration
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import same_policy
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Document
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import name_problems, parse
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import parse
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import name_problems
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import interpreted
 
 from mlkeys._commands.secrets.environment import pairs, variables

@@ -65,10 +65,8 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import is_reserved
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.ciphertext_version import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import (
-    LONGEST_VARIABLE,
     VARIABLE_NAME,
     mount_problem,
     name_problem,
@@ -81,7 +79,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
     covers,
     flattened,
     is_path,
-    leaf_problem,
     nested,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, TypeUnknown, may_be_json
@@ -215,33 +212,6 @@ def fingerprint_input(name: str, value: bytes) -> bytes:
     # No text has this byte: a number has another fingerprint than the text that looks like it.
     kind = b"\xff" if isinstance(value, Json) else b""
     return name.encode("utf-8") + b"\0" + kind + value
-
-
-def name_problems(names: Sequence[str]) -> list[str]:
-    """The problems of names for variables."""
-    return (
-        [
-            f"'{name}' is not a valid variable name: use letters, digits and '_', and do not begin with a digit"
-            for name in names
-            if not VARIABLE_NAME.fullmatch(name)
-        ]
-        + [
-            f"'{name[:20]}…' has {len(name)} characters: a name can have {LONGEST_VARIABLE}"
-            for name in names
-            if len(name) > LONGEST_VARIABLE
-        ]
-        + [
-            f"'{name}' is reserved for {'the file' if name == METADATA else 'YAML'} itself"
-            for name in names
-            if name == METADATA or is_reserved(name)
-        ]
-    )
-
-
-def leaf_problems(paths: Sequence[str]) -> list[str]:
-    """The problems of names for leaves of nested data."""
-    problems = [f"'{path}' is not a path: {problem}" for path in paths if (problem := leaf_problem(path))]
-    return problems or name_problems(list(dict.fromkeys(path.partition(".")[0] for path in paths)))
 
 
 def parse(text: str, path: str) -> VarsFile:

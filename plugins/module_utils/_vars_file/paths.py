@@ -15,7 +15,9 @@ import re
 from typing import Any, Iterable, Iterator, Mapping, Sequence, Union
 from urllib.parse import quote, unquote_to_bytes
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared._yaml.words import is_reserved
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.names import LONGEST_VARIABLE, VARIABLE_NAME
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_files import METADATA
 
 # The name of a variable leads.
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
@@ -76,6 +78,27 @@ def leaf_problem(path: str) -> str:
     except UnicodeError:
         return "in a key, write all but letters and digits as in a URL, in UTF-8"
     return "" if canonical == path else f"write '{canonical}': in a key, all but letters and digits are as in a URL"
+
+
+def leaf_problems(paths: Sequence[str]) -> list[str]:
+    """The problems of names for leaves of nested data."""
+    problems = [f"'{path}' is not a path: {problem}" for path in paths if (problem := leaf_problem(path))]
+    return problems or name_problems(list(dict.fromkeys(path.partition(".")[0] for path in paths)))
+
+
+def name_problems(names: Sequence[str]) -> list[str]:
+    """The problems of names for variables."""
+    return [f"'{name[:LONGEST_VARIABLE]}' {problem}" for name in names if (problem := _name_problem(name))]
+
+
+def _name_problem(name: str) -> str:
+    if not VARIABLE_NAME.fullmatch(name):
+        return "is not a valid variable name: use letters, digits and '_', and do not begin with a digit"
+    if len(name) > LONGEST_VARIABLE:
+        return f"is the beginning of a name with {len(name)} characters, and a name can have {LONGEST_VARIABLE}"
+    if name == METADATA or is_reserved(name):
+        return f"is reserved for {'the file' if name == METADATA else 'YAML'} itself"
+    return ""
 
 
 def covers(above: str, path: str) -> bool:

@@ -18,8 +18,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     NESTED,
     Place,
     VarsFile,
-    leaf_problems,
-    name_problems,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
     KeyNotText,
@@ -27,7 +25,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
     covers,
     flattened,
     is_path,
+    leaf_problems,
     lists_in,
+    name_problems,
     split,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import (

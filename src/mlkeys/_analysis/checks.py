@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -224,6 +225,11 @@ def _reference_problems(view: View, element: Element, field: str, text: str) -> 
             yield f"{field} refers to {target.attribute} of {target.path!r}, which this app does not have"
         elif pointer.sensitive and field not in element.plaintext_fields:
             yield f"{field} would write the plaintext of {target.path!r} to disk"
+        elif pointer.sensitive and isinstance(element, HostConfig) and _is_json(text):
+            yield (
+                f"{field} holds JSON that the program has made, in which quotation marks of the plaintext of "
+                f"{target.path!r} would not be escaped: give the data itself, as json={{…}}, or make it in a template"
+            )
         elif _stays_behind(view, element, pointer):
             yield (
                 f"{field} refers to {target.attribute} of {target.path!r}, which is in another stack, and rotations of "
@@ -231,6 +237,17 @@ def _reference_problems(view: View, element: Element, field: str, text: str) -> 
             )
         elif pointer.runtime and field not in element.runtime_fields:
             yield f"{field} refers to {target.attribute} of {target.path!r}, which is only known after deployment"
+
+
+def _is_json(text: str) -> bool:
+    """Whether a text is what `json.dumps` makes of a mapping or a list."""
+    if not text.lstrip().startswith(("{", "[")):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _stays_behind(view: View, element: Element, pointer: Pointer) -> bool:

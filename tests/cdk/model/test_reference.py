@@ -432,3 +432,29 @@ def test_an_unknown_secret_of_a_file_is_named_unless_it_is_a_value() -> None:
     with pytest.raises(MlkeysError, match="has no secret") as refused:
         file[value]
     assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda text: json.dumps({"key": text}, ensure_ascii=False),
+        lambda text: json.dumps([text], ensure_ascii=False, indent=2),
+    ],
+    ids=["mapping", "list"],
+)
+@pytest.mark.parametrize("shape", ["env", "json"])
+def test_json_of_a_plaintext_is_refused_as_text(shape: str, made: Callable[[str], str]) -> None:
+    s = stack()
+    key = key_in(s)
+    enc = key.encrypt(Secret.env("A"))
+    web = Inventory(s, "hosts").group("web", ["h1"])
+    given: dict[str, Any] = {shape: {"INNER": made(f"{key.decrypt(enc)}")}}
+    HostConfig(s, "file", hosts=web, dest="/etc/f", delivery="plaintext", **given)
+    (problem,) = problems(s)
+    assert "would not be escaped: give the data itself, as json={…}, or make it in a template" in problem
+    # A ciphertext has no character that JSON escapes.
+    other = stack()
+    enc = key_in(other).encrypt(Secret.env("A"))
+    web = Inventory(other, "hosts").group("web", ["h1"])
+    HostConfig(other, "file", hosts=web, dest="/etc/f", env={"INNER": made(f"{enc.ciphertext}")})
+    assert files(other)

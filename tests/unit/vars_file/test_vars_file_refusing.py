@@ -16,10 +16,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     VarsFile,
     fingerprint_input,
     interpret,
-    name_problems,
     parse,
     plain_names_problem,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import name_problems
 from hypothesis import given
 from hypothesis import strategies as st
 

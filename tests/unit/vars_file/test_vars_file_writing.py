@@ -20,10 +20,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,
     interpret,
-    name_problems,
     parse,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import lines_of, placed
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import name_problems
 from hypothesis import assume, given
 from hypothesis import strategies as st
 

@@ -194,7 +194,7 @@ def _understood(aim: Target, text: str) -> dict[str, str]:
     Raises:
         MlkeysError: it has errors.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import leaf_problems, name_problems
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import leaf_problems, name_problems
 
     if not aim.is_nested:
         return parsed(text, name_problems)

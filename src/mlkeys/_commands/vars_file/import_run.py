@@ -253,8 +253,7 @@ def _wishes(options: Mapping[str, Any]) -> Wishes:
 
 
 def _nesting() -> Nesting:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import leaf_problems
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import joined
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import joined, leaf_problems
 
     return Nesting(joined, lambda path: "; ".join(leaf_problems([path])))
 
