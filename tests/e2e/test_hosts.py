@@ -308,7 +308,10 @@ def test_new_secrets_and_rotations_restart_only_the_services_that_they_concern(s
     site.play(services)
 
     secrets["hf_token"] = "hf_another-canary-Wq3"
-    site.play(services, vault_transit_vars_files=site.vars_files(secrets))
+    predicted = site.play(services, "--check", vault_transit_vars_files=site.vars_files(secrets))
+    done = site.play(services, vault_transit_vars_files=site.vars_files(secrets))
+    # A file, a restart and its record, of the service with an agent and of the one with plaintext.
+    assert changed(predicted) == changed(done) == {"localhost": 1, "one": 6, "two": 6}
     for name in HOSTS:
         assert site.got(name, "turned") == [SHA["openai_api_key"]]
         for restarted in ("left", "written"):
@@ -339,6 +342,12 @@ def test_new_secrets_and_rotations_restart_only_the_services_that_they_concern(s
     for name in HOSTS:
         assert site.got(name, "turned", 2) == [SHA["openai_api_key"], sha256(secrets["openai_api_key"])]
     assert [len(site.got(name, "left", starts)) for name, starts in zip(HOSTS, (2, 3), strict=True)] == [2, 3]
+
+    # Where a run rewraps, the configurations of agents alone differ, and nothing restarts.
+    site.bao.done("POST", "transit/keys/ml/rotate")
+    predicted = site.play(services, "--check", vault_transit_vars_files=site.vars_files(secrets))
+    done = site.play(services, vault_transit_vars_files=site.vars_files(secrets))
+    assert changed(predicted) == changed(done) == {"localhost": 1, "one": 2, "two": 2}
 
 
 def sha256(text: str) -> str:
