@@ -21,7 +21,17 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
 from mlkeys._shared._attributes.key import KEY_ATTRIBUTES
-from mlkeys._targets.ansible.ciphertexts import VARS, former_managers, manager
+from mlkeys._targets.ansible.ciphertexts import (
+    RESULT,
+    VARS,
+    former_managers,
+    given_in,
+    left_besides,
+    manager,
+    path_template,
+    predicting,
+    reading,
+)
 from mlkeys._targets.ansible.deleting import absent_keys_task, comment_of, is_own, own_alone
 from mlkeys._targets.ansible.lost import (
     ANY_MUST_EXIST,
@@ -38,6 +48,7 @@ from mlkeys._targets.ansible.tasks import (
     Task,
     absent_tasks_of,
     existed,
+    existed_or_makes_nothing,
     has_floor,
     key_options,
     tasks_of,
@@ -79,6 +90,8 @@ _OF_A_KEY = frozenset({attribute.name for attribute in KEY_ATTRIBUTES}) | {
 }
 
 _PATH = "{{ playbook_dir }}/"
+#: What an item of a loop over files of ciphertexts has besides options of the module.
+_OF_AN_ITEM = frozenset({"file", "secrets", "key_place", "own", "random"})
 #: Prefixes of variables of the tasks.
 KEYS_RESULT = "keys_result_"
 SECRETS = "secrets_of_"
@@ -100,19 +113,23 @@ class Plan:
         self._keys: dict[int, list[KeysTask]] = {}
         self._made: dict[Element, list[Task]] = {}
         self.key_places: dict[Element, tuple[str, int]] = {}
-        number = 0
+        self.file_results: dict[Element, str] = {}
+        number = writers = 0
         for segment in self._segments:
             for keys in _together(segment.of_kind.get(_KEYS, ()), values):
                 number += 1
                 made = KeysTask(f"{KEYS_RESULT}{number}", keys)
                 self._keys.setdefault(id(segment), []).append(made)
                 self.key_places |= {key: (made.register, place) for place, key in enumerate(keys)}
+            for files in self._files(segment):
+                writers += 1
+                self.file_results |= dict.fromkeys(files, f"{RESULT}{writers}")
 
-    def tasks(self, values: Values, read_again: Mapping[Element, Task]) -> Iterator[Any]:
+    def tasks(self, values: Values, read_again: Mapping[Element, str]) -> Iterator[Any]:
         """Yield the tasks.
 
         Args:
-            read_again: tasks that follow those of an element.
+            read_again: paths of files of ciphertexts that the play needs itself.
         """
         for segment in self._segments:
             yield from self._tasks_of(segment, values, read_again)
@@ -156,7 +173,7 @@ class Plan:
             if any(random_in(file))
         }
 
-    def _tasks_of(self, segment: Segment, values: Values, read_again: Mapping[Element, Task]) -> Iterator[Any]:
+    def _tasks_of(self, segment: Segment, values: Values, read_again: Mapping[Element, str]) -> Iterator[Any]:
         for kind, elements in sorted(segment.of_kind.items()):
             if kind == _KEYS:
                 yield from (_keys_task(made, values) for made in self._keys[id(segment)])
@@ -170,7 +187,7 @@ class Plan:
             else:
                 for element in elements:
                     yield from (Commented(comment_of(element), task) for task in tasks_of(element, values))
-            yield from _reading(read_again, elements)
+            yield from _reading(read_again, elements, values)
 
     def _tasks_of_files(self, files: Sequence[EncryptedVars], values: Values) -> Iterator[Any]:
         if _many_random(files):
@@ -180,9 +197,11 @@ class Plan:
                 Commented(comment_of(file), task) for file in files for task in self._random_tasks(file, values)
             )
         if len(files) > 1:
-            yield _files_task([(file, self._task(file, values)) for file in files], values, self.key_places)
+            task = _files_task([(file, self._task(file, values)) for file in files], values, self.key_places)
+            yield {**task, "register": self.file_results[files[0]]}
         else:
-            yield Commented(comment_of(files[0]), self._task(files[0], values))
+            task = {**self._task(files[0], values), "register": self.file_results[files[0]]}
+            yield Commented(comment_of(files[0]), task)
 
     def _random_task(self, files: Sequence[EncryptedVars], values: Values) -> Task:
         register, _ = self.key_places.get(files[0].key, ("", 0))
@@ -318,27 +337,26 @@ def _files_task(
     Args:
         given: the files, each with the task that would write it alone.
     """
-    items: list[Task] = []
-    for file, alone in given:
-        options = dict(alone[VARS])
-        path = options.pop("path").text.removeprefix(_PATH)
-        del options["secrets"]
-        item: Task = {"file": Template(path) if "{" in path else path, "secrets": _variable(file, values), **options}
-        if file.key in places:
-            item["key_place"] = places[file.key][1]
-        items.append(item)
+    items: list[Task] = [_item(file, alone, _variable(file, values), places) for file, alone in given]
     shared = {
         name: value
         for name, value in items[0].items()
-        if name not in ("file", "secrets", "key_place") and all(item.get(name) == value for item in items)
+        if name not in _OF_AN_ITEM and all(item.get(name) == value for item in items)
     }
     items = [{name: value for name, value in item.items() if name not in shared} for item in items]
-    single = sorted({name for item in items for name in item} - {"file", "secrets", "key_place"})
+    options = {
+        name: Template(f"{{{{ item.{name} | default(omit) }}}}")
+        for name in sorted({name for item in items for name in item} - _OF_AN_ITEM)
+    }
+    if any("own" in item for item in items):
+        # What the file has is another thing when it comes to the item.
+        left = left_besides("playbook_dir ~ '/' ~ item.file", "item.own")
+        options["leave"] = Template(f"{{{{ {left} if item.own is defined else item.leave | default(omit) }}}}")
     task: Task = {
         "name": f"{len(items)} files of ciphertexts",
         VARS: {
             "path": Template(f"{_PATH}{{{{ item.file }}}}"),
-            **{name: Template(f"{{{{ item.{name} | default(omit) }}}}") for name in single},
+            **options,
             **shared,
             "secrets": Template(f"{{{{ lookup('ansible.builtin.vars', '{SECRETS}' ~ item.secrets) }}}}"),
         },
@@ -347,8 +365,32 @@ def _files_task(
     }
     register, _ = places.get(given[0][0].key, ("", 0))
     if register:
-        task["when"] = existed(f"{register}.results[item.key_place]")
+        result = f"{register}.results[item.key_place]"
+        task["when"] = existed(result)
+        if any("random" in item for item in items):
+            task["when"] = [Template(f"item.random is not defined or {existed_or_makes_nothing(result).text}"), task["when"]]
     return task
+
+
+def _item(file: EncryptedVars, alone: Task, variable: str, places: Mapping[Element, tuple[str, int]]) -> Task:
+    """Return the item of a file in the loop of a task for many.
+
+    Args:
+        variable: the end of the name of the variable with its secrets.
+    """
+    options = dict(alone[VARS])
+    path = options.pop("path").text.removeprefix(_PATH)
+    del options["secrets"]
+    item: Task = {"file": Template(path) if "{" in path else path, "secrets": variable}
+    own = given_in(file)
+    if isinstance(options.get("leave"), Template):
+        del options["leave"]
+        item["own"] = own
+    if not own:
+        item["random"] = True
+    if file.key in places:
+        item["key_place"] = places[file.key][1]
+    return {**item, **options}
 
 
 def _policies_task(given: Sequence[tuple[Element, Task]], values: Values) -> Task:
@@ -367,16 +409,20 @@ def _policies_task(given: Sequence[tuple[Element, Task]], values: Values) -> Tas
     }
 
 
-def _reading(read_again: Mapping[Element, Task], elements: Iterable[Element]) -> list[Task]:
-    tasks = [read_again[element] for element in elements if element in read_again]
-    if len(tasks) < 2:
-        return tasks
-    module = "ansible.builtin.include_vars"
-    return [
-        {
-            "name": f"Read {len(tasks)} files of ciphertexts",
-            module: {"file": Template("{{ item }}")},
-            "loop": [task[module]["file"] for task in tasks],
-            "when": Template("not ansible_check_mode or item is file"),
-        }
-    ]
+def _reading(files: Mapping[Element, str], elements: Iterable[Element], values: Values) -> list[Task]:
+    found = [one for one in elements if isinstance(one, EncryptedVars) and one in files]
+    if not found:
+        return []
+    paths = [*dict.fromkeys(files[one] for one in found)]
+    # Other tasks for the same file may follow.
+    names = sorted({entry.name for one in found for entry in one.entries})
+    check = predicting(paths, values.results_of(found), names)
+    if len(paths) == 1:
+        return [reading(paths[0]), check]
+    task = {
+        "name": f"Read {len(paths)} files of ciphertexts",
+        "ansible.builtin.include_vars": {"file": Template("{{ item }}")},
+        "loop": [path_template(path) for path in paths],
+        "when": Template("not ansible_check_mode"),
+    }
+    return [task, check]

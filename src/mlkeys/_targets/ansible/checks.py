@@ -16,7 +16,7 @@ from mlkeys._constructs.inventory import Group, Template
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.element import Element
-from mlkeys._targets.ansible import lost
+from mlkeys._targets.ansible import ciphertexts, lost
 from mlkeys._targets.ansible.bulk import KEYS_RESULT, SECRETS
 from mlkeys._targets.names import length_problem, terraform_name
 from mlkeys._targets.state_names import vars_file_of
@@ -63,9 +63,10 @@ _RESERVED = (
         ]
     )
     | lost.NAMES
+    | ciphertexts.NAMES
 )
 
-_PREFIXES = ("ansible_", KEYS_RESULT, SECRETS)
+_PREFIXES = ("ansible_", KEYS_RESULT, SECRETS, ciphertexts.RESULT)
 
 
 def ansible_problems(view: View, element: Element, sources: Mapping[str, str]) -> Iterator[str]:
