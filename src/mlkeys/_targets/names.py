@@ -13,6 +13,8 @@ _HASH_DIGITS = 8
 _HASHED = re.compile(f"_[0-9a-f]{{{_HASH_DIGITS}}}$")
 _TERRAFORM, _NOT_IN_TERRAFORM = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*"), re.compile(r"[^A-Za-z0-9_-]")
 _NOT_IN_VARIABLES = re.compile(r"[^A-Za-z0-9_]")
+#: The variable by which a check knows secrets with former names: by present ones, the options that decrypt them.
+MOVED = "moved_secrets"
 #: The most that file systems allow for one name, in bytes.
 LONGEST = 255
 

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,8 +15,10 @@ from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Move, moved_keys, moves
 from mlkeys._system import collection, replacing
+from mlkeys._targets.names import MOVED
 
 _VARIABLES = "moves.yml"
+_MOVED = "moved.yml"
 
 
 def moves_of(state: StackState) -> list[Move]:
@@ -43,6 +46,27 @@ def make_keys(project: Path, show: TextIO | None) -> Run:
     """Make the keys of the program that ciphertexts move to. What follows has the same login."""
     collection.share()
     return ansible_playbook(project, "site.yml", ["--tags", "keys"], show=show, brief=True)
+
+
+@contextmanager
+def moving(state: StackState, project: Path) -> Iterator[list[str]]:
+    """Yield arguments that tell the playbook of a stack, in check mode, what a deployment moves before it.
+
+    Raises:
+        MlkeysError: a file cannot be read or written.
+    """
+    found = moves_of(state)
+    if not found:
+        yield []
+        return
+    moved = {}
+    for move in found:
+        content = ciphertexts_in(state.vars_file(move.former))
+        backend, _, key = move.former.rpartition("/")
+        place = {"backend": backend, "key": key}
+        moved |= {name: {"value": content[old], "context": old, **place} for name, old in move.names.items()}
+    with files_for_run(project, {_MOVED: {MOVED: moved}}):
+        yield ["--extra-vars", f"@{_MOVED}"]
 
 
 def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO | None) -> Run:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -204,7 +204,17 @@ def _where(hosts: Sequence[str]) -> str:
 
 def rows_of_moves(found: Sequence[Move]) -> list[Row]:
     """The rows of ciphertexts that follow the name of their key, or their own."""
-    return [Row(CHANGED, name, f"moves from {move.former} to {move.key}") for move in found for name in move.names]
+    return [Row(CHANGED, name, _moved(move, former)) for move in found for name, former in move.names.items()]
+
+
+def _moved(move: Move, former: str) -> str:
+    return f"was {former}" if move.former == move.key else f"moves from {move.former} to {move.key}"
+
+
+def changes_in(rows: Iterable[Row]) -> dict[str, object]:
+    """The counts of a stack for JSON: by kind, and of all that is not kept."""
+    by_kind = counts({"": [*rows]})
+    return {"changed": sum(by_kind.values()) - by_kind[KEPT], "counts": by_kind}
 
 
 def rows_of_gone(one: Departed, kept: Made | None = None, why: str = "no longer in the program") -> list[Row]:

@@ -6,18 +6,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import click
 
-from mlkeys._commands.deployment.carry import moves_of
+from mlkeys._commands.deployment.carry import moves_of, moving
 from mlkeys._commands.deployment.comparison import Choices, Comparison, compared
 from mlkeys._commands.deployment.gone import gone_stacks, project_of
 from mlkeys._commands.deployment.owners import say_adopted
-from mlkeys._commands.deployment.plan import Row, gone_besides, rows_of, rows_of_gone, rows_of_moves
+from mlkeys._commands.deployment.plan import Row, changes_in, rows_of, rows_of_gone, rows_of_moves
 from mlkeys._commands.deployment.plan_text import table
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import Run, ansible_playbook
@@ -90,12 +90,13 @@ def command(  # noqa: PLR0913  each is an argument of the command
     done = run_each(
         [*by_name], partial(_compare, by_name, folder), kind="stack", as_json=as_json, verbose=verbose, go_on=True
     )
+    rows = {name: _rows(one, done[name], folder) for name, one in by_name.items()}
     if as_json:
-        show_report([*done], done, "stack", _details)
-        sys.exit(_verdict(done, fail=fail))
-    shown = table(found, {name: _rows(one, done[name], folder) for name, one in by_name.items()}, done, planned=True)
+        show_report([*done], done, "stack", lambda name, run: {**changes_in(rows[name]), **_left(run)})
+        sys.exit(_verdict(done, rows, fail=fail))
+    shown = table(found, rows, done, planned=True)
     shown.show()
-    status = _verdict(done, fail=fail, hint="" if verbose else " For the differences of files, add -v.")
+    status = _verdict(done, rows, fail=fail, hint="" if verbose else " For the differences of files, add -v.")
     click.echo(shown.last_line("Compared", time.monotonic() - start))
     sys.exit(status)
 
@@ -104,9 +105,10 @@ def _compare(by_name: Mapping[str, Comparison], folder: Path, name: str, show: T
     """Compare a stack with its server and hosts, and count what left it."""
     one, made = by_name[name], Run()
     if not one.state.gone:
-        words = ["--check", "--diff", *one.arguments()]
-        made = ansible_playbook(folder / "ansible" / one.state.name, "site.yml", words, show=show, brief=True)
-    made.changed += sum(1 for _ in lines(gone_besides(one.departed)))
+        project = folder / "ansible" / one.state.name
+        with moving(one.state, project) as moved:
+            words = ["--check", "--diff", *one.arguments(), *moved]
+            made = ansible_playbook(project, "site.yml", words, show=show, brief=True)
     made.stats = {
         **made.stats,
         "left": [*lines(one.departed.left.deleted)],
@@ -115,7 +117,7 @@ def _compare(by_name: Mapping[str, Comparison], folder: Path, name: str, show: T
     return made
 
 
-def _details(_name: str, made: Run) -> dict[str, object]:
+def _left(made: Run) -> dict[str, object]:
     return {name: made.stats.get(name, []) for name in ("left", "kept")}
 
 
@@ -127,11 +129,11 @@ def _rows(one: Comparison, made: Run, folder: Path) -> list[Row]:
     ]
 
 
-def _verdict(done: Mapping[str, Run], *, fail: bool, hint: str = "") -> int:
+def _verdict(done: Mapping[str, Run], rows: Mapping[str, Sequence[Row]], *, fail: bool, hint: str = "") -> int:
     """Say what differs, and return the status for it."""
     if failed := [name for name, run in done.items() if run.status and not run.only_refused]:
         raise MlkeysError(f"Not compared: {', '.join(failed)}. The errors are shown above.")
-    different = [name for name, run in done.items() if run.changed or run.only_refused]
+    different = [name for name, run in done.items() if changes_in(rows[name])["changed"] or run.only_refused]
     click.echo(f"Different: {', '.join(different)}.{hint}" if different else "No differences.", err=True)
     if beyond := [name for name, run in done.items() if run.only_refused]:
         click.echo(

@@ -24,8 +24,10 @@ from mlkeys._shared._attributes.key import KEY_ATTRIBUTES
 from mlkeys._targets.ansible.ciphertexts import (
     RESULT,
     VARS,
+    besides_moves,
     former_managers,
     given_in,
+    is_more_than_moves,
     left_besides,
     manager,
     path_template,
@@ -55,7 +57,7 @@ from mlkeys._targets.ansible.tasks import (
     unless_new,
     was_there,
 )
-from mlkeys._targets.ansible.values import Values
+from mlkeys._targets.ansible.values import Values, may_move
 from mlkeys._targets.ansible.yaml import Commented
 from mlkeys._targets.names import variable_name
 
@@ -91,7 +93,7 @@ _OF_A_KEY = frozenset({attribute.name for attribute in KEY_ATTRIBUTES}) | {
 
 _PATH = "{{ playbook_dir }}/"
 #: What an item of a loop over files of ciphertexts has besides options of the module.
-_OF_AN_ITEM = frozenset({"file", "secrets", "key_place", "own", "random"})
+_OF_AN_ITEM = frozenset({"file", "secrets", "key_place", "own", "given"})
 #: Prefixes of variables of the tasks.
 KEYS_RESULT = "keys_result_"
 SECRETS = "secrets_of_"
@@ -159,7 +161,7 @@ class Plan:
             for segment in self._segments
             for files in self._files(segment)
             for file in files
-            if len(files) > 1
+            if len(files) > 1 or any(map(may_move, file.entries))
         }
 
     def random_files(self, values: Values) -> dict[str, list[Any]]:
@@ -200,8 +202,11 @@ class Plan:
             task = _files_task([(file, self._task(file, values)) for file in files], values, self.key_places)
             yield {**task, "register": self.file_results[files[0]]}
         else:
-            task = {**self._task(files[0], values), "register": self.file_results[files[0]]}
-            yield Commented(comment_of(files[0]), task)
+            (file,) = files
+            task = {**self._task(file, values), "register": self.file_results[file]}
+            if any(map(may_move, file.entries)):
+                task[VARS] = {**task[VARS], "secrets": _secrets_of(f"'{_variable(file, values)}'", files)}
+            yield Commented(comment_of(file), task)
 
     def _random_task(self, files: Sequence[EncryptedVars], values: Values) -> Task:
         register, _ = self.key_places.get(files[0].key, ("", 0))
@@ -344,7 +349,7 @@ def _files_task(
         if name not in _OF_AN_ITEM and all(item.get(name) == value for item in items)
     }
     items = [{name: value for name, value in item.items() if name not in shared} for item in items]
-    options = {
+    options: Task = {
         name: Template(f"{{{{ item.{name} | default(omit) }}}}")
         for name in sorted({name for item in items for name in item} - _OF_AN_ITEM)
     }
@@ -358,7 +363,7 @@ def _files_task(
             "path": Template(f"{_PATH}{{{{ item.file }}}}"),
             **options,
             **shared,
-            "secrets": Template(f"{{{{ lookup('ansible.builtin.vars', '{SECRETS}' ~ item.secrets) }}}}"),
+            "secrets": _secrets_of("item.secrets", [file for file, _ in given]),
         },
         "loop": items,
         "loop_control": {"label": Template("{{ item.file }}")},
@@ -367,9 +372,21 @@ def _files_task(
     if register:
         result = f"{register}.results[item.key_place]"
         task["when"] = existed(result)
-        if any("random" in item for item in items):
-            task["when"] = [Template(f"item.random is not defined or {existed_or_makes_nothing(result).text}"), task["when"]]
+        if any("given" in item for item in items):
+            nothing = f"item.given is not defined or {existed_or_makes_nothing(result).text}"
+            task["when"] = [Template(f"{nothing} or {is_more_than_moves('item.given')}"), task["when"]]
     return task
+
+
+def _secrets_of(variable: str, files: Iterable[EncryptedVars]) -> Template:
+    """Return the secrets in a variable of the play.
+
+    Args:
+        variable: an expression for the end of its name.
+    """
+    found = f"lookup('ansible.builtin.vars', '{SECRETS}' ~ {variable})"
+    moves = any(may_move(entry) for file in files for entry in file.entries)
+    return besides_moves(found) if moves else Template(f"{{{{ {found} }}}}")
 
 
 def _item(file: EncryptedVars, alone: Task, variable: str, places: Mapping[Element, tuple[str, int]]) -> Task:
@@ -386,8 +403,9 @@ def _item(file: EncryptedVars, alone: Task, variable: str, places: Mapping[Eleme
     if isinstance(options.get("leave"), Template):
         del options["leave"]
         item["own"] = own
-    if not own:
-        item["random"] = True
+    if not own or any(map(may_move, file.entries)):
+        # A check awaits none of them, or not those that move.
+        item["given"] = own
     if file.key in places:
         item["key_place"] = places[file.key][1]
     return {**item, **options}

@@ -14,8 +14,9 @@ from mlkeys._model.secret import GeneratedSecret
 from mlkeys._model.stack import Stack
 from mlkeys._shared.vars_files import METADATA
 from mlkeys._targets.ansible.jinja import in_file, literal
-from mlkeys._targets.ansible.values import SAME, STAYING, Values
+from mlkeys._targets.ansible.values import SAME, STAYING, Values, may_move
 from mlkeys._targets.ansible.yaml import Commented
+from mlkeys._targets.names import MOVED
 from mlkeys._targets.state_names import RECORD_FILE, vars_file_of
 
 Task = dict[str, Any]
@@ -27,8 +28,10 @@ FILES = "mlkeys.transit.vault_transit_files"
 
 _HELD = "ciphertexts_held"
 _ENTRIES = "ciphertexts_of_results"
+#: In a check, the secrets that a deployment moves to other names before these tasks.
+_MOVING = f"({MOVED} | default({{}}))"
 #: Variables of the tasks.
-NAMES = frozenset({STAYING, SAME, _HELD, _ENTRIES})
+NAMES = frozenset({STAYING, SAME, MOVED, _HELD, _ENTRIES})
 #: The prefix of variables with results of tasks that write ciphertexts.
 RESULT = "ciphertexts_result_"
 #: What the module does to entries that it does not leave as they are.
@@ -185,6 +188,8 @@ def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterato
     for entry in generated:
         # A new key cannot decrypt what is stored.
         needed = [f"{missing(file, entry)} or not ({key.was_there})"]
+        if may_move(entry):
+            needed.append(f"'{entry.name}' not in {_MOVING}")
         yield {
             "name": f"Random secret {values.name(entry)}, if missing",
             # The others are not declared here. A list of their names would grow with the square of their number.
@@ -193,10 +198,13 @@ def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterato
         }
     if generated:
         yield _noting(element, generated, values)
+    when = [*(key.when if given else key.when_no_more)]
+    if when and any(map(may_move, given)):
+        when.insert(0, Template(f"{key.when_no_more[0].text} or {is_more_than_moves(_list_of(given_in(element)))}"))
     yield {
         "name": f"Ciphertexts {values.name(element)}",
         VARS: {**options, **_others(element, file, values), "secrets": _secrets(given, values, key)},
-        **({"when": [*(key.when if given else key.when_no_more)]} if key.when else {}),
+        **({"when": when} if when else {}),
     }
 
 
@@ -211,7 +219,20 @@ def _others(element: EncryptedVars, file: str, values: Values) -> dict[str, Any]
     if element is not values.files_of_key(element)[0]:
         return {"leave": Template(f"{{{{ {left_besides(path_expression(file), _list_of(own))} }}}}")}
     left = sorted({*given} - {*own})
-    return {"purge": True, **({"keep": random} if random else {}), **({"leave": left} if left else {})}
+    keep: Any = random
+    if any(may_move(entry) for entry in values.entries_of_key(element)):
+        keep = Template(f"{{{{ {_list_of(random)} + ({_MOVING}.values() | map(attribute='context') | list) }}}}")
+    return {"purge": True, **({"keep": keep} if keep else {}), **({"leave": left} if left else {})}
+
+
+def is_more_than_moves(names: str) -> str:
+    """Return the condition that not all secrets move: a check then awaits what a task makes."""
+    return f"{names} | difference({_MOVING} | list) | length > 0"
+
+
+def besides_moves(secrets: str) -> Template:
+    """Return secrets without those that move: those are there when a deployment comes to them."""
+    return Template(f"{{{{ {secrets} | dict2items | rejectattr('key', 'in', {_MOVING}) | items2dict }}}}")
 
 
 def given_in(element: EncryptedVars) -> list[str]:

@@ -23,7 +23,7 @@ from mlkeys._model.stack import Stack
 from mlkeys._targets.ansible import jinja
 from mlkeys._targets.ansible.jinja import Expression, literal
 from mlkeys._targets.ansible.yaml import Yaml
-from mlkeys._targets.names import variable_name
+from mlkeys._targets.names import MOVED, variable_name
 from mlkeys._targets.state_names import folder_of, vars_file_of
 
 LOOKUP = "mlkeys.transit.vault_transit"
@@ -225,6 +225,10 @@ class Values:
         found = f"lookup('{LOOKUP}', {ciphertext}, {named})"
         # Check mode encrypts nothing, so there is no ciphertext of a new secret to decrypt.
         ciphertext = f"({ciphertext})"
+        if may_move(source) and self.view.stack_of[source] is self.stack:
+            moved = f"{MOVED}.{source.name}"
+            given = ", ".join(f"{name}={moved}.{name}" for name in ("key", "backend", "context"))
+            found = f"lookup('{LOOKUP}', {moved}.value, {given}) if {moved} is defined else {found}"
         return f"({found} if not ansible_check_mode or {ciphertext} is {IS_CIPHERTEXT} else {UNKNOWN})"
 
     def _signature(self, element: Signature) -> str:
@@ -292,6 +296,11 @@ class Values:
         if path.startswith(("/", "~")):
             return literal(path)
         return f"playbook_dir ~ {literal(f'/{self.program_folder}/{path}')}"
+
+
+def may_move(entry: Encrypted) -> bool:
+    """Whether the ciphertext of a secret may be stored under a former name, of it or of its key."""
+    return bool(entry.aliases or entry.key.aliases)
 
 
 def _missing(hint: str, key_was_there: str) -> str:
