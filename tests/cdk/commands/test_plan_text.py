@@ -130,6 +130,14 @@ def test_a_row_has_the_values_of_what_is_new_and_old_and_new_ones_of_a_change(ch
     assert rows_of(Run(changes=[change]), PROJECT, PROGRAM) == rows
 
 
+def test_a_folder_that_several_plays_need_is_made_once() -> None:
+    def made(host: str, *paths: str) -> Change:
+        return Change("Folders", host, "created", items=[item("created", path) for path in paths])
+
+    changes = [made("a", "/x"), made("b", "/x"), made("a", "/x"), made("a", "/x", "/y")]
+    assert rows_of(Run(changes=changes), PROJECT, PROGRAM) == [Row(CREATED, "Folders", "on 2 hosts", 3)]
+
+
 def test_what_a_check_cannot_compare_has_the_names_and_values_of_its_task() -> None:
     run = Run(
         awaited=[

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,10 +14,8 @@ from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Move, moved_keys, moves
 from mlkeys._system import collection, replacing
-from mlkeys._targets.names import MOVED
 
 _VARIABLES = "moves.yml"
-_MOVED = "moved.yml"
 
 
 def moves_of(state: StackState) -> list[Move]:
@@ -48,25 +45,19 @@ def make_keys(project: Path, show: TextIO | None) -> Run:
     return ansible_playbook(project, "site.yml", ["--tags", "keys"], show=show, brief=True)
 
 
-@contextmanager
-def moving(state: StackState, project: Path) -> Iterator[list[str]]:
-    """Yield arguments that tell the playbook of a stack, in check mode, what a deployment moves before it.
+def decrypting(state: StackState) -> dict[str, dict[str, str]]:
+    """Return how the secrets decrypt that move to another key or name, by their present names.
 
     Raises:
-        MlkeysError: a file cannot be read or written.
+        MlkeysError: a file cannot be read.
     """
-    found = moves_of(state)
-    if not found:
-        yield []
-        return
     moved = {}
-    for move in found:
+    for move in moves_of(state):
         content = ciphertexts_in(state.vars_file(move.former))
         backend, _, key = move.former.rpartition("/")
         place = {"backend": backend, "key": key}
         moved |= {name: {"value": content[old], "context": old, **place} for name, old in move.names.items()}
-    with files_for_run(project, {_MOVED: {MOVED: moved}}):
-        yield ["--extra-vars", f"@{_MOVED}"]
+    return moved
 
 
 def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO | None) -> Run:

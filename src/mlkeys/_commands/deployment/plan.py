@@ -70,15 +70,32 @@ def rows_of(run: Run, project: Path, program: Path) -> list[Row]:
             why = (_list(one.names) if len(one.names) > 1 else _values_text(one.values, CREATED)) or _AWAITS
             hosts.setdefault((CREATED, _name(one.task, one.count), why, one.count), []).append(one.host)
 
+    made: set[tuple[str, str]] = set()
     for number, change in enumerate(run.changes):
         add_awaited(number)
-        for kind, what, why, count in _parts(change, project, program):
+        left = _besides(change, made)
+        for kind, what, why, count in _parts(left, project, program) if left is not None else ():
             hosts.setdefault((kind, what, why, count), []).append(change.host)
     add_awaited(len(run.changes))
     return [
         Row(kind, what, ", ".join(word for word in (why, _where(on)) if word), count * len(on))
         for (kind, what, why, count), on in hosts.items()
     ]
+
+
+def _besides(change: Change, made: set[tuple[str, str]]) -> Change | None:
+    """A change without the paths on a host that were made before: a check does not find what the first play makes.
+
+    Args:
+        made: by host. It gets those of this change.
+    """
+    paths = {item["name"] for item in change.items if item["kind"] == CREATED and str(item["name"]).startswith("/")}
+    again = {path for path in paths if (change.host, path) in made}
+    made |= {(change.host, path) for path in paths}
+    if not again:
+        return change
+    items = [item for item in change.items if item["name"] not in again]
+    return replace(change, items=items) if items else None
 
 
 def _parts(change: Change, project: Path, program: Path) -> Iterator[tuple[str, str, str, int]]:
@@ -197,9 +214,11 @@ def _duration(seconds: int) -> str:
 
 
 def _where(hosts: Sequence[str]) -> str:
-    if set(hosts) == {"localhost"}:
+    # One may have several of them.
+    found = set(hosts)
+    if found == {"localhost"}:
         return ""
-    return f"on {hosts[0]}" if len(hosts) == 1 else f"on {len(hosts)} hosts"
+    return f"on {hosts[0]}" if len(found) == 1 else f"on {len(found)} hosts"
 
 
 def rows_of_moves(found: Sequence[Move]) -> list[Row]:

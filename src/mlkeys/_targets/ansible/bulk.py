@@ -29,6 +29,7 @@ from mlkeys._targets.ansible.ciphertexts import (
     given_in,
     is_more_than_moves,
     left_besides,
+    mode_of_new,
     manager,
     path_template,
     predicting,
@@ -92,6 +93,7 @@ _OF_A_KEY = frozenset({attribute.name for attribute in KEY_ATTRIBUTES}) | {
 }
 
 _PATH = "{{ playbook_dir }}/"
+_PATH_OF_ITEM = "playbook_dir ~ '/' ~ item.file"
 #: What an item of a loop over files of ciphertexts has besides options of the module.
 _OF_AN_ITEM = frozenset({"file", "secrets", "key_place", "own", "given"})
 #: Prefixes of variables of the tasks.
@@ -205,7 +207,7 @@ class Plan:
             (file,) = files
             task = {**self._task(file, values), "register": self.file_results[file]}
             if any(map(may_move, file.entries)):
-                task[VARS] = {**task[VARS], "secrets": _secrets_of(f"'{_variable(file, values)}'", files)}
+                task[VARS] = {**task[VARS], "secrets": _secrets_of(f"'{_variable(file, values)}'", files, values)}
             yield Commented(comment_of(file), task)
 
     def _random_task(self, files: Sequence[EncryptedVars], values: Values) -> Task:
@@ -355,7 +357,7 @@ def _files_task(
     }
     if any("own" in item for item in items):
         # What the file has is another thing when it comes to the item.
-        left = left_besides("playbook_dir ~ '/' ~ item.file", "item.own")
+        left = left_besides(_PATH_OF_ITEM, "item.own")
         options["leave"] = Template(f"{{{{ {left} if item.own is defined else item.leave | default(omit) }}}}")
     task: Task = {
         "name": f"{len(items)} files of ciphertexts",
@@ -363,7 +365,8 @@ def _files_task(
             "path": Template(f"{_PATH}{{{{ item.file }}}}"),
             **options,
             **shared,
-            "secrets": _secrets_of("item.secrets", [file for file, _ in given]),
+            "mode": mode_of_new(_PATH_OF_ITEM),
+            "secrets": _secrets_of("item.secrets", [file for file, _ in given], values),
         },
         "loop": items,
         "loop_control": {"label": Template("{{ item.file }}")},
@@ -374,11 +377,11 @@ def _files_task(
         task["when"] = existed(result)
         if any("given" in item for item in items):
             nothing = f"item.given is not defined or {existed_or_makes_nothing(result).text}"
-            task["when"] = [Template(f"{nothing} or {is_more_than_moves('item.given')}"), task["when"]]
+            task["when"] = [Template(f"{nothing} or {is_more_than_moves('item.given', values)}"), task["when"]]
     return task
 
 
-def _secrets_of(variable: str, files: Iterable[EncryptedVars]) -> Template:
+def _secrets_of(variable: str, files: Iterable[EncryptedVars], values: Values) -> Template:
     """Return the secrets in a variable of the play.
 
     Args:
@@ -386,7 +389,7 @@ def _secrets_of(variable: str, files: Iterable[EncryptedVars]) -> Template:
     """
     found = f"lookup('ansible.builtin.vars', '{SECRETS}' ~ {variable})"
     moves = any(may_move(entry) for file in files for entry in file.entries)
-    return besides_moves(found) if moves else Template(f"{{{{ {found} }}}}")
+    return besides_moves(found, values) if moves else Template(f"{{{{ {found} }}}}")
 
 
 def _item(file: EncryptedVars, alone: Task, variable: str, places: Mapping[Element, tuple[str, int]]) -> Task:
@@ -397,7 +400,7 @@ def _item(file: EncryptedVars, alone: Task, variable: str, places: Mapping[Eleme
     """
     options = dict(alone[VARS])
     path = options.pop("path").text.removeprefix(_PATH)
-    del options["secrets"]
+    del options["secrets"], options["mode"]
     item: Task = {"file": Template(path) if "{" in path else path, "secrets": variable}
     own = given_in(file)
     if isinstance(options.get("leave"), Template):
