@@ -41,7 +41,7 @@ def test_rows_are_in_the_order_of_the_run_and_count_each_host() -> None:
         Row(CHANGED, "Key e/k", "auto_rotate_period"),
         Row(CREATED, "4 policies", "a, b, c and 1 more", 4),
         Row(CHANGED, "1 policy", "x"),
-        Row(CREATED, "Unit", "on 2 hosts", 2),
+        Row(CHANGED, "Unit", "on 2 hosts", 2),
         Row(CHANGED, "Restart", "on web-1"),
         Row(CREATED, "Folders", "on web-1", 2),
     ]

@@ -100,6 +100,9 @@ def _besides(change: Change, made: set[tuple[str, str]]) -> Change | None:
 
 def _parts(change: Change, project: Path, program: Path) -> Iterator[tuple[str, str, str, int]]:
     """Yield what a task did: kind, name, reason and count, with a row for each of many things whose values differ."""
+    if " : " in change.task:
+        # A step of a role makes no thing of the program. It may replace what an earlier step has removed.
+        change = replace(change, kind=CHANGED, items=())
     if not change.items:
         kind = _kind(change.kind)
         why = _HIDDEN if change.hidden else _attributes(change.values, change.names, kind)
