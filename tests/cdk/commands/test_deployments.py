@@ -400,11 +400,12 @@ v = EncryptedVars(one, "v", key=k, secrets=MORE)
 only = vault.TransitSecretBackendKey(one, "only", backend=t.path, name="only", derived=True)
 only.encrypt(Secret.generated(), name="alone")
 again = only.encrypt(k.decrypt(v["b"]), name="again")
-of_two = vault.TransitSecretBackendKey(two, "k", backend=t.path, name="two", derived=True).encrypt(k.decrypt(a), name="c")
+of_two = vault.TransitSecretBackendKey(two, "k", backend=t.path, name="two", derived=True)
+copy = of_two.encrypt(k.decrypt(a), name="c")
 plain = {"A": k.decrypt(a).plaintext, "MADE": k.decrypt(made).plaintext}
 for stack in (one, two):
     web = Inventory(stack, "hosts").local("web", ["h1"])
-    sealed = {"AGAIN": again.ciphertext, "A": a.ciphertext, "B": v["b"]} if stack is one else {"C": of_two.ciphertext}
+    sealed = {"AGAIN": again.ciphertext, "A": a.ciphertext, "B": v["b"]} if stack is one else {"C": copy.ciphertext}
     HostConfig(stack, "sealed", hosts=web, dest=f"HOSTS/{stack.node.id}.env", env=sealed)
     HostConfig(stack, "plain", hosts=web, dest=f"HOSTS/{stack.node.id}.plain", env=plain, delivery="plaintext")
 lookup = dict(template="lookup.j2", delivery="plaintext")
@@ -413,9 +414,11 @@ HostConfig(one, "template", hosts=Inventory(one, "more").local("more", ["h2"]), 
 
 
 def test_a_comparison_counts_what_the_deployment_does(site: Site, tmp_path: Path) -> None:
-    def counted(key: str = '"one"', a: str = '"a"', more: str = '{"b": Secret.env("KEY_2"), "d": Secret.env("KEY_3")}') -> list[int]:
-        program = FOLLOWERS.replace("HOSTS", str(tmp_path / "hosts")).replace("KEY,", f"{key},").replace("=A)", f"={a})")
-        site.write(program.replace("MORE", more))
+    def counted(more: str, key: str = '"one"', a: str = '"a"') -> list[int]:
+        program = FOLLOWERS
+        for word, text in {"HOSTS": str(tmp_path / "hosts"), "KEY,": f"{key},", "=A)": f"={a})", "MORE": more}.items():
+            program = program.replace(word, text)
+        site.write(program)
         done = site.deploys_what_it_announces()
         return [done[kind] for kind in ("created", "changed", "deleted")]
 
@@ -423,20 +426,21 @@ def test_a_comparison_counts_what_the_deployment_does(site: Site, tmp_path: Path
     (tmp_path / "hosts").mkdir()
     options = f"backend='{site.engine}', key='one', context='b'"
     (site.folder / "lookup.j2").write_text(f"{{{{ lookup('mlkeys.transit.vault_transit', b, {options}) }}}}")
-    # Three keys with an engine, five times secrets for three files, folders and files; what plaintext hides is a change.
-    assert counted()[1:] == [3, 0]
-    # The ciphertexts are others, and the values are not: neither files with plaintext nor copies under other keys differ.
+    first = '{"b": Secret.env("KEY_2"), "d": Secret.env("KEY_3")}'
+    # An engine with three keys, what six tasks encrypt, and two files. Those with plaintext hide that they are new.
+    assert counted(first) == [12, 3, 0]
+    # The ciphertexts are others, and no value is: files with plaintext stay, and so do copies under other keys.
     site.bao.done("POST", f"{site.engine}/keys/one/rotate")
-    assert counted() == [0, 3, 0]
+    assert counted(first) == [0, 3, 0]
     # The copy under another key, its file, and the template follow.
     changed = '{"b": Secret.env("OTHER_2"), "d": Secret.env("KEY_3")}'
-    assert counted(more=changed) == [0, 4, 0]
+    assert counted(changed) == [0, 4, 0]
     # The value is the same under another name.
     fewer = '{"b": Secret.env("OTHER_2")}'
-    assert counted(a='"x", aliases=["a"]', more=fewer) == [0, 2, 1]
+    assert counted(fewer, a='"x", aliases=["a"]') == [0, 2, 1]
     # The template names a key that then has none of the secrets.
     (site.folder / "lookup.j2").write_text("none")
-    assert counted(key='"uno", aliases=["one"]', a='"x"', more=fewer) == [1, 5, 0]
+    assert counted(fewer, key='"uno", aliases=["one"]', a='"x"') == [1, 5, 0]
 
 
 @dataclass(frozen=True)
@@ -480,7 +484,8 @@ class Model:
             lines.append(f'{key} = {make}("{key}", backend=t.path, name="{key}", derived=True)')
             lines += [f's_{key} = {key}.encrypt(Secret.env("{name}"), name="key_{key[-1]}")' for name in names]
             # In the same file, by a task of its own.
-            lines += [f'EncryptedVars("m_{key}", key={key}, secrets={{"made_{key}": Secret.generated()}})'] * (key in self.made)
+            if key in self.made:
+                lines.append(f'EncryptedVars("m_{key}", key={key}, secrets={{"made_{key}": Secret.generated()}})')
         for role, keys in self.roles.items():
             lines.append(f'{role} = vault.AppRole("{role}", name="{prefix}{role}", backend="{approle}")')
             lines += [f"{key}.grant_decrypt({role})" for key in keys]
@@ -488,7 +493,8 @@ class Model:
             name = f'vault.Policy("{policy}", name="{prefix}{policy}")'
             lines.append(f'{name}.allow("{prefix}/x", "read")')
         for name in self.files:
-            plain = "".join(f', "{key}": {key}.decrypt(s_{key}).plaintext' for key, names in self.secrets.items() if names)
+            sealed = (key for key, names in self.secrets.items() if names)
+            plain = "".join(f', "{key}": {key}.decrypt(s_{key}).plaintext' for key in sealed)
             given = f'dest="{hosts}/{name}", env={{"A": "b"{plain}}}, delivery="plaintext"'
             lines.append(f'HostConfig("{name}", hosts=web, {given})')
         for name in self.sealed:

@@ -51,7 +51,7 @@ def decrypting(state: StackState) -> dict[str, dict[str, str]]:
     Raises:
         MlkeysError: a file cannot be read.
     """
-    moved = {}
+    moved: dict[str, dict[str, str]] = {}
     for move in moves_of(state):
         content = ciphertexts_in(state.vars_file(move.former))
         backend, _, key = move.former.rpartition("/")

@@ -213,7 +213,8 @@ def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterato
         yield _noting(element, generated, values)
     when = [*(key.when if given else key.when_no_more)]
     if when and any(map(may_move, given)):
-        when.insert(0, Template(f"{key.when_no_more[0].text} or {is_more_than_moves(_list_of(given_in(element)), values)}"))
+        more = is_more_than_moves(_list_of(given_in(element)), values)
+        when.insert(0, Template(f"{key.when_no_more[0].text} or {more}"))
     yield {
         "name": f"Ciphertexts {values.name(element)}",
         VARS: {**options, **_others(element, file, values), "secrets": _secrets(given, values, key)},
@@ -243,7 +244,8 @@ def _others(element: EncryptedVars, file: str, values: Values) -> dict[str, Any]
     left = sorted({*given} - {*own})
     keep: Any = random
     if any(may_move(entry) for entry in values.entries_of_key(element)):
-        keep = Template(f"{{{{ {_list_of(random)} + ({_moving(values)}.values() | map(attribute='context') | list) }}}}")
+        former = f"({_moving(values)}.values() | map(attribute='context') | list)"
+        keep = Template(f"{{{{ {_list_of(random)} + {former} }}}}")
     return {"purge": True, **({"keep": keep} if keep else {}), **({"leave": left} if left else {})}
 
 
