@@ -129,6 +129,12 @@ options:
       - Whether to use placeholders for ciphertext that does not exist yet, as in check mode.
     type: bool
     default: false
+  new_ciphertexts:
+    description:
+      - The secrets whose stored ciphertext an earlier task would replace if it were not for check mode, with the
+        C(action) that M(mlkeys.transit.vault_transit_vars) returns for each. Used with O(predicted).
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""

@@ -67,7 +67,7 @@ class Report:
             options: as in `add_change`.
         """
         if result.get("changed"):
-            item = {"name": label, "kind": change_in(result)["kind"], "values": values_in(result, options)}
+            item = {"name": label, "kind": _change(result, options)["kind"], "values": values_in(result, options)}
             self._items.setdefault(host, []).append(item)
 
     def add_change(
@@ -80,7 +80,7 @@ class Report:
         """
         items = self._items.pop(host, None) or keys_in(result, options)
         if result.get("changed"):
-            change = {**change_in(result), "values": values_in(result, options), "items": items}
+            change = {**_change(result, options), "values": values_in(result, options), "items": items}
             self._changes.append({"task": task, "host": host, **change, "hidden": "censored" in result})
 
     def add_awaited(
@@ -215,6 +215,11 @@ def _is_short(value: Any) -> bool:
     parts = value if isinstance(value, list) else [value]
     plain = all(part is None or isinstance(part, (str, int, float)) for part in parts)
     return plain and len(str(value)) <= _LONGEST_VALUE and "\n" not in str(value)
+
+
+def _change(result: Mapping[str, Any], options: Collection[str] | None) -> dict[str, Any]:
+    """What a task did. The modules of this collection alone have a diff whether or not Ansible shows it."""
+    return {"kind": "done", "names": []} if options is None else change_in(result)
 
 
 def change_in(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from typing import Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.hcl import APPROLE
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import Access, Login
@@ -19,11 +20,13 @@ class Host(Access):
     Attributes:
         backend: engine of services that set none, and ``key`` their key.
         predicted: whether a text stands for each ciphertext that does not exist yet, as in check mode.
+        new_ciphertexts: secrets whose stored ciphertext an earlier task would replace, with what it does to them.
     """
 
     backend: str = "transit"
     key: str = ""
     predicted: bool = False
+    new_ciphertexts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_secret_id(self) -> bool:

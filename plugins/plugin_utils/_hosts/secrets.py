@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.suggestions import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import REWRAPPED
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     VarsFile,
     interpret,
@@ -112,11 +113,25 @@ def sealed(name: str, files: Sequence[VarsFile], backend: str, key: str, *, pred
             entry = file.entries[name]
             return Sealed(name, entry.ciphertext, backend, key, origin=entry.origin)
     if predicted:
-        return Sealed(name, f"(new ciphertext of {name})", backend, key, predicted=True)
+        return Sealed(name, _placeholder(name), backend, key, predicted=True)
     searched = ", ".join(file.path for file in files)
     known = [entry for file in files for entry in file.entries]
     where = f"is not in {searched}" if searched else "is in no file: vault_transit_host_vars_files is empty"
     raise InvalidOption(f"the secret '{name}' {where}{did_you_mean(name, known).rstrip('.')}")
+
+
+def renewed(secret: Sealed, action: str) -> Sealed:
+    """A secret whose ciphertext will be another one.
+
+    Args:
+        action: what `mlkeys.transit.vault_transit_vars` does to it.
+    """
+    found = replace(secret, ciphertext=_placeholder(secret.name))
+    return found if action == REWRAPPED else replace(found, predicted=True, origin="")
+
+
+def _placeholder(name: str) -> str:
+    return f"(new ciphertext of {name})"
 
 
 def _check_key(name: str, file: VarsFile, backend: str, key: str) -> None:

@@ -21,6 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes impo
     rendered,
     steering_problem,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import REWRAPPED
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Rendered, writing
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.health import health, problems_of_health, start_type
@@ -35,6 +36,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets impo
     encrypted_files,
     is_secret,
     names_in,
+    renewed,
     sealed,
     secrets_of,
 )
@@ -163,11 +165,16 @@ class _Service:
             self.problems.append("watch needs mode agent or credential, and vault_transit_host_secret_id_kept")
         for name in secrets if self.key else ():
             try:
-                self._secrets[name] = sealed(
-                    name, self._sources, self.backend, self.key, predicted=self._host.predicted
-                )
+                self._secrets[name] = self._sealed(name)
             except InvalidOption as error:
                 self.problems.append(error.message)
+
+    def _sealed(self, name: str) -> Sealed:
+        found = sealed(name, self._sources, self.backend, self.key, predicted=self._host.predicted)
+        action = self._host.new_ciphertexts.get(name)
+        # Where Ansible decrypts, what is rewrapped is the same, and the old ciphertext says what it is.
+        is_same = action is None or (self.mode == PLAINTEXT and action == REWRAPPED)
+        return found if is_same or not self._host.predicted else renewed(found, str(action))
 
     def _problems_of_login(self, secrets: Sequence[str]) -> Iterator[str]:
         if not secrets:

@@ -22,7 +22,7 @@ from tests.support.collection import collections_path
 from tests.support.server import Bao
 
 VALUE = f"FAKE-{secrets.token_hex(8)}"
-VALUES = {f"KEY_{number}": f"{VALUE}-{number}" for number in "123"}
+VALUES = {f"{word}_{number}": f"{VALUE}-{word}-{number}" for word in ("KEY", "OTHER") for number in "123"}
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,22 @@ class Site:
         return changes(self.run("deploy", *arguments)[0])
 
     def reported(self, *arguments: str) -> set[str]:
-        """The tasks that a command reports as changes, as many as it counts."""
+        """The tasks that a command reports as changes."""
         stacks = json.loads(self.run(*arguments, "--json")[0])["stacks"]
-        assert all(stack["changed"] == len(stack["changes"]) for stack in stacks)
         return {change["task"] for stack in stacks for change in stack["changes"]}
+
+    def counts(self, command: str) -> dict[str, int]:
+        """What a command counts in all stacks, by kind."""
+        stacks = json.loads(self.run(command, "--json")[0])["stacks"]
+        assert all(stack["changed"] == sum(stack["counts"].values()) - stack["counts"]["kept"] for stack in stacks)
+        return {kind: sum(stack["counts"][kind] for stack in stacks) for kind in stacks[0]["counts"]}
+
+    def deploys_what_it_announces(self) -> dict[str, int]:
+        """The counts of a deployment, which a comparison has announced, and after which none is left to do."""
+        planned, done, again = (self.counts(command) for command in ("diff", "deploy", "deploy"))
+        assert planned == done
+        assert again == {**dict.fromkeys(done, 0), "kept": done["kept"]}
+        return done
 
     def secret(self) -> str:
         return self.run("output", "--show-secrets", "plain")[0].strip()

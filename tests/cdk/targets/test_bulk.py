@@ -120,7 +120,8 @@ def test_what_needs_another_of_its_kind_comes_later() -> None:
     EncryptedVars(s, "copied", key=second, secrets={"b": first.decrypt(here["a"])})
     EncryptedVars(s, "free", key=second, secrets={"c": Secret.env("C")})
     assert names(s) == [
-        "2 keys", "Ciphertexts here", "Read mlkeys.state/s/transit/first.transit.yml", "2 files of ciphertexts",
+        "2 keys", "Ciphertexts here", "Read mlkeys.state/s/transit/first.transit.yml", "Find the ciphertexts that stay",
+        "2 files of ciphertexts",
     ]  # fmt: skip
 
 

@@ -112,7 +112,10 @@ def test_a_report_is_a_line_for_each_task_and_one_for_the_whole(monkeypatch: pyt
     report = Report()
     report.start("Key ml")
     secret = {"before": {"a": "sk-before"}, "after": {"a": "sk-after"}}
-    report.add_change("Key ml", "localhost", {"changed": True, "diff": secret, "msg": "sk-message"})
+    shown = {"before": {"a": 1}, "after": {"a": 2}}
+    report.add_change("Key ml", "localhost", {"changed": True, "diff": shown, "msg": "sk-message"}, [])
+    # Other modules have a diff where Ansible shows it, so that a check would call the same thing otherwise.
+    report.add_change("Copy", "localhost", {"changed": True, "diff": secret})
     report.add_change("Engine", "localhost", {"changed": False, "diff": secret})
     report.send(SimpleNamespace(processed={"localhost": 1}, custom={}, **COUNTS))
     with os.fdopen(reading) as pipe:
@@ -120,7 +123,8 @@ def test_a_report_is_a_line_for_each_task_and_one_for_the_whole(monkeypatch: pyt
     started, whole = map(json.loads, text.splitlines())
     assert started == {"started": "Key ml"}
     change = {"task": "Key ml", "host": "localhost", "kind": "changed", "names": ["a"], "items": []}
-    assert whole["changes"] == [{**change, "values": [], "hidden": False}]
+    other = {**change, "task": "Copy", "kind": "done", "names": [], "values": []}
+    assert whole["changes"] == [{**one, "hidden": False} for one in ({**change, "values": [["a", 1, 2]]}, other)]
     assert "sk-" not in text
 
 
@@ -154,7 +158,7 @@ def test_what_one_task_makes_is_named_and_what_a_check_cannot_compare_is_counted
     report = Report()
     for name, changed in (("a", True), ("b", False), ("c", True)):
         made = {"changed": changed, "diff": {"before": "", "after": "text"}}
-        report.add_item("localhost", name, made)
+        report.add_item("localhost", name, made, [])
     report.add_change("3 policies", "localhost", {"changed": True, "results": [{}]})
     key = {"backend": "transit", "changed": True, "key": {"value": "sk-key"}}
     results = [{**key, "name": "a", "action": "created"}, {**key, "name": "b", "action": "rotated"}]

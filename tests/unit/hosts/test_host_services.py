@@ -221,6 +221,19 @@ def test_in_check_mode_names_stand_for_ciphertext_that_does_not_exist_yet() -> N
     assert "ciphertext=(new ciphertext of a)" in described_one([], predicted=True)["agent"]
 
 
+@pytest.mark.parametrize("mode", ["agent", "credential", "plaintext"])
+def test_a_check_knows_which_stored_ciphertexts_a_run_replaces(mode: str) -> None:
+    stored = described_one(mode=mode)
+    # Of a rewrapped one the value is the same, so that neither a program restarts nor a file with plaintext differs.
+    for action, same in (("rewrapped", True), ("updated", False)):
+        found = described_one(mode=mode, predicted=True, new_ciphertexts={"a": action, "b": "updated"})
+        assert (found["agent"] == stored["agent"]) == (mode == "plaintext")
+        assert (found["fingerprint"] == stored["fingerprint"]) == same
+        assert found["predicted"] == (not same)
+        assert (found["secrets"] == stored["secrets"]) == (same and mode == "plaintext")
+    assert described_one(mode=mode, new_ciphertexts={"a": "updated"}) == stored
+
+
 def test_every_change_of_what_a_service_gets_changes_its_fingerprint() -> None:
     changes: list[dict[str, Any]] = [
         {}, {"plain_environment": {"X": "y"}}, {"command": ["/usr/bin/app", "x"]}, {"environment": {"A": "b"}},

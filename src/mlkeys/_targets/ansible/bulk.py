@@ -21,15 +21,17 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
 from mlkeys._shared._attributes.key import KEY_ATTRIBUTES
-from mlkeys._targets.ansible.ciphertexts import VARS, former_managers, manager
-from mlkeys._targets.ansible.deleting import absent_keys_task, comment_of, is_own, own_alone
-from mlkeys._targets.ansible.lost import (
-    ANY_MUST_EXIST,
-    MUST_EXIST,
-    RANDOM,
-    if_wanted,
-    random_in,
-    stored_under,
+from mlkeys._targets.ansible.ciphertexts import RESULT, VARS, former_managers, manager
+from mlkeys._targets.ansible.departures import absent_keys_task, is_own, own_alone
+from mlkeys._targets.ansible.lost import ANY_MUST_EXIST, MUST_EXIST, if_wanted, random_in, stored_under
+from mlkeys._targets.ansible.many_files import (
+    SECRETS,
+    files_task,
+    many_random,
+    random_file,
+    reading_again,
+    secrets_of,
+    variable_of,
 )
 from mlkeys._targets.ansible.tasks import (
     KEYS,
@@ -37,16 +39,15 @@ from mlkeys._targets.ansible.tasks import (
     POLICY,
     Task,
     absent_tasks_of,
-    existed,
+    comment_of,
     has_floor,
     key_options,
     tasks_of,
     unless_new,
     was_there,
 )
-from mlkeys._targets.ansible.values import Values
+from mlkeys._targets.ansible.values import Values, may_move
 from mlkeys._targets.ansible.yaml import Commented
-from mlkeys._targets.names import variable_name
 
 # In the order in which they are made.
 _KINDS: tuple[type[Element], ...] = (
@@ -81,10 +82,8 @@ _OF_A_KEY = frozenset({attribute.name for attribute in KEY_ATTRIBUTES}) | {
     *("name", "backend", "state", "force", "rotate_older_than", "min_available_version", "soft_deleted", "import"),
 }
 
-_PATH = "{{ playbook_dir }}/"
-#: Prefixes of variables of the tasks.
+#: The prefix of variables with results of tasks that make keys.
 KEYS_RESULT = "keys_result_"
-SECRETS = "secrets_of_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +102,23 @@ class Plan:
         self._keys: dict[int, list[KeysTask]] = {}
         self._made: dict[Element, list[Task]] = {}
         self.key_places: dict[Element, tuple[str, int]] = {}
-        number = 0
+        self.file_results: dict[Element, str] = {}
+        number = writers = 0
         for segment in self._segments:
             for keys in _together(segment.of_kind.get(_KEYS, ()), values):
                 number += 1
                 made = KeysTask(f"{KEYS_RESULT}{number}", keys)
                 self._keys.setdefault(id(segment), []).append(made)
                 self.key_places |= {key: (made.register, place) for place, key in enumerate(keys)}
+            for files in self._files(segment):
+                writers += 1
+                self.file_results |= dict.fromkeys(files, f"{RESULT}{writers}")
 
-    def tasks(self, values: Values, read_again: Mapping[Element, Task]) -> Iterator[Any]:
+    def tasks(self, values: Values, read_again: Mapping[Element, str]) -> Iterator[Any]:
         """Yield the tasks.
 
         Args:
-            read_again: tasks that follow those of an element.
+            read_again: paths of files of ciphertexts that the play needs itself.
         """
         for segment in self._segments:
             yield from self._tasks_of(segment, values, read_again)
@@ -141,27 +144,27 @@ class Plan:
     def variables(self, values: Values) -> dict[str, Any]:
         """Return variables of the play that the tasks use."""
         return {
-            f"{SECRETS}{_variable(file, values)}": Commented(
+            f"{SECRETS}{variable_of(file, values)}": Commented(
                 comment_of(file), self._task(file, values)[VARS]["secrets"]
             )
             for segment in self._segments
             for files in self._files(segment)
             for file in files
-            if len(files) > 1
+            if len(files) > 1 or any(map(may_move, file.entries))
         }
 
     def random_files(self, values: Values) -> dict[str, list[Any]]:
         """Return files of tasks that make random secrets, by path. A run without changes reads none of them."""
         return {
-            _random_file(file, values): [Commented(comment_of(file), task) for task in self._random_tasks(file, values)]
+            random_file(file, values): [Commented(comment_of(file), task) for task in self._random_tasks(file, values)]
             for segment in self._segments
             for files in self._files(segment)
-            if _many_random(files)
+            if many_random(files)
             for file in files
             if any(random_in(file))
         }
 
-    def _tasks_of(self, segment: Segment, values: Values, read_again: Mapping[Element, Task]) -> Iterator[Any]:
+    def _tasks_of(self, segment: Segment, values: Values, read_again: Mapping[Element, str]) -> Iterator[Any]:
         for kind, elements in sorted(segment.of_kind.items()):
             if kind == _KEYS:
                 yield from (_keys_task(made, values) for made in self._keys[id(segment)])
@@ -175,25 +178,30 @@ class Plan:
             else:
                 for element in elements:
                     yield from (Commented(comment_of(element), task) for task in tasks_of(element, values))
-            yield from _reading(read_again, elements)
+            yield from reading_again(read_again, elements, values)
 
     def _tasks_of_files(self, files: Sequence[EncryptedVars], values: Values) -> Iterator[Any]:
-        if _many_random(files):
+        if many_random(files):
             yield self._random_task([file for file in files if any(random_in(file))], values)
         else:
             yield from (
                 Commented(comment_of(file), task) for file in files for task in self._random_tasks(file, values)
             )
         if len(files) > 1:
-            yield _files_task([(file, self._task(file, values)) for file in files], values, self.key_places)
+            task = files_task([(file, self._task(file, values)) for file in files], values, self.key_places)
+            yield {**task, "register": self.file_results[files[0]]}
         else:
-            yield Commented(comment_of(files[0]), self._task(files[0], values))
+            (file,) = files
+            task = {**self._task(file, values), "register": self.file_results[file]}
+            if any(map(may_move, file.entries)):
+                task[VARS] = {**task[VARS], "secrets": secrets_of(f"'{variable_of(file, values)}'", files, values)}
+            yield Commented(comment_of(file), task)
 
     def _random_task(self, files: Sequence[EncryptedVars], values: Values) -> Task:
         register, _ = self.key_places.get(files[0].key, ("", 0))
         there = was_there(f"{register}.results[one.key_place]") if register else "true"
         places = [{"key_place": self.key_places[file.key][1]} if register else {} for file in files]
-        found = [(_random_file(file, values), file, place) for file, place in zip(files, places, strict=True)]
+        found = [(random_file(file, values), file, place) for file, place in zip(files, places, strict=True)]
         return if_wanted(found, there, values)
 
     def _all_tasks(self, element: Element, values: Values) -> list[Task]:
@@ -299,63 +307,6 @@ def _looped(name: str, found: Sequence[tuple[Element, Task]]) -> Task:
     }
 
 
-def _many_random(files: Sequence[EncryptedVars]) -> bool:
-    """Whether random secrets have their tasks in files of their own."""
-    return sum(len([*random_in(file)]) for file in files) > 1
-
-
-def _random_file(file: EncryptedVars, values: Values) -> str:
-    return f"{RANDOM}/{_variable(file, values)}.yml"
-
-
-def _variable(file: EncryptedVars, values: Values) -> str:
-    return variable_name(values.name(file))
-
-
-def _files_task(
-    given: Sequence[tuple[EncryptedVars, Task]], values: Values, places: Mapping[Element, tuple[str, int]]
-) -> Task:
-    """Return one task for many files of ciphertexts, whose keys one task makes.
-
-    Few of its texts are templates, and its items are small: Ansible compiles each template, and copies all items for
-    each of them. It also shows items at -v, so that they must not hold a secret.
-
-    Args:
-        given: the files, each with the task that would write it alone.
-    """
-    items: list[Task] = []
-    for file, alone in given:
-        options = dict(alone[VARS])
-        path = options.pop("path").text.removeprefix(_PATH)
-        del options["secrets"]
-        item: Task = {"file": Template(path) if "{" in path else path, "secrets": _variable(file, values), **options}
-        if file.key in places:
-            item["key_place"] = places[file.key][1]
-        items.append(item)
-    shared = {
-        name: value
-        for name, value in items[0].items()
-        if name not in ("file", "secrets", "key_place") and all(item.get(name) == value for item in items)
-    }
-    items = [{name: value for name, value in item.items() if name not in shared} for item in items]
-    single = sorted({name for item in items for name in item} - {"file", "secrets", "key_place"})
-    task: Task = {
-        "name": f"{len(items)} files of ciphertexts",
-        VARS: {
-            "path": Template(f"{_PATH}{{{{ item.file }}}}"),
-            **{name: Template(f"{{{{ item.{name} | default(omit) }}}}") for name in single},
-            **shared,
-            "secrets": Template(f"{{{{ lookup('ansible.builtin.vars', '{SECRETS}' ~ item.secrets) }}}}"),
-        },
-        "loop": items,
-        "loop_control": {"label": Template("{{ item.file }}")},
-    }
-    register, _ = places.get(given[0][0].key, ("", 0))
-    if register:
-        task["when"] = existed(f"{register}.results[item.key_place]")
-    return task
-
-
 def _policies_task(given: Sequence[tuple[Element, Task]], values: Values) -> Task:
     """Return one task for many policies, which are all in files under their names."""
     return {
@@ -370,18 +321,3 @@ def _policies_task(given: Sequence[tuple[Element, Task]], values: Values) -> Tas
         # A report names what has a label.
         "loop_control": {"label": Template("{{ item }}")},
     }
-
-
-def _reading(read_again: Mapping[Element, Task], elements: Iterable[Element]) -> list[Task]:
-    tasks = [read_again[element] for element in elements if element in read_again]
-    if len(tasks) < 2:
-        return tasks
-    module = "ansible.builtin.include_vars"
-    return [
-        {
-            "name": f"Read {len(tasks)} files of ciphertexts",
-            module: {"file": Template("{{ item }}")},
-            "loop": [task[module]["file"] for task in tasks],
-            "when": Template("not ansible_check_mode or item is file"),
-        }
-    ]

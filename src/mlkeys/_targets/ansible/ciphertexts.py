@@ -14,8 +14,9 @@ from mlkeys._model.secret import GeneratedSecret
 from mlkeys._model.stack import Stack
 from mlkeys._shared.vars_files import METADATA
 from mlkeys._targets.ansible.jinja import in_file, literal
-from mlkeys._targets.ansible.values import Values
+from mlkeys._targets.ansible.values import SAME, STAYING, Values, may_move
 from mlkeys._targets.ansible.yaml import Commented
+from mlkeys._targets.names import MOVED, NEW_VALUES
 from mlkeys._targets.state_names import RECORD_FILE, vars_file_of
 
 Task = dict[str, Any]
@@ -25,15 +26,28 @@ VARS = "mlkeys.transit.vault_transit_vars"
 FILES = "mlkeys.transit.vault_transit_files"
 
 
+_HELD = "ciphertexts_held"
+_ENTRIES = "ciphertexts_of_results"
+#: Variables of the tasks.
+NAMES = frozenset({STAYING, SAME, MOVED, _HELD, _ENTRIES})
+#: The prefix of variables with results of tasks that write ciphertexts.
+RESULT = "ciphertexts_result_"
+#: What the module does to entries that it does not leave as they are.
+_REWRAPPED = "rewrapped"
+_NEW = frozenset({"added", "updated", _REWRAPPED, "removed"})
+
+
 class KeyState(NamedTuple):
     """What is known of a key when its ciphertexts are written.
 
     Attributes:
         when: conditions for tasks that need the key.
+        when_no_more: the same for tasks that make nothing under a new key, so that a check does not await them.
         was_there: the condition that it existed before the run.
     """
 
     when: Sequence[Template]
+    when_no_more: Sequence[Template]
     was_there: str
 
 
@@ -57,12 +71,85 @@ def is_there(file: str, *, negated: bool = False) -> str:
     return f"({path_expression(file)}) is {'not ' if negated else ''}file"
 
 
-def reading(file: str) -> Task:
-    """Return the task that reads ciphertexts."""
+def reading(file: str, known: str = "") -> Task:
+    """Return the task that reads ciphertexts. A check has those of `predicting`.
+
+    Args:
+        known: the condition that there is something to predict from. A run may leave out the controller.
+    """
     return {
         "name": f"Read {in_file(file.lstrip('./'))}",
         "ansible.builtin.include_vars": {"file": path_template(file)},
-        "when": Template(f"not ansible_check_mode or {is_there(file)}"),
+        "when": Template(f"not ansible_check_mode{f' or not ({known})' if known else ''}"),
+    }
+
+
+def predicting(files: Iterable[str], results: Iterable[str], names: Sequence[str] = (), known: str = "") -> Task:
+    """Return the task that finds out, in a check, which stored ciphertexts a deployment leaves as they are.
+
+    All others are replaced, also where a check has skipped the task that writes them.
+
+    Args:
+        results: variables with the results of the tasks that write the files.
+        names: the secrets to look at. Default: all in the files.
+        known: as for `reading`.
+    """
+    paths = ", ".join(path_expression(file) for file in files)
+    entries = _entries_of(results)
+    if names:
+        entries += f" | selectattr('name', 'in', {_list_of(names)})"
+    return {
+        "name": "Find the ciphertexts that stay",
+        "ansible.builtin.set_fact": {STAYING: _except(_NEW, STAYING), SAME: _except(_NEW - {_REWRAPPED}, SAME)},
+        "when": Template(f"ansible_check_mode{f' and {known}' if known else ''}"),
+        "vars": {
+            _HELD: Template(f"{{{{ query('{VARS}', {paths}, decrypt=false, missing_ok=true) | combine }}}}"),
+            _ENTRIES: Template(f"{{{{ {entries} | list }}}}"),
+        },
+    }
+
+
+def reporting(results: Iterable[str]) -> Task:
+    """Return the task that says in a check which secrets get new values: other stacks may use these."""
+    found = f"{_entries_of(results)} | selectattr('action', 'in', ['added', 'updated']) | map(attribute='name') | list"
+    return {
+        "name": "Report secrets with new values",
+        "ansible.builtin.set_stats": {"data": {NEW_VALUES: Template(f"{{{{ {found} }}}}")}},
+        "when": Template("ansible_check_mode"),
+    }
+
+
+def _entries_of(results: Iterable[str]) -> str:
+    """Return what tasks for one file or for many did to its entries, or would do, as an expression."""
+    found = " + ".join(f"({result}.results | default([{result}]))" for result in results)
+    return f"({found}) | map(attribute='entries', default=[]) | flatten"
+
+
+def _except(actions: Iterable[str], fact: str) -> Template:
+    """Return the ciphertexts for which no task does one of these, besides those that a fact has already."""
+    changed = f"{_ENTRIES} | selectattr('action', 'in', {_list_of(sorted(actions))}) | map(attribute='name') | list"
+    names = f"{_ENTRIES} | map(attribute='name') | difference({changed})"
+    found = f"{_HELD} | dict2items | selectattr('key', 'in', {names}) | items2dict"
+    return Template(f"{{{{ {fact} | default({{}}) | combine({found}) }}}}")
+
+
+def new_ciphertexts(names: Iterable[str]) -> Template:
+    """Return the secrets whose stored ciphertexts a deployment replaces, as a check knows it, with what it does."""
+    given = _list_of(sorted(set(names)))
+    updated = f"{given} | difference({SAME} | list) | product(['updated']) | list"
+    rewrapped = f"{given} | intersect({SAME} | list) | difference({STAYING} | list) | product(['{_REWRAPPED}']) | list"
+    return Template(f"{{{{ dict(({updated}) + ({rewrapped})) if ansible_check_mode else {{}} }}}}")
+
+
+def placeholders(elements: Iterable[EncryptedVars]) -> Task:
+    """Return the variables of a play with the ciphertexts that stay, and with a text for others: a check makes none.
+
+    What a deployment reads has precedence over them.
+    """
+    return {
+        entry.name: Template(f"{{{{ {STAYING}.{entry.name} | default('(new ciphertext of {entry.name})') }}}}")
+        for element in elements
+        for entry in element.entries
     }
 
 
@@ -106,33 +193,89 @@ def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterato
         "path": path_template(file),
         "backend": values.plain(element.key.backend),
         "key": values.plain(element.key.name),
-        "mode": "0644",
+        "mode": mode_of_new(path_expression(file)),
     }
     generated = [entry for entry in element.entries if isinstance(entry.plaintext, GeneratedSecret)]
     given = [entry for entry in element.entries if not isinstance(entry.plaintext, GeneratedSecret)]
+    stored = Template(f"{{{{ {_stored(path_expression(file))} }}}}")
     for entry in generated:
         # A new key cannot decrypt what is stored.
         needed = [f"{missing(file, entry)} or not ({key.was_there})"]
+        if may_move(entry):
+            needed.append(f"'{entry.name}' not in {_moving(values)}")
         yield {
             "name": f"Random secret {values.name(entry)}, if missing",
             # The others are not declared here. A list of their names would grow with the square of their number.
-            VARS: {**options, "keep": Template(_stored(file)), "secrets": _secrets([entry], values, key)},
+            VARS: {**options, "leave": stored, "secrets": _secrets([entry], values, key)},
             "when": [*map(Template, needed), *key.when],
         }
     if generated:
         yield _noting(element, generated, values)
-    # One list for all files of a key, which would otherwise grow with the square of their number.
-    names = values.names_of_key(element)
+    when = [*(key.when if given else key.when_no_more)]
+    if when and any(map(may_move, given)):
+        more = is_more_than_moves(_list_of(given_in(element)), values)
+        when.insert(0, Template(f"{key.when_no_more[0].text} or {more}"))
     yield {
         "name": f"Ciphertexts {values.name(element)}",
-        VARS: {
-            **options,
-            "purge": True,
-            **({"keep": names} if len(names) > len(given) else {}),
-            "secrets": _secrets(given, values, key),
-        },
-        **({"when": [*key.when]} if key.when else {}),
+        VARS: {**options, **_others(element, file, values), "secrets": _secrets(given, values, key)},
+        **({"when": when} if when else {}),
     }
+
+
+def mode_of_new(path: str) -> Template:
+    """Return the mode of a file in version control: git keeps none, so that a clone has that of the user's umask.
+
+    Args:
+        path: an expression.
+    """
+    return Template(f"{{{{ omit if ({path}) is file else '0644' }}}}")
+
+
+def _others(element: EncryptedVars, file: str, values: Values) -> dict[str, Any]:
+    """Return what a task does to stored secrets that it gets no values for. Several tasks may write one file.
+
+    Each changes its own ones alone, and the first one what belongs to no other: a check, in which none sees what those
+    before it do, then counts nothing twice.
+    """
+    given, random = values.names_of_key(element)
+    own = given_in(element)
+    if element is not values.files_of_key(element)[0]:
+        return {"leave": Template(f"{{{{ {left_besides(path_expression(file), _list_of(own))} }}}}")}
+    left = sorted({*given} - {*own})
+    keep: Any = random
+    if any(may_move(entry) for entry in values.entries_of_key(element)):
+        former = f"({_moving(values)}.values() | map(attribute='context') | list)"
+        keep = Template(f"{{{{ {_list_of(random)} + {former} }}}}")
+    return {"purge": True, **({"keep": keep} if keep else {}), **({"leave": left} if left else {})}
+
+
+def is_more_than_moves(names: str, values: Values) -> str:
+    """Return the condition that not all secrets move: a check then awaits what a task makes."""
+    return f"{names} | difference({_moving(values)} | list) | length > 0"
+
+
+def besides_moves(secrets: str, values: Values) -> Template:
+    """Return secrets without those that move: those are there when a deployment comes to them."""
+    return Template(f"{{{{ {secrets} | dict2items | rejectattr('key', 'in', {_moving(values)}) | items2dict }}}}")
+
+
+def _moving(values: Values) -> str:
+    """Return an expression for the secrets of a stack that a deployment moves before these tasks, as a check knows."""
+    return f"({values.moved(values.stack)} | default({{}}))"
+
+
+def given_in(element: EncryptedVars) -> list[str]:
+    """Return the names of the secrets of a file that are not random."""
+    return sorted(entry.name for entry in element.entries if not isinstance(entry.plaintext, GeneratedSecret))
+
+
+def left_besides(path: str, names: str) -> str:
+    """Return the secrets that a file has, without some names, as an expression.
+
+    Args:
+        path: an expression, and so are the names.
+    """
+    return f"{_stored(path)} | difference({names})"
 
 
 def _secrets(entries: list[Encrypted], values: Values, key: KeyState) -> dict[str, Any]:
@@ -148,10 +291,10 @@ def missing(file: str, entry: Encrypted) -> str:
     return f"{is_there(file, negated=True)} or '{entry.name}' not in {found}"
 
 
-def _stored(file: str) -> str:
-    """Return the names of the secrets that a file has, as a template."""
-    found = f"lookup('ansible.builtin.file', {path_expression(file)}) | from_yaml"
-    return f"{{{{ {found} | reject('eq', '{METADATA}') | list if {is_there(file)} else [] }}}}"
+def _stored(path: str) -> str:
+    """Return the names of the secrets that a file has, as an expression."""
+    found = f"lookup('ansible.builtin.file', {path}) | from_yaml"
+    return f"({found} | reject('eq', '{METADATA}') | list if ({path}) is file else [])"
 
 
 def _noting(element: EncryptedVars, generated: Sequence[Encrypted], values: Values) -> Task:

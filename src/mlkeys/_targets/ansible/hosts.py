@@ -16,10 +16,10 @@ from mlkeys._constructs.inventory import Template
 from mlkeys._model.element import Element
 from mlkeys._model.secret import GeneratedSecret
 from mlkeys._targets.ansible import lost, services
-from mlkeys._targets.ansible.ciphertexts import FILES, Task, is_there, reading
+from mlkeys._targets.ansible.ciphertexts import FILES, Task, is_there, placeholders, predicting, reading
 from mlkeys._targets.ansible.content import content
 from mlkeys._targets.ansible.jinja import literal
-from mlkeys._targets.ansible.values import IS_CIPHERTEXT, UNKNOWN, Values
+from mlkeys._targets.ansible.values import SAME, STAYING, UNKNOWN, Values
 from mlkeys._targets.ansible.yaml import Commented
 from mlkeys._targets.names import terraform_name
 
@@ -81,7 +81,12 @@ def play(
     """Return the play for the hosts of a pattern."""
     used = _files_of_play(host_play, values)
     dests = [file.dest for config in host_play.configs for file in files[config] if file.template]
-    tasks: list[Any] = [reading(file) for file in dict.fromkeys(vars_files[element] for element in used)]
+    read = {vars_files[element]: element for element in used}
+    tasks: list[Any] = []
+    if read:
+        results = values.results_of(one for element in read.values() for one in values.files_of_key(element))
+        known = f"{results[0]} is defined"
+        tasks = [*(reading(file, known) for file in read), predicting(read, results, known=known)]
     if dests:
         tasks += _making_folders(
             folder if isinstance(folder, Template) else values.text(folder) for folder in map(_folder_of, dests)
@@ -100,10 +105,9 @@ def play(
         "hosts": host_play.pattern,
         "gather_facts": False,
     }
-    placeholders = {entry.name: f"(new ciphertext of {entry.name})" for element in used for entry in element.entries}
-    if placeholders:
-        # Check mode creates no ciphertexts; with these, templates still show what a real run would change.
-        head["vars"] = placeholders
+    if shown := placeholders(used):
+        # With these, templates show what a real run would change.
+        head["vars"] = shown
     head["tasks"] = tasks
     return {**head, "handlers": handlers} if handlers else head
 
@@ -171,11 +175,14 @@ def _rendered(file: HostFile, config: HostConfig, values: Values, vars_files: Ma
     found = f"lookup('ansible.builtin.template', {source}, **as_text) | string"
     used = [*_files_of_hosts(config, values)] if config.shape == "template" and config.delivery == "plaintext" else []
     if used:
-        # It decrypts by itself, and check mode encrypts nothing that is new.
+        # It decrypts by itself, and check mode encrypts nothing that is new. What is rewrapped has the same value.
+        known = STAYING if config.allow_ciphertext else SAME
+        given = f"template_vars={known} | default({{}}), **as_text"
+        found = f"lookup('ansible.builtin.template', {source}, {given}) | string"
         words = {*re.findall(r"\w+", file.text)}
         names = {entry.name for one in used for entry in one.entries if entry.name in words}
         there = [*dict.fromkeys(is_there(vars_files[one]) for one in used)]
-        there += [f"{name} is {IS_CIPHERTEXT}" for name in sorted(names)]
+        there += [f"{known}.{name} is defined" for name in sorted(names)]
         found = f"({found}) if not ansible_check_mode or ({' and '.join(there)}) else {UNKNOWN}"
     return Template(f"{{{{ {found} }}}}")
 

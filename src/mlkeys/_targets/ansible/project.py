@@ -58,6 +58,7 @@ class AnsibleProject:
         self._elements, _ = view.sorted(stack)
         self._plan = Plan(view, self._elements, self._values)
         self._values.key_places = self._on_hosts.key_places = self._plan.key_places
+        self._values.file_results = self._on_hosts.file_results = self._plan.file_results
         self._vars_files: dict[Element, str] = {
             element: file_of(element, self._values) for element in self._elements if isinstance(element, EncryptedVars)
         }
@@ -138,19 +139,13 @@ class AnsibleProject:
 
     def _site(self, host_files: Mapping[HostConfig, Any]) -> list[Any]:
         used = self._used_here(self._outputs_for(sensitive=False))
-        read_again = {element: reading(self._vars_files[element]) for element in used}
+        read_again = {element: self._vars_files[element] for element in used}
         tasks = list(self._plan.tasks(self._values, read_again))
         play = self._head(f"Configure the server for stack {self._stack.node.id}")
         if any(has_floor(element, self._values) for element in self._elements):
             play["vars"] = {**play.get("vars", {}), **floors(self._values.state(FLOORS_FILE))}
-        placeholders = {
-            entry.name: f"(new ciphertext of {entry.name})"
-            for element in used
-            if isinstance(element, EncryptedVars)
-            for entry in element.entries
-        }
-        if placeholders:
-            play["vars"] = {**play.get("vars", {}), **placeholders}
+        if known := ciphertexts.placeholders(one for one in used if isinstance(one, EncryptedVars)):
+            play["vars"] = {**play.get("vars", {}), **known}
         if secrets := self._plan.variables(self._values):
             play["vars"] = {**play.get("vars", {}), **secrets}
         if prompts := self._prompts():
@@ -159,6 +154,8 @@ class AnsibleProject:
         if generated or self._policies:
             play["vars"] = {**play.get("vars", {}), **ciphertexts.recorded(self._values)}
         tasks = [*self._reading_keys(), *tasks]
+        if self._vars_files and len(self._view.app.stacks) > 1:
+            tasks.append(ciphertexts.reporting(self._values.results_of(self._vars_files)))
         play["tasks"] = [*ciphertexts.folders(self._vars_files.values()), *tasks, *self._writing_outputs()]
         plays = hosts.plays_of(self._elements)
         looks = [look for one in plays for look in hosts.looking(one, self._on_hosts, host_files)]

@@ -16,7 +16,7 @@ from mlkeys._model.element import Element
 from mlkeys._model.marks import Target, parts
 from mlkeys._shared.hcl import APPROLE, problems_of_method
 from mlkeys._shared.shapes import steering_problem
-from mlkeys._targets.ansible.ciphertexts import path_template
+from mlkeys._targets.ansible.ciphertexts import new_ciphertexts, path_template
 from mlkeys._targets.ansible.values import Values
 
 ROLE = "mlkeys.transit.vault_transit_host"
@@ -154,6 +154,7 @@ def task(config: HostConfig, agent: Agent, values: Values, vars_files: Mapping[E
     variables = {
         "services": [service],
         "vars_files": list(files),
+        "new_ciphertexts": new_ciphertexts([entry.name for entry in entries.values()]),
         "backend": values.plain(key.backend),
         "key": values.plain(key.name),
         **_login(agent, values),

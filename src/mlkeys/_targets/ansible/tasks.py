@@ -39,6 +39,11 @@ APPROLE = "mlkeys.transit.vault_transit_approle"
 KEYS_ONLY = {"tags": ["keys"]}
 
 
+def comment_of(element: Element) -> str:
+    """Return the comment that says which construct made something, and where."""
+    return f"{element.node.path} {element.node.location_text}"
+
+
 def tasks_of(element: Element, values: Values) -> Iterator[Task]:
     """Yield the tasks that create or change an element."""
     if isinstance(element, Resource) and not element.managed:
@@ -164,16 +169,19 @@ def is_made_here(element: Resource, values: Values) -> bool:
     return element.managed and values.view.stack_of[element] is values.stack
 
 
-def exists(element: Resource, values: Values) -> Template:
-    """Return the condition that an element exists when check mode comes to what needs it."""
-    if isinstance(element, TransitSecretBackendKey):
-        return existed(values.key_result(element))
-    return Template(f"not ansible_check_mode or {values.register(element)}.diff.before | default({{}}) | length > 0")
+def exists(engine: TransitSecretBackend, values: Values) -> Template:
+    """Return the condition that an engine exists when check mode comes to what needs it."""
+    return Template(f"not ansible_check_mode or {values.register(engine)}.diff.before | default({{}}) | length > 0")
 
 
 def existed(result: str) -> Template:
-    """Return the same condition for the result of a key."""
+    """Return the same condition for the result of a key. A report counts what it skips as created."""
     return Template(f"not ansible_check_mode or {was_there(result)}")
+
+
+def existed_or_makes_nothing(result: str) -> Template:
+    """Return the same condition for a task that makes nothing under a new key. A report does not count it."""
+    return Template(f"{was_there(result)} or not ansible_check_mode")
 
 
 def was_there(result: str) -> str:
@@ -184,8 +192,9 @@ def was_there(result: str) -> str:
 def _key_state(key: KeyResource, values: Values) -> ciphertexts.KeyState:
     """Return what is known of a key when its ciphertexts are written. Check mode creates no key either."""
     if not is_made_here(key, values):
-        return ciphertexts.KeyState([], "true")
-    return ciphertexts.KeyState([exists(key, values)], was_there(values.key_result(key)))
+        return ciphertexts.KeyState([], [], "true")
+    result = values.key_result(key)
+    return ciphertexts.KeyState([existed(result)], [existed_or_makes_nothing(result)], was_there(result))
 
 
 def _cache(element: TransitSecretCacheConfig, values: Values) -> Task:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +23,7 @@ from mlkeys._model.stack import Stack
 from mlkeys._targets.ansible import jinja
 from mlkeys._targets.ansible.jinja import Expression, literal
 from mlkeys._targets.ansible.yaml import Yaml
-from mlkeys._targets.names import variable_name
+from mlkeys._targets.names import MOVED, NEW_VALUES_OF, variable_name
 from mlkeys._targets.state_names import folder_of, vars_file_of
 
 LOOKUP = "mlkeys.transit.vault_transit"
@@ -31,6 +31,9 @@ LOOKUP = "mlkeys.transit.vault_transit"
 IS_CIPHERTEXT = "mlkeys.transit.ciphertext"
 #: What stands for a value that a check cannot know.
 UNKNOWN = "'(known after deployment)'"
+#: What a check knows of stored ciphertexts: those that stay, and those whose value stays.
+STAYING = "ciphertexts_that_stay"
+SAME = "ciphertexts_of_same_values"
 #: Bytes of a line that a terminal gives to a program such as Ansible, which lets it edit lines. It drops the others.
 _LONGEST_LINE = 4095
 
@@ -43,10 +46,12 @@ class Values:
         self.stack = stack
         self.program_folder = program_folder
         self._on_hosts = on_hosts
-        self._names_by_key: dict[tuple[str, str], list[str]] = {}
+        self._names_by_key: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
         self._known_texts: dict[str, str] = {}
         #: The variable with the results of keys that a task makes together, and the place of each among them.
         self.key_places: Mapping[Element, tuple[str, int]] = {}
+        #: The variable with the results of the task that writes a file of ciphertexts, alone or with others.
+        self.file_results: Mapping[Element, str] = {}
 
     @cached_property
     def keys_of_files(self) -> frozenset[Element]:
@@ -54,11 +59,15 @@ class Values:
         return frozenset(file.key for file in self.view.of_kind(self.stack, EncryptedVars))
 
     @cached_property
-    def _entries_by_key(self) -> dict[tuple[str, str], list[Encrypted]]:
-        found: dict[tuple[str, str], list[Encrypted]] = {}
+    def _files_by_key(self) -> dict[tuple[str, str], list[EncryptedVars]]:
+        found: dict[tuple[str, str], list[EncryptedVars]] = {}
         for file in self.view.of_kind(self.stack, EncryptedVars):
-            found.setdefault(self.key_of(file), []).extend(file.entries)
+            found.setdefault(self.key_of(file), []).append(file)
         return found
+
+    def files_of_key(self, file: EncryptedVars) -> Sequence[EncryptedVars]:
+        """Return the files of the stack with the same key as this one, which are one file."""
+        return self._files_by_key[self.key_of(file)]
 
     def key_of(self, file: EncryptedVars) -> tuple[str, str]:
         """Return the engine and the name of the key of a file."""
@@ -66,13 +75,21 @@ class Values:
 
     def entries_of_key(self, file: EncryptedVars) -> list[Encrypted]:
         """Return the secrets of all files of the stack with the same key as this one."""
-        return self._entries_by_key[self.key_of(file)]
+        return [entry for one in self.files_of_key(file) for entry in one.entries]
 
-    def names_of_key(self, file: EncryptedVars) -> list[str]:
-        """Return the names of the secrets of all files of the stack with the same key as this one."""
+    def names_of_key(self, file: EncryptedVars) -> tuple[list[str], list[str]]:
+        """Return the names of the secrets of all files of the stack with the same key as this one.
+
+        Returns:
+            Those that are given, and the random ones: one list of each for all files of a key, since the output would
+            otherwise grow with the square of their number.
+        """
         key = self.key_of(file)
         if key not in self._names_by_key:
-            self._names_by_key[key] = sorted({entry.name for entry in self._entries_by_key[key]})
+            entries = self.entries_of_key(file)
+            random = {entry.name for entry in entries if isinstance(entry.plaintext, GeneratedSecret)}
+            given = {entry.name for entry in entries} - random
+            self._names_by_key[key] = (sorted(given), sorted(random))
         return self._names_by_key[key]
 
     def file_of_entry(self, entry: Encrypted) -> str:
@@ -164,6 +181,7 @@ class Values:
         found = f"lookup('ansible.builtin.file', {path}) | from_yaml"
         # The file may be older than a secret that comes into it.
         there = f"({path}) is file and (not ansible_check_mode or '{element.name}' in {found})"
+        there += f" and '{element.name}' not in {NEW_VALUES_OF}[{literal(stack.node.id)}] | default([])"
         return f"(({found}).{element.name} if {there} else {UNKNOWN})"
 
     def _key(self, key: Element) -> str:
@@ -178,6 +196,11 @@ class Values:
         name, number = self.key_places[key]
         variable = f"hostvars['localhost'].{name}" if self._on_hosts else name
         return f"{variable}.results[{number}]"
+
+    def results_of(self, files: Iterable[Element]) -> list[str]:
+        """Return expressions for the results of the tasks that write files of ciphertexts, each once."""
+        names = dict.fromkeys(self.file_results[file] for file in files)
+        return [f"hostvars['localhost'].{name}" if self._on_hosts else name for name in names]
 
     def register(self, element: Element) -> str:
         """Return the variable that holds the result of a task."""
@@ -194,11 +217,25 @@ class Values:
             options["context"] = context
         named = ", ".join(f"{name}={self.expression(value)}" for name, value in options.items())
         ciphertext = self.expression(element.text)
+        source = element.source()
+        if source is None:
+            return f"lookup('{LOOKUP}', {ciphertext}, {named})"
+        if self.view.stack_of[source] is self.stack:
+            # What a deployment rewraps has the same value.
+            ciphertext = f"{SAME}.{source.name} | default({ciphertext})"
         found = f"lookup('{LOOKUP}', {ciphertext}, {named})"
-        if element.source() is None:
-            return found
         # Check mode encrypts nothing, so there is no ciphertext of a new secret to decrypt.
+        ciphertext = f"({ciphertext})"
+        stack = self.view.stack_of[source]
+        if may_move(source) and stack is not None:
+            moved = f"{self.moved(stack)}.{source.name}"
+            given = ", ".join(f"{name}={moved}.{name}" for name in ("key", "backend", "context"))
+            found = f"lookup('{LOOKUP}', {moved}.value, {given}) if {moved} is defined else {found}"
         return f"({found} if not ansible_check_mode or {ciphertext} is {IS_CIPHERTEXT} else {UNKNOWN})"
+
+    def moved(self, stack: Stack) -> str:
+        """Return an expression for the secrets of a stack that a deployment moves, undefined where none does."""
+        return f"{MOVED}[{literal(stack.node.id)}]"
 
     def _signature(self, element: Signature) -> str:
         """Return an expression that signs a text, or checks a signature."""
@@ -265,6 +302,11 @@ class Values:
         if path.startswith(("/", "~")):
             return literal(path)
         return f"playbook_dir ~ {literal(f'/{self.program_folder}/{path}')}"
+
+
+def may_move(entry: Encrypted) -> bool:
+    """Whether the ciphertext of a secret may be stored under a former name, of it or of its key."""
+    return bool(entry.aliases or entry.key.aliases)
 
 
 def _missing(hint: str, key_was_there: str) -> str:
