@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import secrets
 import shutil
 import signal
 import subprocess
@@ -89,6 +90,31 @@ def test_a_mistake_of_the_program_is_shown_with_its_own_frames_alone(seed: Path)
     later = mlkeys("synth", "--json", cwd=seed, status=1)
     assert re.findall(r"line (\d+)", later.stderr) == ["6"]
     assert json.loads(later.stdout)["error"].startswith("the program raised AttributeError.\nTraceback")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "raise RuntimeError('{key}')",
+        "def check(given):\n    raise ValueError('refused: ' + given)\ncheck('{key}')",
+        "raise KeyError({{'url': 'https://a', 'api_key': '{short}'}})",
+        "raise ValueError('no {key}') from RuntimeError('password={short}')",
+        "raise ExceptionGroup('{key}', [ValueError('token: {short}')])",
+        "import sys\nsys.exit('{key} password={short}')",
+        (
+            "class A:\n    def visit(self, c):\n        raise OSError('{key}')\n"
+            "from mlkeys import *\ns = Stack(App(), 's')\ns.node.add_aspect(A())"
+        ),
+    ],
+)
+def test_what_a_program_raises_is_shown_without_keys(seed: Path, program: str) -> None:
+    key, short = f"sk-proj-{secrets.token_hex(24)}", f"{secrets.token_hex(4)}x9"
+    (seed / "app.py").write_text(program.format(key=key, short=short))
+    run = mlkeys("synth", "--json", cwd=seed, status=1)
+    assert "(hidden)" in run.stderr
+    assert "(hidden)" in json.loads(run.stdout)["error"]
+    assert key not in run.stdout + run.stderr
+    assert short not in run.stdout + run.stderr
 
 
 def test_list_names_stacks_in_the_order_of_deployment() -> None:
