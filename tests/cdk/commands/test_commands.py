@@ -153,7 +153,7 @@ def test_destroy_refuses_keys_that_must_stay_and_asks(seed: Path) -> None:
 
 
 def test_output_before_any_deployment_is_an_error(seed: Path) -> None:
-    assert "run 'mlkeys deploy' first" in mlkeys("output", cwd=seed, status=1).stderr
+    assert "First run: mlkeys deploy" in mlkeys("output", cwd=seed, status=1).stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)
