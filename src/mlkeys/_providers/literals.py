@@ -28,6 +28,12 @@ _WORD = re.compile(
 )
 _SHORTEST_PASSWORD = 4
 
+# A name and a value, in code, in JSON, or in a log. What has brackets is code.
+_ASSIGNED = re.compile(
+    r"(?<![\w.-])(?P<name>[A-Za-z_][\w.-]{0,99})[\"']?\s{0,9}[=:]\s{0,9}"
+    r"[\"']?(?P<value>[^\s\"'(){}\[\],;]{4,})(?![^\s\"'){}\],;])"
+)
+
 # As long as the shortest secrets in base64. A key of a provider is a multiple of this.
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -95,6 +101,16 @@ def may_be_password(name: str, text: str) -> bool:
     if len(text) < _SHORTEST_PASSWORD or not is_secret_name(name):
         return False
     return not _ELSEWHERE.fullmatch(text) and not _WORD.fullmatch(text)
+
+
+def named_secrets_in(text: str) -> list[str]:
+    """Return the values in a text of a program that names show to be secrets, as in `api_key='…'`."""
+    found = []
+    for match in _ASSIGNED.finditer(text):
+        name, value = match["name"], match["value"]
+        if named_form(name, value) or (any(map(str.isdigit, value)) and may_be_password(name, value)):
+            found.append(value)
+    return found
 
 
 def hidden(message: str, secrets: Iterable[str] = ()) -> str:

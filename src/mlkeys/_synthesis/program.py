@@ -16,7 +16,7 @@ from mlkeys._errors import AppInvalid, MlkeysError
 from mlkeys._model.location import Location, is_ours, raised_at
 from mlkeys._model.stack import Root, Session, Stack, session
 from mlkeys._model.tree import ambient
-from mlkeys._providers.literals import hidden
+from mlkeys._providers.literals import hidden, named_secrets_in
 
 if TYPE_CHECKING:
     import traceback
@@ -47,7 +47,8 @@ def load(program: Path) -> Root:
     except SystemExit as end:
         # A program may end like any other: sys.exit(main()).
         if end.code not in (None, 0):
-            raise MlkeysError(hidden(f"{program} ended with {_status(end)}: nothing was made of it.")) from None
+            text = f"{program} ended with {_status(end)}: nothing was made of it."
+            raise MlkeysError(hidden(text, named_secrets_in(text))) from None
     except SyntaxError as mistake:
         raise MlkeysError(f"{mistake.filename}:{mistake.lineno}: {mistake.msg}") from None
     except AppInvalid:
@@ -99,7 +100,8 @@ def users_traceback(problem: Exception) -> str | None:
     shown = traceback.TracebackException.from_exception(problem)
     if not _keep_users(shown):
         return None
-    return hidden("".join(shown.format()))
+    text = "".join(shown.format())
+    return hidden(text, named_secrets_in(text))
 
 
 def _keep_users(shown: traceback.TracebackException) -> bool:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import secrets
 import shutil
 import signal
 import subprocess
@@ -97,6 +98,31 @@ def test_an_exception_does_not_show_what_the_program_has_read(seed: Path) -> Non
     assert "only-a-few-words" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        "raise RuntimeError('{key}')",
+        "def check(given):\n    raise ValueError('refused: ' + given)\ncheck('{key}')",
+        "raise KeyError({{'url': 'https://a', 'api_key': '{short}'}})",
+        "raise ValueError('no {key}') from RuntimeError('password={short}')",
+        "raise ExceptionGroup('{key}', [ValueError('token: {short}')])",
+        "import sys\nsys.exit('{key} password={short}')",
+        (
+            "class A:\n    def visit(self, c):\n        raise OSError('{key}')\n"
+            "from mlkeys import *\ns = Stack(App(), 's')\ns.node.add_aspect(A())"
+        ),
+    ],
+)
+def test_what_a_program_raises_is_shown_without_keys(seed: Path, program: str) -> None:
+    key, short = f"sk-proj-{secrets.token_hex(24)}", f"{secrets.token_hex(4)}x9"
+    (seed / "app.py").write_text(program.format(key=key, short=short))
+    run = mlkeys("synth", "--json", cwd=seed, status=1)
+    assert "(hidden)" in run.stderr
+    assert "(hidden)" in json.loads(run.stdout)["error"]
+    assert key not in run.stdout + run.stderr
+    assert short not in run.stdout + run.stderr
+
+
 def test_list_names_stacks_in_the_order_of_deployment() -> None:
     shown = mlkeys("list", EXAMPLES / "multi_env" / "app.py", "--json", cwd=Path.cwd())
     assert [stack["name"] for stack in json.loads(shown.stdout)] == ["dev", "stage", "prod"]
@@ -121,7 +147,7 @@ def test_an_unknown_stack_is_answered_with_those_that_are(seed: Path) -> None:
 
 
 def test_output_before_any_deployment_is_an_error(seed: Path) -> None:
-    assert "run 'mlkeys deploy' first" in mlkeys("output", cwd=seed, status=1).stderr
+    assert "First run: mlkeys deploy" in mlkeys("output", cwd=seed, status=1).stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -10,6 +10,7 @@ import json
 import random
 import re
 import string
+import time
 import tomllib
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +25,7 @@ from mlkeys._lint.sieve import long_rows, sieve_of
 from mlkeys._providers.gitleaks import forms_of
 from mlkeys._providers.go_expressions import for_python
 from mlkeys._providers.key_patterns import Form, Patterns, built_in, marked
+from mlkeys._providers.literals import named_secrets_in
 from mlkeys._providers.marks import built_in_marks, may_hold_a_secret
 from tests.cdk import keys
 from tests.cdk.apps import ROOT
@@ -978,3 +980,30 @@ def test_what_has_no_effect_is_named() -> None:
 def test_an_allowlist_that_is_not_understood_is_refused(allowlist: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         forms_of({"rules": [{"id": "a", "regex": "x", "allowlist": allowlist}]}, str, str)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("password=hunter22", ["hunter22"]),
+        ("{'api_key': 'x8Jd92kL', 'user': 'bob1234'}", ["x8Jd92kL"]),
+        ("x.token : tok3nn", ["tok3nn"]),
+        # Code, paths, addresses, and words.
+        ("password = get_token12(a)", []),
+        ("password = os.environ['A1']", []),
+        ("api_key=abc1234[0]", []),
+        ("key: transit/ml-2", []),
+        ('File "/srv/a1/token.py", line 12, in main', []),
+        ("secret=changeme1", []),
+        ("token=None", []),
+    ],
+)
+def test_values_under_names_of_secrets_are_found_in_a_text(text: str, found: list[str]) -> None:
+    assert named_secrets_in(text) == found
+
+
+@pytest.mark.parametrize("text", ["a" * 200_000, "a=" * 100_000, "a" + " " * 100_000, "a=" + "b" * 200_000 + "("])
+def test_a_long_text_takes_no_long_time(text: str) -> None:
+    start = time.process_time()
+    assert named_secrets_in(text) == []
+    assert time.process_time() - start < 2
