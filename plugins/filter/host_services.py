@@ -131,8 +131,8 @@ options:
     default: false
   new_ciphertexts:
     description:
-      - The secrets whose stored ciphertext an earlier task would replace if it were not for check mode, with the C(action)
-        that M(mlkeys.transit.vault_transit_vars) returns for each. Used with O(predicted).
+      - The secrets whose stored ciphertext an earlier task would replace if it were not for check mode, with the
+        C(action) that M(mlkeys.transit.vault_transit_vars) returns for each. Used with O(predicted).
     type: dict
     default: {}
 """

@@ -449,10 +449,16 @@ def test_a_program_of_constructs_deploys_a_service_by_the_role(site: Site) -> No
     assert site.got("one", "programmed") == [SHA["openai_api_key"]]
     assert "with it's ${HOME} {{ x }} $ " in site.log("one", "programmed")
     assert changes(mlkeys("deploy", cwd=folder, env=env).stdout) == 0
+    # A comparison announces what follows from another secret: for both services a file, a restart, and its record.
+    env["OPENAI_API_KEY"] = "sk-hosts-canary-Wq8"
+    planned, done = (mlkeys(command, cwd=folder, env=env).stdout for command in ("diff", "deploy"))
+    assert "0 to create, 7 to change" in planned
+    assert "0 created, 7 changed" in done
+    assert site.got("one", "programmed", 2)[1] == sha256(env["OPENAI_API_KEY"])
     # The rotation finds what the role wrote, which only root can read.
     mlkeys("rotate", "--now", cwd=folder, env=env)
     assert "vault:v2:" in site.hosts["one"].run("cat", "/etc/mlkeys/programmed/agent.hcl").stdout
-    assert len(site.got("one", "programmed")) == 1
+    assert len(site.got("one", "programmed", 2)) == 2
     # Without its construct, the service goes, and not what another one shares with it.
     left = re.sub(r' +HostConfig\(\n +"service".*?\n    \)\n', "", program, flags=re.DOTALL)
     (folder / "app.py").write_text(left, encoding="utf-8")

@@ -165,7 +165,8 @@ class HostConfig(Element):
         allow_ciphertext: with plaintext, whether the file may hold ciphertext as well, for a program that decrypts it
             itself. Otherwise the deployment refuses it: a variable that was not decrypted would replace a good key.
             Default: False.
-        mode: permissions as octal digits. Default: `0600` for plaintext and variables, otherwise `0640`.
+        mode: permissions as octal digits. Default: `0600` for plaintext and variables, otherwise `0640`. Set `0644`
+            for a file that you commit: git does not keep the mode, so that a deployment would change each new clone.
         owner: owner of the file. Default: the user that Ansible logs in as.
         group: group of the file. Default: the group of that user.
         restart: systemd service to restart when the file changes. Default: none.

@@ -13,6 +13,10 @@ _HASH_DIGITS = 8
 _HASHED = re.compile(f"_[0-9a-f]{{{_HASH_DIGITS}}}$")
 _TERRAFORM, _NOT_IN_TERRAFORM = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*"), re.compile(r"[^A-Za-z0-9_-]")
 _NOT_IN_VARIABLES = re.compile(r"[^A-Za-z0-9_]")
+#: The variable by which a check knows secrets with former names: by stack and present name, how they decrypt.
+MOVED = "moved_secrets"
+#: What a check reports of a stack, and the variable by which that of another one knows it: secrets with new values.
+NEW_VALUES, NEW_VALUES_OF = "new_values", "new_values_of_stacks"
 #: The most that file systems allow for one name, in bytes.
 LONGEST = 255
 

@@ -30,7 +30,7 @@ from tests.support.collection import collections_path
 from tests.support.server import Bao
 
 VALUE = f"FAKE-{secrets.token_hex(8)}"
-VALUES = {f"KEY_{number}": f"{VALUE}-{number}" for number in "123"}
+VALUES = {f"{word}_{number}": f"{VALUE}-{word}-{number}" for word in ("KEY", "OTHER") for number in "123"}
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,22 @@ class Site:
         return changes(self.run("deploy", *arguments)[0])
 
     def reported(self, *arguments: str) -> set[str]:
-        """The tasks that a command reports as changes, as many as it counts."""
+        """The tasks that a command reports as changes."""
         stacks = json.loads(self.run(*arguments, "--json")[0])["stacks"]
-        assert all(stack["changed"] == len(stack["changes"]) for stack in stacks)
         return {change["task"] for stack in stacks for change in stack["changes"]}
+
+    def counts(self, command: str) -> dict[str, int]:
+        """What a command counts in all stacks, by kind."""
+        stacks = json.loads(self.run(command, "--json")[0])["stacks"]
+        assert all(stack["changed"] == sum(stack["counts"].values()) - stack["counts"]["kept"] for stack in stacks)
+        return {kind: sum(stack["counts"][kind] for stack in stacks) for kind in stacks[0]["counts"]}
+
+    def deploys_what_it_announces(self) -> dict[str, int]:
+        """The counts of a deployment, which a comparison has announced, and after which none is left to do."""
+        planned, done, again = (self.counts(command) for command in ("diff", "deploy", "deploy"))
+        assert planned == done
+        assert again == {**dict.fromkeys(done, 0), "kept": done["kept"]}
+        return done
 
     def secret(self) -> str:
         return self.run("output", "--show-secrets", "plain")[0].strip()
@@ -177,6 +189,9 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
     value = site.secret()
     clone = site.clone(tmp_path / "clone")
     assert not (clone.folder / "mlkeys.out").exists()
+    # It has the modes of the user's umask, since git keeps none.
+    for path in (clone.folder / "mlkeys.state").rglob("*.transit.yml"):
+        path.chmod(0o600)
     assert clone.changes() == 0
     shutil.rmtree(site.folder / "mlkeys.out")
     assert site.secret() == value
@@ -374,19 +389,77 @@ def test_ciphertexts_follow_the_name_of_their_key(site: Site, tmp_path: Path) ->
     assert "no ciphertexts of" in site.run("move", f"{engine}/none", f"{engine}/two", status=1)[1]
 
 
+FOLLOWERS = """
+app = App()
+one, two = Stack(app, "one"), Stack(app, "two")
+t = vault.TransitSecretBackend(one, "t", path="ENGINE")
+k = vault.TransitSecretBackendKey(one, "k", backend=t.path, name=KEY, derived=True)
+a = k.encrypt(Secret.env("KEY_1"), name=A)
+made = k.encrypt(Secret.generated(), name="made")
+v = EncryptedVars(one, "v", key=k, secrets=MORE)
+only = vault.TransitSecretBackendKey(one, "only", backend=t.path, name="only", derived=True)
+only.encrypt(Secret.generated(), name="alone")
+again = only.encrypt(k.decrypt(v["b"]), name="again")
+of_two = vault.TransitSecretBackendKey(two, "k", backend=t.path, name="two", derived=True)
+copy = of_two.encrypt(k.decrypt(a), name="c")
+plain = {"A": k.decrypt(a).plaintext, "MADE": k.decrypt(made).plaintext}
+for stack in (one, two):
+    web = Inventory(stack, "hosts").local("web", ["h1"])
+    sealed = {"AGAIN": again.ciphertext, "A": a.ciphertext, "B": v["b"]} if stack is one else {"C": copy.ciphertext}
+    HostConfig(stack, "sealed", hosts=web, dest=f"HOSTS/{stack.node.id}.env", env=sealed)
+    HostConfig(stack, "plain", hosts=web, dest=f"HOSTS/{stack.node.id}.plain", env=plain, delivery="plaintext")
+lookup = dict(template="lookup.j2", delivery="plaintext")
+HostConfig(one, "template", hosts=Inventory(one, "more").local("more", ["h2"]), dest="HOSTS/template.txt", **lookup)
+"""
+
+
+def test_a_comparison_counts_what_the_deployment_does(site: Site, tmp_path: Path) -> None:
+    def counted(more: str, key: str = '"one"', a: str = '"a"') -> list[int]:
+        program = FOLLOWERS
+        for word, text in {"HOSTS": str(tmp_path / "hosts"), "KEY,": f"{key},", "=A)": f"={a})", "MORE": more}.items():
+            program = program.replace(word, text)
+        site.write(program)
+        done = site.deploys_what_it_announces()
+        return [done[kind] for kind in ("created", "changed", "deleted")]
+
+    # Stacks know nothing of the folders of each other.
+    (tmp_path / "hosts").mkdir()
+    options = f"backend='{site.engine}', key='one', context='b'"
+    (site.folder / "lookup.j2").write_text(f"{{{{ lookup('mlkeys.transit.vault_transit', b, {options}) }}}}")
+    first = '{"b": Secret.env("KEY_2"), "d": Secret.env("KEY_3")}'
+    # An engine with three keys, what six tasks encrypt, and two files. Those with plaintext hide that they are new.
+    assert counted(first) == [12, 3, 0]
+    # The ciphertexts are others, and no value is: files with plaintext stay, and so do copies under other keys.
+    site.bao.done("POST", f"{site.engine}/keys/one/rotate")
+    assert counted(first) == [0, 3, 0]
+    # The copy under another key, its file, and the template follow.
+    changed = '{"b": Secret.env("OTHER_2"), "d": Secret.env("KEY_3")}'
+    assert counted(changed) == [0, 4, 0]
+    # The value is the same under another name.
+    fewer = '{"b": Secret.env("OTHER_2")}'
+    assert counted(fewer, a='"x", aliases=["a"]') == [0, 2, 1]
+    # The template names a key that then has none of the secrets.
+    (site.folder / "lookup.j2").write_text("none")
+    assert counted(fewer, key='"uno", aliases=["one"]', a='"x"') == [1, 5, 0]
+
+
 @dataclass(frozen=True)
 class Model:
     """What a random program has.
 
     Attributes:
-        secrets: by key.
+        secrets: by key, with the variable that has the value.
+        made: the keys with a random secret.
         roles: with the keys that they are granted.
+        sealed: files with the ciphertexts of all secrets. The plaintexts are in the other ones.
     """
 
     secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    made: tuple[str, ...] = ()
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policies: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    sealed: tuple[str, ...] = ()
 
     @classmethod
     def any(cls, chance: random.Random) -> Model:
@@ -397,15 +470,22 @@ class Model:
         used: dict[str, tuple[str, ...]] = {}
         for key in keys:
             # A secret has one name in a stack. Under another key it would have to be moved.
-            used[key] = some([f"KEY_{key[-1]}"])
-        return cls(used, {r: some([*keys], 1) for r in some(["r1", "r2"])}, some(["p1", "p2"]), some(["f1", "f2"]))
+            used[key] = some([chance.choice([f"KEY_{key[-1]}", f"OTHER_{key[-1]}"])])
+        roles = {role: some([*keys], 1) for role in some(["r1", "r2"])}
+        files, sealed = some(["f1", "f2"]), some(["c1", "c2"])
+        # Another one than before could be the same under another key.
+        made = some([key for key in keys if key == "k1"])
+        return cls(used, made, roles, some(["p1", "p2"]), files, sealed)
 
     def program(self, prefix: str, approle: str, hosts: Path) -> str:
         lines = ['t = vault.TransitSecretBackend("t", path="ENGINE")', 'web = Inventory("hosts").local("web", ["h1"])']
         for key, names in self.secrets.items():
             make = "vault.TransitSecretBackendKey"
             lines.append(f'{key} = {make}("{key}", backend=t.path, name="{key}", derived=True)')
-            lines += [f'{key}.encrypt(Secret.env("{name}"))' for name in names]
+            lines += [f's_{key} = {key}.encrypt(Secret.env("{name}"), name="key_{key[-1]}")' for name in names]
+            # In the same file, by a task of its own.
+            if key in self.made:
+                lines.append(f'EncryptedVars("m_{key}", key={key}, secrets={{"made_{key}": Secret.generated()}})')
         for role, keys in self.roles.items():
             lines.append(f'{role} = vault.AppRole("{role}", name="{prefix}{role}", backend="{approle}")')
             lines += [f"{key}.grant_decrypt({role})" for key in keys]
@@ -413,8 +493,13 @@ class Model:
             name = f'vault.Policy("{policy}", name="{prefix}{policy}")'
             lines.append(f'{name}.allow("{prefix}/x", "read")')
         for name in self.files:
-            given = f'dest="{hosts}/{name}", env={{"A": "b"}}, delivery="plaintext"'
+            sealed = (key for key, names in self.secrets.items() if names)
+            plain = "".join(f', "{key}": {key}.decrypt(s_{key}).plaintext' for key in sealed)
+            given = f'dest="{hosts}/{name}", env={{"A": "b"{plain}}}, delivery="plaintext"'
             lines.append(f'HostConfig("{name}", hosts=web, {given})')
+        for name in self.sealed:
+            env = ", ".join(f'"{key}": s_{key}.ciphertext' for key, names in self.secrets.items() if names)
+            lines.append(f'HostConfig("{name}", hosts=web, dest="{hosts}-sealed/{name}", env={{"A": "b", {env}}})')
         return "\n".join(lines)
 
 
@@ -424,11 +509,14 @@ def test_the_server_has_what_the_program_says_and_what_was_announced(site: Site,
     hosts, prefix = tmp_path / "hosts", site.engine[-8:]
     site.bao.done("PUT", f"sys/policies/acl/{prefix}other", {"policy": 'path "x" { capabilities = ["read"] }'})
     known: set[str] = set()
-    for _ in range(3):
+    for _ in range(4):
         after = Model.any(chance)
         site.write(after.program(prefix, approle, hosts))
+        for key in chance.sample(sorted(known), chance.randint(0, len(known))):
+            site.bao.done("POST", f"{site.engine}/keys/{key}/rotate")
         report = json.loads(site.run("diff", "--json")[0])["stacks"][0]
-        site.run("deploy")
+        deployed = json.loads(site.run("deploy", "--json")[0])["stacks"][0]
+        assert deployed["counts"] == report["counts"], seed
         kept = {line.rpartition("/")[2] for line in report["kept"] if line.startswith("key ")}
         expected = {**dict.fromkeys(after.secrets, "made"), **dict.fromkeys(kept, "kept")}
         known |= set(after.secrets)
@@ -439,8 +527,11 @@ def test_the_server_has_what_the_program_says_and_what_was_announced(site: Site,
         assert roles == {f"{prefix}{name}" for name in after.roles}, seed
         assert site.grants(approle, roles) == {f"{prefix}{name}": {*keys} for name, keys in after.roles.items()}, seed
         assert {path.name for path in hosts.glob("*")} == set(after.files), seed
-        stored = {f"{key}/{n.lower()}": VALUES[n] for key, names in after.secrets.items() for n in names}
-        assert site.decrypted() == stored, seed
+        stored = {f"{key}/key_{key[-1]}": VALUES[n] for key, names in after.secrets.items() for n in names}
+        found = site.decrypted()
+        assert {name for name in found if "/made_" in name} == {f"{key}/made_{key}" for key in after.made}, seed
+        assert {name: value for name, value in found.items() if "/made_" not in name} == stored, seed
+        assert {name for name in after.sealed if not (tmp_path / "hosts-sealed" / name).exists()} == set(), seed
         assert "No differences." in site.run("diff", "--fail")[1], seed
     site.bao.done("DELETE", f"sys/policies/acl/{prefix}other")
 

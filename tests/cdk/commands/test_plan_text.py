@@ -41,7 +41,7 @@ def test_rows_are_in_the_order_of_the_run_and_count_each_host() -> None:
         Row(CHANGED, "Key e/k", "auto_rotate_period"),
         Row(CREATED, "4 policies", "a, b, c and 1 more", 4),
         Row(CHANGED, "1 policy", "x"),
-        Row(CREATED, "Unit", "on 2 hosts", 2),
+        Row(CHANGED, "Unit", "on 2 hosts", 2),
         Row(CHANGED, "Restart", "on web-1"),
         Row(CREATED, "Folders", "on web-1", 2),
     ]
@@ -128,6 +128,14 @@ def item(kind: str, name: str, *values: list[object]) -> dict[str, object]:
 )
 def test_a_row_has_the_values_of_what_is_new_and_old_and_new_ones_of_a_change(change: Change, rows: list[Row]) -> None:
     assert rows_of(Run(changes=[change]), PROJECT, PROGRAM) == rows
+
+
+def test_a_folder_that_several_plays_need_is_made_once() -> None:
+    def made(host: str, *paths: str) -> Change:
+        return Change("Folders", host, "created", items=[item("created", path) for path in paths])
+
+    changes = [made("a", "/x"), made("b", "/x"), made("a", "/x"), made("a", "/x", "/y")]
+    assert rows_of(Run(changes=changes), PROJECT, PROGRAM) == [Row(CREATED, "Folders", "on 2 hosts", 3)]
 
 
 def test_what_a_check_cannot_compare_has_the_names_and_values_of_its_task() -> None:

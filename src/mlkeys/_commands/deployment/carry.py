@@ -45,6 +45,21 @@ def make_keys(project: Path, show: TextIO | None) -> Run:
     return ansible_playbook(project, "site.yml", ["--tags", "keys"], show=show, brief=True)
 
 
+def decrypting(state: StackState) -> dict[str, dict[str, str]]:
+    """Return how the secrets decrypt that move to another key or name, by their present names.
+
+    Raises:
+        MlkeysError: a file cannot be read.
+    """
+    moved: dict[str, dict[str, str]] = {}
+    for move in moves_of(state):
+        content = ciphertexts_in(state.vars_file(move.former))
+        backend, _, key = move.former.rpartition("/")
+        place = {"backend": backend, "key": key}
+        moved |= {name: {"value": content[old], "context": old, **place} for name, old in move.names.items()}
+    return moved
+
+
 def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO | None) -> Run:
     """Decrypt with the former keys and encrypt with those of the program, in one process.
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,9 +70,11 @@ def rows_of(run: Run, project: Path, program: Path) -> list[Row]:
             why = (_list(one.names) if len(one.names) > 1 else _values_text(one.values, CREATED)) or _AWAITS
             hosts.setdefault((CREATED, _name(one.task, one.count), why, one.count), []).append(one.host)
 
+    made: set[tuple[str, str]] = set()
     for number, change in enumerate(run.changes):
         add_awaited(number)
-        for kind, what, why, count in _parts(change, project, program):
+        left = _besides(change, made)
+        for kind, what, why, count in _parts(left, project, program) if left is not None else ():
             hosts.setdefault((kind, what, why, count), []).append(change.host)
     add_awaited(len(run.changes))
     return [
@@ -81,8 +83,26 @@ def rows_of(run: Run, project: Path, program: Path) -> list[Row]:
     ]
 
 
+def _besides(change: Change, made: set[tuple[str, str]]) -> Change | None:
+    """A change without the paths on a host that were made before: a check does not find what the first play makes.
+
+    Args:
+        made: by host. It gets those of this change.
+    """
+    paths = {item["name"] for item in change.items if item["kind"] == CREATED and str(item["name"]).startswith("/")}
+    again = {path for path in paths if (change.host, path) in made}
+    made |= {(change.host, path) for path in paths}
+    if not again:
+        return change
+    items = [item for item in change.items if item["name"] not in again]
+    return replace(change, items=items) if items else None
+
+
 def _parts(change: Change, project: Path, program: Path) -> Iterator[tuple[str, str, str, int]]:
     """Yield what a task did: kind, name, reason and count, with a row for each of many things whose values differ."""
+    if " : " in change.task:
+        # A step of a role makes no thing of the program. It may replace what an earlier step has removed.
+        change = replace(change, kind=CHANGED, items=())
     if not change.items:
         kind = _kind(change.kind)
         why = _HIDDEN if change.hidden else _attributes(change.values, change.names, kind)
@@ -197,14 +217,26 @@ def _duration(seconds: int) -> str:
 
 
 def _where(hosts: Sequence[str]) -> str:
-    if set(hosts) == {"localhost"}:
+    # One may have several of them.
+    found = set(hosts)
+    if found == {"localhost"}:
         return ""
-    return f"on {hosts[0]}" if len(hosts) == 1 else f"on {len(hosts)} hosts"
+    return f"on {hosts[0]}" if len(found) == 1 else f"on {len(found)} hosts"
 
 
 def rows_of_moves(found: Sequence[Move]) -> list[Row]:
     """The rows of ciphertexts that follow the name of their key, or their own."""
-    return [Row(CHANGED, name, f"moves from {move.former} to {move.key}") for move in found for name in move.names]
+    return [Row(CHANGED, name, _moved(move, former)) for move in found for name, former in move.names.items()]
+
+
+def _moved(move: Move, former: str) -> str:
+    return f"was {former}" if move.former == move.key else f"moves from {move.former} to {move.key}"
+
+
+def changes_in(rows: Iterable[Row]) -> dict[str, object]:
+    """The counts of a stack for JSON: by kind, and of all that is not kept."""
+    by_kind = counts({"": [*rows]})
+    return {"changed": sum(by_kind.values()) - by_kind[KEPT], "counts": by_kind}
 
 
 def rows_of_gone(one: Departed, kept: Made | None = None, why: str = "no longer in the program") -> list[Row]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import click
 
 from mlkeys._commands.deployment.comparison import Comparison
-from mlkeys._commands.deployment.plan import CHANGED, CREATED, DELETED, KEPT, REVOKED, Row, counts
+from mlkeys._commands.deployment.plan import CHANGED, CREATED, DELETED, KEPT, REVOKED, Row, changes_in, counts
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.stacks import not_done, show_report
 from mlkeys._shared.printable import one_line
@@ -110,7 +110,7 @@ def show_done(
         usual: kinds to count even if there are none.
     """
     if as_json:
-        show_report([*rows], done, "stack")
+        show_report([*rows], done, "stack", lambda name, _run: changes_in(rows[name]))
         return
     shown = table(found, rows, done)
     shown.show()

@@ -4,23 +4,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
-from mlkeys._commands.deployment.carry import moves_of
+from mlkeys._commands.deployment.carry import decrypting, moves_of
 from mlkeys._commands.deployment.comparison import Choices, Comparison, compared
 from mlkeys._commands.deployment.gone import gone_stacks, project_of
 from mlkeys._commands.deployment.owners import say_adopted
-from mlkeys._commands.deployment.plan import Row, gone_besides, rows_of, rows_of_gone, rows_of_moves
+from mlkeys._commands.deployment.plan import Row, changes_in, rows_of, rows_of_gone, rows_of_moves
 from mlkeys._commands.deployment.plan_text import table
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.playbook import Run, ansible_playbook
+from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
 from mlkeys._commands.project import (
     chosen,
     json_option,
@@ -33,6 +34,7 @@ from mlkeys._commands.project import (
 from mlkeys._commands.stacks import run_each, show_report
 from mlkeys._errors import MlkeysError
 from mlkeys._record.left import lines
+from mlkeys._targets.names import MOVED, NEW_VALUES, NEW_VALUES_OF
 
 
 @click.command("diff")
@@ -87,26 +89,38 @@ def command(  # noqa: PLR0913  each is an argument of the command
     found = compared(app, gone, program, todo, Choices(delete_keys, forget=forget_host, adopt=adopt), folder)
     say_adopted([one.adopted for one in found], "Would take over")
     by_name = {one.state.name: one for one in found}
-    done = run_each(
-        [*by_name], partial(_compare, by_name, folder), kind="stack", as_json=as_json, verbose=verbose, go_on=True
-    )
+    compare = partial(_compare, by_name, folder, {MOVED: {}, NEW_VALUES_OF: {}})
+    done = run_each([*by_name], compare, kind="stack", as_json=as_json, verbose=verbose, go_on=True)
+    rows = {name: _rows(one, done[name], folder) for name, one in by_name.items()}
     if as_json:
-        show_report([*done], done, "stack", _details)
-        sys.exit(_verdict(done, fail=fail))
-    shown = table(found, {name: _rows(one, done[name], folder) for name, one in by_name.items()}, done, planned=True)
+        show_report([*done], done, "stack", lambda name, run: {**changes_in(rows[name]), **_left(run)})
+        sys.exit(_verdict(done, rows, fail=fail))
+    shown = table(found, rows, done, planned=True)
     shown.show()
-    status = _verdict(done, fail=fail, hint="" if verbose else " For the differences of files, add -v.")
+    status = _verdict(done, rows, fail=fail, hint="" if verbose else " For the differences of files, add -v.")
     click.echo(shown.last_line("Compared", time.monotonic() - start))
     sys.exit(status)
 
 
-def _compare(by_name: Mapping[str, Comparison], folder: Path, name: str, show: TextIO | None) -> Run:
-    """Compare a stack with its server and hosts, and count what left it."""
+def _compare(
+    by_name: Mapping[str, Comparison], folder: Path, known: dict[str, dict[str, Any]], name: str, show: TextIO | None
+) -> Run:
+    """Compare a stack with its server and hosts, and count what left it.
+
+    Args:
+        known: what is known of secrets of the stacks before it, by variable and stack. It gets that of this one.
+    """
     one, made = by_name[name], Run()
     if not one.state.gone:
-        words = ["--check", "--diff", *one.arguments()]
-        made = ansible_playbook(folder / "ansible" / one.state.name, "site.yml", words, show=show, brief=True)
-    made.changed += sum(1 for _ in lines(gone_besides(one.departed)))
+        project = folder / "ansible" / one.state.name
+        known[MOVED][name] = decrypting(one.state)
+        # Ciphertexts may be longer than an argument, and another comparison may run at the same time.
+        file = f"known-{os.getpid()}.yml"
+        files = {file: known} if any(of_stack for stacks in known.values() for of_stack in stacks.values()) else {}
+        words = ["--check", "--diff", *one.arguments(), *(["--extra-vars", f"@{file}"] if files else [])]
+        with files_for_run(project, files):
+            made = ansible_playbook(project, "site.yml", words, show=show, brief=True)
+    known[NEW_VALUES_OF][name] = made.stats.get(NEW_VALUES, [])
     made.stats = {
         **made.stats,
         "left": [*lines(one.departed.left.deleted)],
@@ -115,7 +129,7 @@ def _compare(by_name: Mapping[str, Comparison], folder: Path, name: str, show: T
     return made
 
 
-def _details(_name: str, made: Run) -> dict[str, object]:
+def _left(made: Run) -> dict[str, object]:
     return {name: made.stats.get(name, []) for name in ("left", "kept")}
 
 
@@ -127,11 +141,11 @@ def _rows(one: Comparison, made: Run, folder: Path) -> list[Row]:
     ]
 
 
-def _verdict(done: Mapping[str, Run], *, fail: bool, hint: str = "") -> int:
+def _verdict(done: Mapping[str, Run], rows: Mapping[str, Sequence[Row]], *, fail: bool, hint: str = "") -> int:
     """Say what differs, and return the status for it."""
     if failed := [name for name, run in done.items() if run.status and not run.only_refused]:
         raise MlkeysError(f"Not compared: {', '.join(failed)}. The errors are shown above.")
-    different = [name for name, run in done.items() if run.changed or run.only_refused]
+    different = [name for name, run in done.items() if changes_in(rows[name])["changed"] or run.only_refused]
     click.echo(f"Different: {', '.join(different)}.{hint}" if different else "No differences.", err=True)
     if beyond := [name for name, run in done.items() if run.only_refused]:
         click.echo(

@@ -21,25 +21,17 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
 from mlkeys._shared._attributes.key import KEY_ATTRIBUTES
-from mlkeys._targets.ansible.ciphertexts import (
-    RESULT,
-    VARS,
-    former_managers,
-    given_in,
-    left_besides,
-    manager,
-    path_template,
-    predicting,
-    reading,
-)
-from mlkeys._targets.ansible.deleting import absent_keys_task, comment_of, is_own, own_alone
-from mlkeys._targets.ansible.lost import (
-    ANY_MUST_EXIST,
-    MUST_EXIST,
-    RANDOM,
-    if_wanted,
-    random_in,
-    stored_under,
+from mlkeys._targets.ansible.ciphertexts import RESULT, VARS, former_managers, manager
+from mlkeys._targets.ansible.departures import absent_keys_task, is_own, own_alone
+from mlkeys._targets.ansible.lost import ANY_MUST_EXIST, MUST_EXIST, if_wanted, random_in, stored_under
+from mlkeys._targets.ansible.many_files import (
+    SECRETS,
+    files_task,
+    many_random,
+    random_file,
+    reading_again,
+    secrets_of,
+    variable_of,
 )
 from mlkeys._targets.ansible.tasks import (
     KEYS,
@@ -47,17 +39,15 @@ from mlkeys._targets.ansible.tasks import (
     POLICY,
     Task,
     absent_tasks_of,
-    existed,
-    existed_or_makes_nothing,
+    comment_of,
     has_floor,
     key_options,
     tasks_of,
     unless_new,
     was_there,
 )
-from mlkeys._targets.ansible.values import Values
+from mlkeys._targets.ansible.values import Values, may_move
 from mlkeys._targets.ansible.yaml import Commented
-from mlkeys._targets.names import variable_name
 
 # In the order in which they are made.
 _KINDS: tuple[type[Element], ...] = (
@@ -89,12 +79,8 @@ _OF_A_KEY = frozenset({attribute.name for attribute in KEY_ATTRIBUTES}) | {
     *("name", "backend", "state", "force", "rotate_older_than", "min_available_version", "soft_deleted", "import"),
 }
 
-_PATH = "{{ playbook_dir }}/"
-#: What an item of a loop over files of ciphertexts has besides options of the module.
-_OF_AN_ITEM = frozenset({"file", "secrets", "key_place", "own", "random"})
-#: Prefixes of variables of the tasks.
+#: The prefix of variables with results of tasks that make keys.
 KEYS_RESULT = "keys_result_"
-SECRETS = "secrets_of_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,22 +139,22 @@ class Plan:
     def variables(self, values: Values) -> dict[str, Any]:
         """Return variables of the play that the tasks use."""
         return {
-            f"{SECRETS}{_variable(file, values)}": Commented(
+            f"{SECRETS}{variable_of(file, values)}": Commented(
                 comment_of(file), self._task(file, values)[VARS]["secrets"]
             )
             for segment in self._segments
             for files in self._files(segment)
             for file in files
-            if len(files) > 1
+            if len(files) > 1 or any(map(may_move, file.entries))
         }
 
     def random_files(self, values: Values) -> dict[str, list[Any]]:
         """Return files of tasks that make random secrets, by path. A run without changes reads none of them."""
         return {
-            _random_file(file, values): [Commented(comment_of(file), task) for task in self._random_tasks(file, values)]
+            random_file(file, values): [Commented(comment_of(file), task) for task in self._random_tasks(file, values)]
             for segment in self._segments
             for files in self._files(segment)
-            if _many_random(files)
+            if many_random(files)
             for file in files
             if any(random_in(file))
         }
@@ -187,27 +173,30 @@ class Plan:
             else:
                 for element in elements:
                     yield from (Commented(comment_of(element), task) for task in tasks_of(element, values))
-            yield from _reading(read_again, elements, values)
+            yield from reading_again(read_again, elements, values)
 
     def _tasks_of_files(self, files: Sequence[EncryptedVars], values: Values) -> Iterator[Any]:
-        if _many_random(files):
+        if many_random(files):
             yield self._random_task([file for file in files if any(random_in(file))], values)
         else:
             yield from (
                 Commented(comment_of(file), task) for file in files for task in self._random_tasks(file, values)
             )
         if len(files) > 1:
-            task = _files_task([(file, self._task(file, values)) for file in files], values, self.key_places)
+            task = files_task([(file, self._task(file, values)) for file in files], values, self.key_places)
             yield {**task, "register": self.file_results[files[0]]}
         else:
-            task = {**self._task(files[0], values), "register": self.file_results[files[0]]}
-            yield Commented(comment_of(files[0]), task)
+            (file,) = files
+            task = {**self._task(file, values), "register": self.file_results[file]}
+            if any(map(may_move, file.entries)):
+                task[VARS] = {**task[VARS], "secrets": secrets_of(f"'{variable_of(file, values)}'", files, values)}
+            yield Commented(comment_of(file), task)
 
     def _random_task(self, files: Sequence[EncryptedVars], values: Values) -> Task:
         register, _ = self.key_places.get(files[0].key, ("", 0))
         there = was_there(f"{register}.results[one.key_place]") if register else "true"
         places = [{"key_place": self.key_places[file.key][1]} if register else {} for file in files]
-        found = [(_random_file(file, values), file, place) for file, place in zip(files, places, strict=True)]
+        found = [(random_file(file, values), file, place) for file, place in zip(files, places, strict=True)]
         return if_wanted(found, there, values)
 
     def _all_tasks(self, element: Element, values: Values) -> list[Task]:
@@ -313,86 +302,6 @@ def _looped(name: str, found: Sequence[tuple[Element, Task]]) -> Task:
     }
 
 
-def _many_random(files: Sequence[EncryptedVars]) -> bool:
-    """Whether random secrets have their tasks in files of their own."""
-    return sum(len([*random_in(file)]) for file in files) > 1
-
-
-def _random_file(file: EncryptedVars, values: Values) -> str:
-    return f"{RANDOM}/{_variable(file, values)}.yml"
-
-
-def _variable(file: EncryptedVars, values: Values) -> str:
-    return variable_name(values.name(file))
-
-
-def _files_task(
-    given: Sequence[tuple[EncryptedVars, Task]], values: Values, places: Mapping[Element, tuple[str, int]]
-) -> Task:
-    """Return one task for many files of ciphertexts, whose keys one task makes.
-
-    Few of its texts are templates, and its items are small: Ansible compiles each template, and copies all items for
-    each of them. It also shows items at -v, so that they must not hold a secret.
-
-    Args:
-        given: the files, each with the task that would write it alone.
-    """
-    items: list[Task] = [_item(file, alone, _variable(file, values), places) for file, alone in given]
-    shared = {
-        name: value
-        for name, value in items[0].items()
-        if name not in _OF_AN_ITEM and all(item.get(name) == value for item in items)
-    }
-    items = [{name: value for name, value in item.items() if name not in shared} for item in items]
-    options = {
-        name: Template(f"{{{{ item.{name} | default(omit) }}}}")
-        for name in sorted({name for item in items for name in item} - _OF_AN_ITEM)
-    }
-    if any("own" in item for item in items):
-        # What the file has is another thing when it comes to the item.
-        left = left_besides("playbook_dir ~ '/' ~ item.file", "item.own")
-        options["leave"] = Template(f"{{{{ {left} if item.own is defined else item.leave | default(omit) }}}}")
-    task: Task = {
-        "name": f"{len(items)} files of ciphertexts",
-        VARS: {
-            "path": Template(f"{_PATH}{{{{ item.file }}}}"),
-            **options,
-            **shared,
-            "secrets": Template(f"{{{{ lookup('ansible.builtin.vars', '{SECRETS}' ~ item.secrets) }}}}"),
-        },
-        "loop": items,
-        "loop_control": {"label": Template("{{ item.file }}")},
-    }
-    register, _ = places.get(given[0][0].key, ("", 0))
-    if register:
-        result = f"{register}.results[item.key_place]"
-        task["when"] = existed(result)
-        if any("random" in item for item in items):
-            task["when"] = [Template(f"item.random is not defined or {existed_or_makes_nothing(result).text}"), task["when"]]
-    return task
-
-
-def _item(file: EncryptedVars, alone: Task, variable: str, places: Mapping[Element, tuple[str, int]]) -> Task:
-    """Return the item of a file in the loop of a task for many.
-
-    Args:
-        variable: the end of the name of the variable with its secrets.
-    """
-    options = dict(alone[VARS])
-    path = options.pop("path").text.removeprefix(_PATH)
-    del options["secrets"]
-    item: Task = {"file": Template(path) if "{" in path else path, "secrets": variable}
-    own = given_in(file)
-    if isinstance(options.get("leave"), Template):
-        del options["leave"]
-        item["own"] = own
-    if not own:
-        item["random"] = True
-    if file.key in places:
-        item["key_place"] = places[file.key][1]
-    return {**item, **options}
-
-
 def _policies_task(given: Sequence[tuple[Element, Task]], values: Values) -> Task:
     """Return one task for many policies, which are all in files under their names."""
     return {
@@ -407,22 +316,3 @@ def _policies_task(given: Sequence[tuple[Element, Task]], values: Values) -> Tas
         # A report names what has a label.
         "loop_control": {"label": Template("{{ item }}")},
     }
-
-
-def _reading(files: Mapping[Element, str], elements: Iterable[Element], values: Values) -> list[Task]:
-    found = [one for one in elements if isinstance(one, EncryptedVars) and one in files]
-    if not found:
-        return []
-    paths = [*dict.fromkeys(files[one] for one in found)]
-    # Other tasks for the same file may follow.
-    names = sorted({entry.name for one in found for entry in one.entries})
-    check = predicting(paths, values.results_of(found), names)
-    if len(paths) == 1:
-        return [reading(paths[0]), check]
-    task = {
-        "name": f"Read {len(paths)} files of ciphertexts",
-        "ansible.builtin.include_vars": {"file": Template("{{ item }}")},
-        "loop": [path_template(path) for path in paths],
-        "when": Template("not ansible_check_mode"),
-    }
-    return [task, check]

@@ -17,8 +17,9 @@ from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.element import Element
 from mlkeys._targets.ansible import ciphertexts, lost
-from mlkeys._targets.ansible.bulk import KEYS_RESULT, SECRETS
-from mlkeys._targets.names import length_problem, terraform_name
+from mlkeys._targets.ansible.bulk import KEYS_RESULT
+from mlkeys._targets.ansible.many_files import SECRETS
+from mlkeys._targets.names import NEW_VALUES_OF, length_problem, terraform_name
 from mlkeys._targets.state_names import vars_file_of
 
 #: Names that Ansible or the generated tasks use.
@@ -58,6 +59,7 @@ _RESERVED = (
             "left",
             "left_service",
             "moves",
+            NEW_VALUES_OF,
             "outputs",
             "recorded",
         ]

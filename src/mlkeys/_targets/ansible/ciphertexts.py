@@ -14,8 +14,9 @@ from mlkeys._model.secret import GeneratedSecret
 from mlkeys._model.stack import Stack
 from mlkeys._shared.vars_files import METADATA
 from mlkeys._targets.ansible.jinja import in_file, literal
-from mlkeys._targets.ansible.values import SAME, STAYING, Values
+from mlkeys._targets.ansible.values import SAME, STAYING, Values, may_move
 from mlkeys._targets.ansible.yaml import Commented
+from mlkeys._targets.names import MOVED, NEW_VALUES
 from mlkeys._targets.state_names import RECORD_FILE, vars_file_of
 
 Task = dict[str, Any]
@@ -28,7 +29,7 @@ FILES = "mlkeys.transit.vault_transit_files"
 _HELD = "ciphertexts_held"
 _ENTRIES = "ciphertexts_of_results"
 #: Variables of the tasks.
-NAMES = frozenset({STAYING, SAME, _HELD, _ENTRIES})
+NAMES = frozenset({STAYING, SAME, MOVED, _HELD, _ENTRIES})
 #: The prefix of variables with results of tasks that write ciphertexts.
 RESULT = "ciphertexts_result_"
 #: What the module does to entries that it does not leave as they are.
@@ -94,8 +95,7 @@ def predicting(files: Iterable[str], results: Iterable[str], names: Sequence[str
         known: as for `reading`.
     """
     paths = ", ".join(path_expression(file) for file in files)
-    found = " + ".join(f"({result}.results | default([{result}]))" for result in results)
-    entries = f"({found}) | map(attribute='entries', default=[]) | flatten"
+    entries = _entries_of(results)
     if names:
         entries += f" | selectattr('name', 'in', {_list_of(names)})"
     return {
@@ -107,6 +107,22 @@ def predicting(files: Iterable[str], results: Iterable[str], names: Sequence[str
             _ENTRIES: Template(f"{{{{ {entries} | list }}}}"),
         },
     }
+
+
+def reporting(results: Iterable[str]) -> Task:
+    """Return the task that says in a check which secrets get new values: other stacks may use these."""
+    found = f"{_entries_of(results)} | selectattr('action', 'in', ['added', 'updated']) | map(attribute='name') | list"
+    return {
+        "name": "Report secrets with new values",
+        "ansible.builtin.set_stats": {"data": {NEW_VALUES: Template(f"{{{{ {found} }}}}")}},
+        "when": Template("ansible_check_mode"),
+    }
+
+
+def _entries_of(results: Iterable[str]) -> str:
+    """Return what tasks for one file or for many did to its entries, or would do, as an expression."""
+    found = " + ".join(f"({result}.results | default([{result}]))" for result in results)
+    return f"({found}) | map(attribute='entries', default=[]) | flatten"
 
 
 def _except(actions: Iterable[str], fact: str) -> Template:
@@ -177,7 +193,7 @@ def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterato
         "path": path_template(file),
         "backend": values.plain(element.key.backend),
         "key": values.plain(element.key.name),
-        "mode": "0644",
+        "mode": mode_of_new(path_expression(file)),
     }
     generated = [entry for entry in element.entries if isinstance(entry.plaintext, GeneratedSecret)]
     given = [entry for entry in element.entries if not isinstance(entry.plaintext, GeneratedSecret)]
@@ -185,6 +201,8 @@ def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterato
     for entry in generated:
         # A new key cannot decrypt what is stored.
         needed = [f"{missing(file, entry)} or not ({key.was_there})"]
+        if may_move(entry):
+            needed.append(f"'{entry.name}' not in {_moving(values)}")
         yield {
             "name": f"Random secret {values.name(entry)}, if missing",
             # The others are not declared here. A list of their names would grow with the square of their number.
@@ -193,11 +211,24 @@ def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterato
         }
     if generated:
         yield _noting(element, generated, values)
+    when = [*(key.when if given else key.when_no_more)]
+    if when and any(map(may_move, given)):
+        more = is_more_than_moves(_list_of(given_in(element)), values)
+        when.insert(0, Template(f"{key.when_no_more[0].text} or {more}"))
     yield {
         "name": f"Ciphertexts {values.name(element)}",
         VARS: {**options, **_others(element, file, values), "secrets": _secrets(given, values, key)},
-        **({"when": [*(key.when if given else key.when_no_more)]} if key.when else {}),
+        **({"when": when} if when else {}),
     }
+
+
+def mode_of_new(path: str) -> Template:
+    """Return the mode of a file in version control: git keeps none, so that a clone has that of the user's umask.
+
+    Args:
+        path: an expression.
+    """
+    return Template(f"{{{{ omit if ({path}) is file else '0644' }}}}")
 
 
 def _others(element: EncryptedVars, file: str, values: Values) -> dict[str, Any]:
@@ -211,7 +242,26 @@ def _others(element: EncryptedVars, file: str, values: Values) -> dict[str, Any]
     if element is not values.files_of_key(element)[0]:
         return {"leave": Template(f"{{{{ {left_besides(path_expression(file), _list_of(own))} }}}}")}
     left = sorted({*given} - {*own})
-    return {"purge": True, **({"keep": random} if random else {}), **({"leave": left} if left else {})}
+    keep: Any = random
+    if any(may_move(entry) for entry in values.entries_of_key(element)):
+        former = f"({_moving(values)}.values() | map(attribute='context') | list)"
+        keep = Template(f"{{{{ {_list_of(random)} + {former} }}}}")
+    return {"purge": True, **({"keep": keep} if keep else {}), **({"leave": left} if left else {})}
+
+
+def is_more_than_moves(names: str, values: Values) -> str:
+    """Return the condition that not all secrets move: a check then awaits what a task makes."""
+    return f"{names} | difference({_moving(values)} | list) | length > 0"
+
+
+def besides_moves(secrets: str, values: Values) -> Template:
+    """Return secrets without those that move: those are there when a deployment comes to them."""
+    return Template(f"{{{{ {secrets} | dict2items | rejectattr('key', 'in', {_moving(values)}) | items2dict }}}}")
+
+
+def _moving(values: Values) -> str:
+    """Return an expression for the secrets of a stack that a deployment moves before these tasks, as a check knows."""
+    return f"({values.moved(values.stack)} | default({{}}))"
 
 
 def given_in(element: EncryptedVars) -> list[str]:

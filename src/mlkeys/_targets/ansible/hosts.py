@@ -105,9 +105,9 @@ def play(
         "hosts": host_play.pattern,
         "gather_facts": False,
     }
-    if known := placeholders(used):
+    if shown := placeholders(used):
         # With these, templates show what a real run would change.
-        head["vars"] = known
+        head["vars"] = shown
     head["tasks"] = tasks
     return {**head, "handlers": handlers} if handlers else head
 
@@ -177,7 +177,8 @@ def _rendered(file: HostFile, config: HostConfig, values: Values, vars_files: Ma
     if used:
         # It decrypts by itself, and check mode encrypts nothing that is new. What is rewrapped has the same value.
         known = STAYING if config.allow_ciphertext else SAME
-        found = f"lookup('ansible.builtin.template', {source}, template_vars={known} | default({{}}), **as_text) | string"
+        given = f"template_vars={known} | default({{}}), **as_text"
+        found = f"lookup('ansible.builtin.template', {source}, {given}) | string"
         words = {*re.findall(r"\w+", file.text)}
         names = {entry.name for one in used for entry in one.entries if entry.name in words}
         there = [*dict.fromkeys(is_there(vars_files[one]) for one in used)]

@@ -152,6 +152,8 @@ class AnsibleProject:
         if generated or self._policies:
             play["vars"] = {**play.get("vars", {}), **ciphertexts.recorded(self._values)}
         tasks = [*self._reading_keys(), *tasks]
+        if self._vars_files and len(self._view.app.stacks) > 1:
+            tasks.append(ciphertexts.reporting(self._values.results_of(self._vars_files)))
         play["tasks"] = [*ciphertexts.folders(self._vars_files.values()), *tasks, *self._writing_outputs()]
         plays = hosts.plays_of(self._elements)
         looks = [look for one in plays for look in hosts.looking(one, self._on_hosts, host_files)]

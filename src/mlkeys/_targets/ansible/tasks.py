@@ -39,6 +39,11 @@ APPROLE = "mlkeys.transit.vault_transit_approle"
 KEYS_ONLY = {"tags": ["keys"]}
 
 
+def comment_of(element: Element) -> str:
+    """Return the comment that says which construct made something, and where."""
+    return f"{element.node.path} {element.node.location_text}"
+
+
 def tasks_of(element: Element, values: Values) -> Iterator[Task]:
     """Yield the tasks that create or change an element."""
     if isinstance(element, Resource) and not element.managed:

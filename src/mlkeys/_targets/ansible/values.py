@@ -23,7 +23,7 @@ from mlkeys._model.stack import Stack
 from mlkeys._targets.ansible import jinja
 from mlkeys._targets.ansible.jinja import Expression, literal
 from mlkeys._targets.ansible.yaml import Yaml
-from mlkeys._targets.names import variable_name
+from mlkeys._targets.names import MOVED, NEW_VALUES_OF, variable_name
 from mlkeys._targets.state_names import folder_of, vars_file_of
 
 LOOKUP = "mlkeys.transit.vault_transit"
@@ -181,6 +181,7 @@ class Values:
         found = f"lookup('ansible.builtin.file', {path}) | from_yaml"
         # The file may be older than a secret that comes into it.
         there = f"({path}) is file and (not ansible_check_mode or '{element.name}' in {found})"
+        there += f" and '{element.name}' not in {NEW_VALUES_OF}[{literal(stack.node.id)}] | default([])"
         return f"(({found}).{element.name} if {there} else {UNKNOWN})"
 
     def _key(self, key: Element) -> str:
@@ -225,7 +226,16 @@ class Values:
         found = f"lookup('{LOOKUP}', {ciphertext}, {named})"
         # Check mode encrypts nothing, so there is no ciphertext of a new secret to decrypt.
         ciphertext = f"({ciphertext})"
+        stack = self.view.stack_of[source]
+        if may_move(source) and stack is not None:
+            moved = f"{self.moved(stack)}.{source.name}"
+            given = ", ".join(f"{name}={moved}.{name}" for name in ("key", "backend", "context"))
+            found = f"lookup('{LOOKUP}', {moved}.value, {given}) if {moved} is defined else {found}"
         return f"({found} if not ansible_check_mode or {ciphertext} is {IS_CIPHERTEXT} else {UNKNOWN})"
+
+    def moved(self, stack: Stack) -> str:
+        """Return an expression for the secrets of a stack that a deployment moves, undefined where none does."""
+        return f"{MOVED}[{literal(stack.node.id)}]"
 
     def _signature(self, element: Signature) -> str:
         """Return an expression that signs a text, or checks a signature."""
@@ -292,6 +302,11 @@ class Values:
         if path.startswith(("/", "~")):
             return literal(path)
         return f"playbook_dir ~ {literal(f'/{self.program_folder}/{path}')}"
+
+
+def may_move(entry: Encrypted) -> bool:
+    """Whether the ciphertext of a secret may be stored under a former name, of it or of its key."""
+    return bool(entry.aliases or entry.key.aliases)
 
 
 def _missing(hint: str, key_was_there: str) -> str:
