@@ -83,8 +83,8 @@ def test_what_is_below_a_renamed_construct_is_moved_with_it() -> None:
     assert terraform(s)["moved"] == [
         {"from": "vault_approle_auth_backend_role.old", "to": "vault_approle_auth_backend_role.new"},
         *(
-            {"from": f"vault_policy.{terraform_name(path)}", "to": f"vault_policy.{terraform_name('new/policy')}"}
-            for path in ("old/policy", "taken/policy")
+            {"from": f"vault_policy.{terraform_name(path)}", "to": f"vault_policy.{terraform_name(next_path)}"}
+            for path, next_path in (("old/policy", "taken/policy"), ("taken/policy", "new/policy"))
         ),
     ]
 

@@ -252,6 +252,49 @@ def test_a_rotation_is_left_alone_and_a_renamed_construct_is_moved(terraform: Te
     terraform.run(folder, "plan", "-input=false", "-detailed-exitcode", status=2)
 
 
+RENAMED: dict[str, Callable[..., Any]] = {
+    "vault_mount": lambda s, id_, **more: vault.TransitSecretBackend(s, id_, path="p", **more),
+    "vault_transit_secret_backend_key": lambda s, id_, **more: vault.TransitSecretBackendKey(
+        s, id_, backend="transit", name="k", **more
+    ),
+    "vault_transit_secret_cache_config": lambda s, id_, **more: vault.TransitSecretCacheConfig(
+        s, id_, backend="transit", size=500, **more
+    ),
+    "vault_auth_backend": lambda s, id_, **more: vault.AppRoleAuth(s, id_, path="roles", **more),
+    "vault_approle_auth_backend_role": lambda s, id_, **more: vault.AppRole(
+        s, id_, backend="roles", name="r", token_policies=["a"], **more
+    ),
+    "vault_policy": lambda s, id_, **more: vault.Policy(s, id_, name="p", **more).allow("a", "read"),
+}
+
+
+@pytest.mark.parametrize("former", ["first", "second"])
+def test_a_construct_that_was_renamed_twice_is_moved_from_either_id(
+    former: str, terraform: Terraform, tmp_path: Path
+) -> None:
+    def configuration(id_: str, **given: Any) -> dict[str, Any]:
+        s = stack()
+        for number, make in enumerate(RENAMED.values()):
+            names = {key: [f"{one}{number}" for one in ids] for key, ids in given.items()}
+            made = make(s, f"{id_}{number}", **names)
+            if isinstance(made, vault.AppRole):
+                # What is below it has its id in its address.
+                vault.TransitSecretBackendKey(s, "d", backend="other", name="d").grant_decrypt(made)
+        written: dict[str, Any] = json.loads(files(s)["terraform/s/cdk.tf.json"])
+        return written
+
+    (tmp_path / "out" / "terraform").mkdir(parents=True)
+    folder = written(configuration(former), tmp_path / "out" / "terraform" / "s")
+    terraform.run(folder, "init", "-input=false")
+    terraform.deploy(folder)
+    new = configuration("present", aliases=["first", "second"])
+    (folder / "cdk.tf.json").write_text(json.dumps(new))
+    shown = terraform.run(folder, "plan", "-input=false", "-no-color")
+    for number, kind in enumerate(RENAMED):
+        assert f"{kind}.{former}{number} has moved to {kind}.present{number}" in shown
+    assert "0 to add, 0 to change, 0 to destroy" in shown
+
+
 @pytest.mark.parametrize(
     "given", [{"terraform_auth": "approle"}, {"terraform_auth": "jwt", "terraform_auth_role": "ci"}]
 )

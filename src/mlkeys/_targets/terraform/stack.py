@@ -27,7 +27,7 @@ from mlkeys._targets.terraform import login, remote
 from mlkeys._targets.terraform.blocks import ConflictError, Json, merge, with_defaults
 from mlkeys._targets.terraform.dependencies import Dependencies
 from mlkeys._targets.terraform.floors import Floors
-from mlkeys._targets.terraform.former import moved
+from mlkeys._targets.terraform.former import SETTINGS_TYPE, moved, settings_name
 from mlkeys._targets.terraform.owner import Owner
 from mlkeys._targets.terraform.resources import body_of, is_unknown, kind_of
 from mlkeys._targets.terraform.secrets import Secrets
@@ -147,14 +147,13 @@ class TerraformStack:
         return frozenset(self._view.known_text(text) for text in texts)
 
     def _add_key_settings(self, backend: TransitSecretBackend) -> None:
-        name = terraform_name(f"{self._name(backend)}/config-keys")
         body: Json = {
             "path": self._render(f"{backend.path}/config/keys"),
             "data_json": json.dumps({"disable_upsert": backend.values["disable_upsert"]}),
             "disable_delete": True,
             "ignore_absent_fields": True,
         }
-        self._put(backend, "resource", "vault_generic_endpoint", name, body)
+        self._put(backend, "resource", SETTINGS_TYPE, settings_name(self._name(backend)), body)
 
     def _add_output(self, output: Output) -> None:
         pointers = list(self._view.pointers(str(output.value)))
