@@ -132,12 +132,12 @@ class TerraformStack:
         """Add what any resource may have: lifecycle, dependencies, overrides."""
         if isinstance(element, TransitSecretBackend) and self._view.known_text(element.path) in self._guarded:
             body["lifecycle"] = {"prevent_destroy": True}
-        elif isinstance(element, TransitSecretBackendKey):
-            body |= self._floors.kept(element, body)
         if addresses := self._dependencies.of(element):
             body["depends_on"] = addresses
         if isinstance(element, Resource):
             overridden(element, "terraform", body, self._render_data)
+        if isinstance(element, TransitSecretBackendKey):
+            body |= self._floors.kept(element, body)
 
     @cached_property
     def _guarded(self) -> frozenset[str | None]:
