@@ -196,6 +196,7 @@ class TransitSecretBackendKey(KeyResource):
 
 # help() of the dictionary shows what each keyword is for: the same that it shows of the class.
 _about, _found, _keywords = (TransitSecretBackendKey.__doc__ or "").partition("Args:\n")
-# Before Python 3.13, the lines are indented as in this file.
-_indent = _about[_about.rfind("\n") + 1 :]
-KeyAttributes.__doc__ = f"{KeyAttributes.__doc__}\n\n{_indent}{_found}{_keywords}"
+if _found:  # unless Python removes docstrings
+    # Before Python 3.13, the lines are indented as in this file.
+    _indent = _about[_about.rfind("\n") + 1 :]
+    KeyAttributes.__doc__ = f"{KeyAttributes.__doc__}\n\n{_indent}{_found}{_keywords}"
