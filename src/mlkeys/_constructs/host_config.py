@@ -44,6 +44,8 @@ class Agent(NotText):
 
     The role `mlkeys.transit.vault_transit_host` deploys it. It needs root on the hosts.
 
+    Source: https://openbao.org/docs/agent-and-proxy/agent/
+
     Args:
         command: the program and its arguments. A program without a path is searched on the `PATH` of the host.
         env: ciphertexts by the name of the environment variable, all of one key.

@@ -10,7 +10,7 @@ from typing import Literal, Unpack
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext, decrypt, plaintext_problems
 from mlkeys._constructs.grants import Grant, Grantee, grant
-from mlkeys._constructs.key_resource import KeyResource
+from mlkeys._constructs.key_resource import KeyAttributes, KeyResource
 from mlkeys._constructs.signing import Signed, SigningOptions, Verified, signed, verified
 from mlkeys._model.location import call_site
 from mlkeys._model.secret import DataKeySecret, Secret
@@ -119,8 +119,10 @@ class TransitSecretBackendKey(KeyResource):
         Args:
             text: what to sign. It may hold references.
             context: context of a derived key. Default: none.
-            options: `hash_algorithm`, `signature_algorithm`, `marshaling_algorithm` and `salt_length`, as in the API of
-                the server. Default: left to the server.
+            options: as in the API of the server. `hash_algorithm`: `sha1`, `sha2-224`, `sha2-256`, `sha2-384`,
+                `sha2-512`, `sha3-224`, `sha3-256`, `sha3-384` or `sha3-512`. `signature_algorithm` of RSA keys: `pss`
+                or `pkcs1v15`. `marshaling_algorithm` of ECDSA keys: `asn1` or `jws`. `salt_length` of `pss`: `auto`,
+                `hash`, or a number of bytes as a string. Default: left to the server.
         """
         return signed(self, text, context, **options)
 
@@ -190,3 +192,11 @@ class TransitSecretBackendKey(KeyResource):
         engine, and to rewrap with them.
         """
         return grant(self, grantee, "rotate")
+
+
+# help() of the dictionary shows what each keyword is for: the same that it shows of the class.
+_about, _found, _keywords = (TransitSecretBackendKey.__doc__ or "").partition("Args:\n")
+if _found:  # unless Python removes docstrings
+    # Before Python 3.13, the lines are indented as in this file.
+    _indent = _about[_about.rfind("\n") + 1 :]
+    KeyAttributes.__doc__ = f"{KeyAttributes.__doc__}\n\n{_indent}{_found}{_keywords}"

@@ -26,6 +26,8 @@ class KeyMaterial(NotText):
 
     Once the version exists on the server, the source may be gone.
 
+    Source: https://openbao.org/api-docs/secret/transit/#import-key
+
     Args:
         source: `Secret.env(…)`, `Secret.file(…)` or `Secret.kv(…)`.
         version: which version of the key it is. To replace the material, give the new one and increase this by one.

@@ -15,8 +15,9 @@ from mlkeys._model.types import DATA, SECRET, TEXT, now, taken
 from mlkeys._providers.literals import shown
 from mlkeys._shared.key_types import DIGESTS, signing_problems, use_problems
 
+#: The values of each option.
 # The server has the hash algorithm "none" as well, for texts that are hashed already, which nothing here is.
-_CHOICES: Mapping[str, tuple[str, ...]] = {
+CHOICES: Mapping[str, tuple[str, ...]] = {
     "hash_algorithm": tuple(DIGESTS),
     "signature_algorithm": ("pkcs1v15", "pss"),
     "marshaling_algorithm": ("asn1", "jws"),
@@ -69,7 +70,7 @@ class Signature(Element):
         if self.key.derived and not self.context:
             problems.append(f"a derived key requires a context: {self.OPERATION}(…, context='…')")
         for name, value in self.options.items():
-            if name not in _CHOICES:
+            if name not in CHOICES:
                 problems.append(f"{self.OPERATION}() has no {name}")
             elif problem := _value_problem(name, value):
                 problems.append(problem)
@@ -133,7 +134,7 @@ def verified(
 
 def _value_problem(name: str, value: object) -> str | None:
     """Return why an option cannot have this value, None if it can."""
-    choices, is_salt = _CHOICES[name], name == "salt_length"
+    choices, is_salt = CHOICES[name], name == "salt_length"
     if isinstance(value, str) and (value in choices or (is_salt and _NUMBER.fullmatch(value))):
         return None
     if (name, value) == ("hash_algorithm", "none"):

@@ -47,7 +47,7 @@ def raised_at(problem: BaseException) -> Location | None:
     """Return the innermost line of the user's code that led to an exception."""
     found, trace = None, problem.__traceback__
     while trace is not None:
-        if not is_ours(trace.tb_frame.f_code.co_filename):
+        if is_users(trace.tb_frame.f_code.co_filename):
             found = Location(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
         trace = trace.tb_next
     return found
@@ -70,3 +70,13 @@ def is_ours(file: str) -> bool:
     """Whether a file belongs to this package."""
     # "<string>" is where dataclasses keep the code they generate.
     return file.startswith(_PACKAGE) or file == "<string>"
+
+
+def is_users(file: str) -> bool:
+    """Whether a file belongs to the user's program: neither to this package nor to Python and its libraries."""
+    import sysconfig  # noqa: PLC0415  only for programs that fail
+    from pathlib import Path  # noqa: PLC0415
+
+    libraries = [f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    foreign = file.startswith((*libraries, "<")) or "ansible_collections" in Path(file).parts
+    return not foreign and not is_ours(file)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlkeys._errors import AppInvalid, MlkeysError
-from mlkeys._model.location import Location, is_ours, raised_at
+from mlkeys._model.location import Location, is_users, raised_at
 from mlkeys._model.stack import Root, Session, Stack, session
 from mlkeys._model.tree import ambient
 from mlkeys._providers.literals import hidden, named_secrets_in
@@ -90,7 +90,7 @@ def _status(end: SystemExit) -> str:
 def _line(problem: MlkeysError) -> str:
     """Return the innermost line of the program that led to the problem."""
     where = raised_at(problem)
-    return f"{Path(where.file).name}:{where.line}" if where is not None and "runpy" not in where.file else "mlkeys"
+    return f"{Path(where.file).name}:{where.line}" if where is not None else "mlkeys"
 
 
 def users_traceback(problem: Exception) -> str | None:
@@ -106,18 +106,10 @@ def users_traceback(problem: Exception) -> str | None:
 
 def _keep_users(shown: traceback.TracebackException) -> bool:
     """Remove all other frames, and return whether any is left."""
-    frames = [frame for frame in shown.stack if _is_users(frame.filename)]
+    frames = [frame for frame in shown.stack if is_users(frame.filename)]
     shown.stack = type(shown.stack).from_list(frames)
     inner = [one for one in (shown.__cause__, shown.__context__, *(shown.exceptions or ())) if one is not None]
     return any([bool(frames), *(_keep_users(one) for one in inner)])
-
-
-def _is_users(file: str) -> bool:
-    import sysconfig  # noqa: PLC0415  only for programs that fail
-
-    libraries = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    foreign = file.startswith((*libraries, "<")) or "ansible_collections" in Path(file).parts
-    return not foreign and not is_ours(file)
 
 
 def _flat_app(path: Path) -> tuple[Root, Stack]:

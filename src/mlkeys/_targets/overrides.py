@@ -9,6 +9,9 @@ from typing import Any
 
 from mlkeys._model.element import Resource, Target
 
+#: A block of Terraform of which a part is ours. What an override of it does not name stays.
+_LIFECYCLE = "lifecycle"
+
 
 def overridden(
     resource: Resource, target: Target, body: dict[str, Any], render: Callable[[Any], Any]
@@ -31,7 +34,12 @@ def _put(body: dict[str, Any], path: list[str], value: object) -> None:
         if not isinstance(inner, dict):
             inner = body[part] = {}
         body = inner
+    if last == _LIFECYCLE and isinstance(value, list) and len(value) == 1:
+        # As a list of one, a block is the same block.
+        (value,) = value
     if value is None:
         body.pop(last, None)
+    elif last == _LIFECYCLE and isinstance(value, dict) and isinstance(body.get(last), dict):
+        body[last] = {**body[last], **value}
     else:
         body[last] = value

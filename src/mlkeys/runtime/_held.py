@@ -11,7 +11,9 @@ from typing import Generic, TypeVar
 
 from mlkeys._errors import MlkeysError
 from mlkeys._stored.marks import Mark, mark_of
-from mlkeys._stored.secrets import chosen_files
+from mlkeys._stored.secrets import check_known, chosen_files
+from mlkeys.runtime._data import content_of
+from mlkeys.runtime._errors import SecretsError, UnknownSecret
 
 T = TypeVar("T")
 
@@ -37,6 +39,27 @@ class Held:
     def is_due(self, marks: Marks, hangups: int, now: float) -> bool:
         """Whether it must be decrypted again."""
         return marks != self.marks or hangups != self.hangups or now >= self.until
+
+
+def content(held: Held, name: str) -> bytes:
+    """The plaintext of a secret.
+
+    Raises:
+        UnknownSecret: no secret has this name, or the name is not a text.
+        SecretsError: it does not decrypt.
+    """
+    if not isinstance(name, str):
+        raise UnknownSecret(f"The name of a secret is a text, and not a value of the type {type(name).__name__}.")
+    values = held.values
+    if name not in values:
+        try:
+            check_known([name], values)
+        except MlkeysError as problem:
+            raise UnknownSecret(str(problem)) from None
+    value = values[name]
+    if isinstance(value, str):
+        raise SecretsError(f"'{name}': {value}")
+    return content_of(value)
 
 
 class Entries(Generic[T]):

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 from mlkeys._errors import MlkeysError
 from mlkeys._stored import secrets as stored
 from mlkeys._system import collection, core_dumps
-from mlkeys.runtime._data import content_of, fields_of, text_of, value_of
+from mlkeys.runtime._data import fields_of, text_of, value_of
 from mlkeys.runtime._errors import SecretsError, UnknownSecret, bare, without_values
 from mlkeys.runtime._fields import object_of
 from mlkeys.runtime._hangup import listen, received
-from mlkeys.runtime._held import Entries, Held, Marks, marks_of, with_those_kept
+from mlkeys.runtime._held import Entries, Held, Marks, content, marks_of, with_those_kept
 from mlkeys.runtime._options import check_lifetime, check_options, digest_of, names_in, places_of
 from mlkeys.runtime._process import is_refusal, log, process
 from mlkeys.runtime._types import checked_fields
@@ -45,6 +45,14 @@ class Secrets:
     It has methods of a mapping, but is none for `isinstance`: debug pages and error trackers unpack the mappings,
     sets and sequences that they find in a frame. Its representation shows no value, and it cannot be pickled. Neither
     `dict()` nor `vars()` takes its values out: web frameworks try both for objects that they encode as JSON.
+
+    Args:
+        paths: the files and folders that it reads.
+        names: the secrets to decrypt; none for all.
+        lifetime: seconds after which the secrets are decrypted again; ``None`` for never.
+        options: options of the connection and the login.
+        keep_stale: whether to keep the secrets that are in memory when they cannot be renewed.
+        core_dumps: whether this process may write core dumps.
     """
 
     __slots__ = (
@@ -108,7 +116,12 @@ class Secrets:
     @overload
     def get(self, name: str, default: T) -> str | T: ...
     def get(self, name: str, default: object = None) -> object:
-        """The text of a secret, or the default if there is none of this name."""
+        """The text of a secret, or the default if there is none of this name.
+
+        Args:
+            name: name of the secret.
+            default: what to return if there is none. Default: ``None``.
+        """
         try:
             return self[name]
         except UnknownSecret:
@@ -122,7 +135,7 @@ class Secrets:
             UnknownSecret: there is none of this name.
             SecretsError: it does not decrypt, or nothing could be decrypted.
         """
-        return _content(self._current(), name)
+        return content(self._current(), name)
 
     @without_values
     def value(self, name: str) -> Any:
@@ -162,7 +175,7 @@ class Secrets:
         """
         hints = checked_fields(kind)
         held = self._current()
-        found: T = object_of(kind, fields_of(kind, hints, held.values, lambda name: _content(held, name)))
+        found: T = object_of(kind, fields_of(kind, hints, held.values, lambda name: content(held, name)))
         return found
 
     @without_values
@@ -215,7 +228,7 @@ class Secrets:
 
     @without_values
     def _text(self, held: Held, name: str) -> str:
-        return text_of(name, _content(held, name))
+        return text_of(name, content(held, name))
 
     @without_values
     def _current(self) -> Held:
@@ -334,26 +347,6 @@ def _put_off(held: Held, marks: Marks) -> Held:
     return replace(held, marks=marks, hangups=received(), until=time.monotonic() + _PAUSE)
 
 
-def _content(held: Held, name: str) -> bytes:
-    """
-    Raises:
-        UnknownSecret: no secret has this name, or the name is not a text.
-        SecretsError: it does not decrypt.
-    """
-    if not isinstance(name, str):
-        raise UnknownSecret(f"The name of a secret is a text, and not a value of the type {type(name).__name__}.")
-    values = held.values
-    if name not in values:
-        try:
-            stored.check_known([name], values)
-        except MlkeysError as problem:
-            raise UnknownSecret(str(problem)) from None
-    value = values[name]
-    if isinstance(value, str):
-        raise SecretsError(f"'{name}': {value}")
-    return content_of(value)
-
-
 _open: dict[object, Secrets] = {}
 
 
@@ -375,13 +368,15 @@ def secrets(
     Calls with the same arguments return the same object, so a call costs nothing.
 
     Args:
-        only: the names of the secrets to decrypt, for a token that may decrypt no others.
-        lifetime: seconds after which the secrets are decrypted again; ``None`` for never.
+        files: the files and folders.
+        only: the names of the secrets to decrypt, for a token that may decrypt no others. Default: all.
+        lifetime: seconds after which the secrets are decrypted again; ``None`` for never. Default: 3600.
         keep_stale: whether to keep the secrets that are in memory when they cannot be renewed, with a warning in the
             log ``mlkeys.runtime``. A running program then needs no server, and waits for none: a thread asks it.
+            Default: ``True``.
         hangup: whether a SIGHUP renews the secrets. By default it does, except in a program that a user runs in a
             terminal, which a SIGHUP ends. Only the main thread can see to that: call this once at an import.
-        core_dumps: whether this process may write core dumps, which contain the secrets.
+        core_dumps: whether this process may write core dumps, which contain the secrets. Default: ``False``.
         connection: options of the connection and the login, such as ``url``, ``auth_method`` and ``role_id``, which win
             over those of the environment.
 

@@ -91,6 +91,22 @@ def test_a_mistake_of_the_program_is_shown_with_its_own_frames_alone(seed: Path)
     assert json.loads(later.stdout)["error"].startswith("the program raised AttributeError.\nTraceback")
 
 
+@pytest.mark.parametrize(
+    "use", ["json.dumps({'a': secret}, default=str)", "string.Template('$x').substitute(x=secret)", "f'{secret}'"]
+)
+@pytest.mark.parametrize("in_aspect", [False, True])
+def test_a_secret_as_text_is_refused_at_the_line_of_the_program(seed: Path, use: str, *, in_aspect: bool) -> None:
+    """Its innermost one: it may be in the standard library that the text is made."""
+    called = "app.node.add_aspect(Guard())" if in_aspect else "Guard().visit(app)"
+    (seed / "app.py").write_text(
+        "import json, string\nfrom mlkeys import App, Secret, Stack\nsecret = Secret.env('A')\n"
+        f"class Guard:\n    def visit(self, construct):\n        {use}\napp = App()\nStack(app, 's')\n{called}\n"
+    )
+    shown = mlkeys("synth", cwd=seed, status=1).stderr
+    assert re.findall(r"\w+\.py:\d+", shown)[0] == "app.py:6"
+    assert "Secret.env('A') cannot be formatted as text" in shown
+
+
 def test_an_exception_does_not_show_what_the_program_has_read(seed: Path) -> None:
     (seed / "app.py").write_text("import os\nraise RuntimeError('no ' + os.environ['PROVIDER_API_KEY'])\n")
     done = mlkeys("synth", "--json", cwd=seed, status=1, env={"PROVIDER_API_KEY": "only-a-few-words"})

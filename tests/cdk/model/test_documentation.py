@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 import mlkeys
+import mlkeys.runtime
 import mlkeys.testing
 import mlkeys.transit
 from mlkeys import transit as vault
+from mlkeys._constructs import signing
 from mlkeys._model.element import Resource
 
-MODULES = (mlkeys, mlkeys.transit, mlkeys.testing)
+MODULES = (mlkeys, mlkeys.transit, mlkeys.testing, mlkeys.runtime)
 #: For the package itself. The site leaves them out as well.
 INTERNAL = {"known", "named", "texts"}
 #: Whose place and name in the tree all constructs have, documented once at `Construct`.
@@ -98,9 +100,34 @@ def test_a_class_documents_its_keywords(name: str) -> None:
     assert set(documented(kind.__doc__)) <= {*wanted, *_PLACE}, "documented, but not a keyword"
 
 
+DICTIONARIES = {name: what for name, what in public().items() if typing.is_typeddict(what)}
+
+
+@pytest.mark.parametrize("name", DICTIONARIES)
+def test_a_dictionary_of_keywords_documents_each(name: str) -> None:
+    kind = DICTIONARIES[name]
+    wanted = {key: key not in kind.__required_keys__ for key in typing.get_type_hints(kind)}
+    assert_documents(kind.__doc__, wanted)
+    assert set(documented(kind.__doc__)) == {*wanted}, "documented, but not a keyword"
+
+
+def test_the_keywords_of_a_key_are_documented_in_one_place() -> None:
+    assert "mlkeys.transit.KeyAttributes" in DICTIONARIES
+    assert documented(vault.KeyAttributes.__doc__) == documented(vault.TransitSecretBackendKey.__doc__)
+
+
+def test_the_options_of_a_signature_are_documented_with_their_values() -> None:
+    text = documented(vault.TransitSecretBackendKey.sign.__doc__)["options"]
+    hints = typing.get_type_hints(signing.SigningOptions)
+    for option in hints:
+        for value in signing.CHOICES[option]:
+            assert f"`{value}`" in text, f"{option} has no {value}"
+    assert "sign()" in documented(vault.TransitSecretBackendKey.verify.__doc__)["options"]
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_class_of_the_server_names_its_source(name: str) -> None:
-    if issubclass(CLASSES[name], (Resource, vault.Policy)):
+    if issubclass(CLASSES[name], (Resource, vault.Policy, vault.KeyMaterial, mlkeys.Agent)):
         assert "Source: https://openbao.org/" in str(CLASSES[name].__doc__)
 
 

@@ -95,8 +95,8 @@ def test_what_is_below_a_renamed_construct_is_moved_with_it() -> None:
     assert terraform(s)["moved"] == [
         {"from": "vault_approle_auth_backend_role.old", "to": "vault_approle_auth_backend_role.new"},
         *(
-            {"from": f"vault_policy.{terraform_name(path)}", "to": f"vault_policy.{terraform_name('new/policy')}"}
-            for path in ("old/policy", "taken/policy")
+            {"from": f"vault_policy.{terraform_name(path)}", "to": f"vault_policy.{terraform_name(next_path)}"}
+            for path, next_path in (("old/policy", "taken/policy"), ("taken/policy", "new/policy"))
         ),
     ]
 
@@ -208,12 +208,31 @@ def test_overrides_reach_their_target_alone() -> None:
     key.add_override("rotate_older_than", "30d", target="ansible")
     key.add_override("auto_rotate_period", None)
     body = terraform(s)["resource"]["vault_transit_secret_backend_key"]["key"]
-    assert body["lifecycle"] == {"ignore_changes": ["type"]}
+    assert body["lifecycle"] == {"ignore_changes": ["min_decryption_version", "min_encryption_version", "type"]}
     assert "rotate_older_than" not in body
     assert "auto_rotate_period" not in body
     site = files(s)["ansible/s/site.yml"]
     assert 'rotate_older_than: "30d"' in site
     assert "lifecycle" not in site
+
+
+@pytest.mark.parametrize("given", [{"ignore_changes": ["description"]}, [{"ignore_changes": ["description"]}]])
+def test_an_override_of_the_lifecycle_leaves_what_it_does_not_name(given: object) -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "engine", path="transit")
+    key = key_in(s)
+    for resource in (engine, key):
+        resource.add_override("lifecycle", given, target="terraform")
+    resources = terraform(s)["resource"]
+    assert resources["vault_mount"]["engine"]["lifecycle"] == {
+        "prevent_destroy": True,
+        "ignore_changes": ["description"],
+    }
+    assert resources["vault_transit_secret_backend_key"]["key"]["lifecycle"] == {
+        "ignore_changes": ["min_decryption_version", "min_encryption_version", "description"]
+    }
+    engine.add_override("lifecycle.prevent_destroy", None)
+    assert "prevent_destroy" not in terraform(s)["resource"]["vault_mount"]["engine"]["lifecycle"]
 
 
 @pytest.mark.parametrize("mode", ["state", "ephemeral"])

@@ -6,13 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import secrets
-import shutil
-import subprocess
-import sys
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,94 +16,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._access.policy impo
 from mlkeys import App, Construct, Secret, Stack, TerraformBlock, export
 from mlkeys import transit as vault
 from mlkeys._record.record import Record
-from tests.cdk.apps import ROOT, SECRETS, WITH_TERRAFORM, configurations, files, key_in, stack
+from tests.cdk.apps import WITH_TERRAFORM, configurations, files, key_in, stack
+from tests.cdk.terraforming import NEEDS_BINARY, PLAINTEXT, Terraform, holders, kept, written
 
-BINARY = shutil.which("terraform") or shutil.which("tofu")
-
-pytestmark = pytest.mark.skipif(
-    BINARY is None, reason="neither terraform nor tofu is on PATH: install one to validate Terraform JSON by it"
-)
-
-PLAINTEXT = f"FAKE-{secrets.token_hex(8)}"
-
-
-class Terraform:
-    """The real program, attached to a stand-in provider."""
-
-    def __init__(self, scratch: Path) -> None:
-        self._scratch = scratch
-        with (scratch / "asked").open("wb") as asked:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.cdk.provider.stub"],
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdin=subprocess.PIPE,
-                stdout=asked,
-            )
-        while not self._lines():
-            with pytest.raises(subprocess.TimeoutExpired):
-                self._process.wait(0.02)
-        # No settings of the user, and all secrets that the programs read.
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("TF_")},
-            **dict.fromkeys(SECRETS, PLAINTEXT),
-            "TF_REATTACH_PROVIDERS": self._lines()[0],
-            "TF_CLI_CONFIG_FILE": os.devnull,
-            "TF_IN_AUTOMATION": "1",
-            "CHECKPOINT_DISABLE": "1",
-        }
-
-    def _lines(self) -> list[str]:
-        whole, _, _ = (self._scratch / "asked").read_text(encoding="utf-8").rpartition("\n")
-        return whole.splitlines()
-
-    def end(self) -> None:
-        self._process.communicate(timeout=10)
-
-    @property
-    def asked(self) -> list[dict[str, Any]]:
-        """The requests to the provider, in order."""
-        return [json.loads(line) for line in self._lines()[1:]]
-
-    def run(self, folder: Path, *arguments: str, status: int = 0, **variables: str) -> str:
-        """Run Terraform, expect a status, and return the output."""
-        given = {f"TF_VAR_{name}": value for name, value in variables.items()}
-        run = subprocess.run(
-            [str(BINARY), *arguments], cwd=folder, env={**self._environment, **given}, capture_output=True, text=True,
-            timeout=60, check=False,
-        )  # fmt: skip
-        assert run.returncode == status, run.stdout + run.stderr
-        return run.stdout
-
-    def deploy(self, folder: Path, **variables: str) -> None:
-        """Validate, plan into the file `plan`, and apply that."""
-        for arguments in (["validate"], ["plan", "-input=false", "-out=plan"], ["apply", "-input=false", "plan"]):
-            self.run(folder, *arguments, status=0, **variables)
-
-
-@pytest.fixture
-def terraform(tmp_path: Path) -> Iterator[Terraform]:
-    running = Terraform(tmp_path)
-    try:
-        yield running
-    finally:
-        running.end()
-
-
-def written(configuration: Mapping[str, Any], folder: Path) -> Path:
-    folder.mkdir()
-    (folder / "cdk.tf.json").write_text(json.dumps(configuration), encoding="utf-8")
-    return folder
-
-
-def kept(folder: Path) -> dict[str, bytes]:
-    """Return all that Terraform wrote: its state, and the files of the plan."""
-    with zipfile.ZipFile(folder / "plan") as plan:
-        packed = {f"plan/{name}": plan.read(name) for name in plan.namelist()}
-    return {**packed, **{path.name: path.read_bytes() for path in folder.glob("terraform.tfstate*")}}
-
-
-def holders(folder: Path, text: str) -> set[str]:
-    return {name for name, content in kept(folder).items() if text.encode() in content}
+pytestmark = NEEDS_BINARY
 
 
 @pytest.mark.parametrize("name", WITH_TERRAFORM)
@@ -217,39 +127,6 @@ def test_a_stack_reads_the_state_of_another_one(state: str, terraform: Terraform
     assert outputs["sealed"]["value"].startswith("vault:v1:")
     assert outputs["opened"] == {"sensitive": True, "type": "string", "value": PLAINTEXT}
     terraform.run(tmp_path / "two", "plan", "-input=false", "-detailed-exitcode")
-
-
-def test_a_rotation_is_left_alone_and_a_renamed_construct_is_moved(terraform: Terraform, tmp_path: Path) -> None:
-    def configuration(id_: str, **given: Any) -> dict[str, Any]:
-        s = stack()
-        key = vault.TransitSecretBackendKey(s, id_, backend="transit", name="k", **given)
-        key.encrypt(Secret.env("A"))
-        made: dict[str, Any] = json.loads(files(s)["terraform/s/cdk.tf.json"])
-        return made
-
-    (tmp_path / "out" / "terraform").mkdir(parents=True)
-    folder = written(configuration("old"), tmp_path / "out" / "terraform" / "s")
-    terraform.run(folder, "init", "-input=false")
-    terraform.deploy(folder)
-    # As if a rotation had raised the floors.
-    state = json.loads((folder / "terraform.tfstate").read_text())
-    state["resources"][0]["instances"][0]["attributes"] |= {"min_decryption_version": 3, "min_encryption_version": 3}
-    (folder / "terraform.tfstate").write_text(json.dumps(state))
-    terraform.run(folder, "plan", "-input=false", "-detailed-exitcode")
-    (folder / "cdk.tf.json").write_text(json.dumps(configuration("new", aliases=["old", "transit/former"])))
-    shown = terraform.run(folder, "plan", "-input=false", "-no-color")
-    assert "vault_transit_secret_backend_key.old has moved to vault_transit_secret_backend_key.new" in shown
-    assert "0 to add, 0 to change, 0 to destroy" in shown
-    (folder / "cdk.tf.json").write_text(json.dumps(configuration("old", min_decryption_version=1)))
-    terraform.run(folder, "plan", "-input=false", "-detailed-exitcode", status=2)
-    # The record of the rotation comes before what the program sets, unless that is more.
-    (tmp_path / "mlkeys.state" / "s").mkdir(parents=True)
-    (tmp_path / "mlkeys.state" / "s" / "floors.json").write_text(json.dumps({"transit/k": 3}))
-    for lower in ({"min_decryption_version": 1}, {"min_encryption_version": 0}, {"min_decryption_version": 2}):
-        (folder / "cdk.tf.json").write_text(json.dumps(configuration("old", **lower)))
-        terraform.run(folder, "plan", "-input=false", "-detailed-exitcode")
-    (folder / "cdk.tf.json").write_text(json.dumps(configuration("old", min_decryption_version=4)))
-    terraform.run(folder, "plan", "-input=false", "-detailed-exitcode", status=2)
 
 
 @pytest.mark.parametrize(

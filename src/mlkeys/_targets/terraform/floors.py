@@ -28,10 +28,17 @@ class Floors:
         self._keys = {file.key for file in view.of_kind(stack, EncryptedVars)} if rotated else set()
 
     def kept(self, key: TransitSecretBackendKey, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the arguments of a key, with which Terraform lowers none of the two."""
+        """Return the arguments of a key and those of the program, with which Terraform lowers none of the two."""
         kept = dict(body)
         if key in self._keys and (found := place(self._view, key)) is not None:
             raised = f"try({self._file}[{json.dumps(escaped(found[1]), ensure_ascii=False)}], 0)"
-            kept |= {name: f"${{max({body[name]}, {raised})}}" for name in FLOORS if name in body}
+            # An override may be a template, which is a text in quotes within an expression.
+            set_here = {name: json.dumps(body[name], ensure_ascii=False) for name in FLOORS if name in body}
+            kept |= {name: f"${{max({value}, {raised})}}" for name, value in set_here.items()}
+        lifecycle = body.get("lifecycle", {})
+        ignored = lifecycle.get("ignore_changes", [])
         unset = sorted(name for name in FLOORS if name not in body)
-        return {**kept, **({"lifecycle": {"ignore_changes": unset}} if unset else {})}
+        # Terraform has the text "all" as well, which is more.
+        if unset and isinstance(ignored, list):
+            kept["lifecycle"] = {**lifecycle, "ignore_changes": [*dict.fromkeys([*unset, *ignored])]}
+        return kept

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import Any
 
 from mlkeys._analysis.view import View
@@ -24,32 +25,52 @@ IMPORTS_FILE = "imports.tf.json"
 
 
 def moved(view: View, stack: Stack, address_of: Callable[[Element], str | None]) -> list[dict[str, str]]:
-    """Return the blocks for constructs with aliases, and for all below them. What has no state is not moved."""
+    """Return the blocks for constructs with aliases, and for all below them. What has no state is not moved.
+
+    Several former addresses of one resource make a chain: Terraform takes two moves to the same address for ambiguous.
+    """
     if not any(construct.aliases for construct in stack.node.walk() if isinstance(construct, (Resource, Policy))):
         return []
-    found: dict[str, str] = {}
-    addresses = {address for element in view.in_stack(stack) if (address := address_of(element)) is not None}
+    found: list[dict[str, str]] = []
+    taken = {address for element in view.in_stack(stack) if (address := address_of(element)) is not None}
     for element in view.in_stack(stack):
-        address, kind = address_of(element), kind_of(element)
-        if address is None or kind is None:
+        kind = kind_of(element)
+        if kind is None:
             continue
-        for path in _former_paths(element, stack):
-            former = f"{kind.type}.{terraform_name(path)}"
-            if former not in addresses:
-                found.setdefault(former, address)
-    return [{"from": former, "to": address} for former, address in sorted(found.items())]
+        present = element.node.path.removeprefix(f"{stack.node.path}/")
+        paths = [path for path in _former_paths(element, stack) if f"{kind.type}.{terraform_name(path)}" not in taken]
+        taken |= {f"{kind.type}.{terraform_name(path)}" for path in paths}
+        chain = [*dict.fromkeys(paths), present]
+        found += _links([f"{kind.type}.{terraform_name(path)}" for path in chain])
+        if isinstance(element, TransitSecretBackend) and "disable_upsert" in element.values:
+            found += _links([f"{SETTINGS_TYPE}.{settings_name(path)}" for path in chain])
+    return sorted(found, key=lambda one: one["from"])
+
+
+def _links(chain: Sequence[str]) -> list[dict[str, str]]:
+    return [{"from": former, "to": later} for former, later in pairwise(chain)]
+
+
+#: The resource with the settings for all keys of an engine.
+SETTINGS_TYPE = "vault_generic_endpoint"
+
+
+def settings_name(path: str) -> str:
+    """Return the name of the resource with the settings for the keys of the engine at a path of the tree."""
+    return terraform_name(f"{path}/config-keys")
 
 
 def _former_paths(element: Element, stack: Stack) -> Iterator[str]:
-    above = len(stack.node.scopes)
-    scopes = element.node.scopes[above:]
-    ids = [scope.node.id for scope in scopes]
-    for number, scope in enumerate(scopes):
-        if isinstance(scope, (Resource, Policy)):
-            for alias in scope.aliases:
-                # With a slash it is the name of a key.
-                if "/" not in alias:
-                    yield "/".join([*ids[:number], alias, *ids[number + 1 :]])
+    """Yield the paths that an element may have had, whichever of its scopes had another id then."""
+    scopes = element.node.scopes[len(stack.node.scopes) :]
+    # With a slash it is the name of a key.
+    former = [
+        [alias for alias in scope.aliases if "/" not in alias] if isinstance(scope, (Resource, Policy)) else []
+        for scope in scopes
+    ]
+    present = tuple(scope.node.id for scope in scopes)
+    ids = product(*([*aliases, id_] for aliases, id_ in zip(former, present, strict=True)))
+    yield from ("/".join(one) for one in ids if one != present)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from mlkeys._targets.terraform import login, remote
 from mlkeys._targets.terraform.blocks import ConflictError, Json, merge, with_defaults
 from mlkeys._targets.terraform.dependencies import Dependencies
 from mlkeys._targets.terraform.floors import Floors
-from mlkeys._targets.terraform.former import moved
+from mlkeys._targets.terraform.former import SETTINGS_TYPE, moved, settings_name
 from mlkeys._targets.terraform.left_out import left_out, omission
 from mlkeys._targets.terraform.owner import Owner
 from mlkeys._targets.terraform.resources import body_of, kind_of
@@ -135,12 +135,12 @@ class TerraformStack:
         """Add what any resource may have: lifecycle, dependencies, overrides."""
         if isinstance(element, TransitSecretBackend) and self._view.known_text(element.path) in self._guarded:
             body["lifecycle"] = {"prevent_destroy": True}
-        elif isinstance(element, TransitSecretBackendKey):
-            body |= self._floors.kept(element, body)
         if addresses := self._dependencies.of(element):
             body["depends_on"] = addresses
         if isinstance(element, Resource):
             overridden(element, "terraform", body, self._render_data)
+        if isinstance(element, TransitSecretBackendKey):
+            body |= self._floors.kept(element, body)
 
     @cached_property
     def _guarded(self) -> frozenset[str | None]:
@@ -150,14 +150,13 @@ class TerraformStack:
         return frozenset(self._view.known_text(text) for text in texts)
 
     def _add_key_settings(self, backend: TransitSecretBackend) -> None:
-        name = terraform_name(f"{self._name(backend)}/config-keys")
         body: Json = {
             "path": self._render(f"{backend.path}/config/keys"),
             "data_json": json.dumps({"disable_upsert": backend.values["disable_upsert"]}),
             "disable_delete": True,
             "ignore_absent_fields": True,
         }
-        self._put(backend, "resource", "vault_generic_endpoint", name, body)
+        self._put(backend, "resource", SETTINGS_TYPE, settings_name(self._name(backend)), body)
 
     def _add_output(self, output: Output) -> None:
         if omission(self._view, self._stack, output):
