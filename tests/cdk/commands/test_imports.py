@@ -47,7 +47,7 @@ def test_what_exists_is_imported_and_nothing_else(site: Site) -> None:
         site.bao.done("DELETE", f"sys/policies/acl/{site.engine}")
 
 
-def test_what_cannot_be_asked_for_is_not_taken_for_missing(site: Site) -> None:
+def test_what_the_server_refuses_is_not_missing(site: Site) -> None:
     site.write(PROGRAM.replace("TARGETS", ""))
     with policy_token(site.bao, 'path "a" { capabilities = ["read"] }') as token:
         _, shown = site.run("synth", "--with-imports", status=1, login={"BAO_TOKEN": token})

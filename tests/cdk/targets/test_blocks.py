@@ -82,6 +82,15 @@ def test_blocks_with_names_are_merged_deeply() -> None:
     assert "k" in found["resource"]["vault_transit_secret_backend_key"]
 
 
+def test_blocks_may_be_lists_of_parts() -> None:
+    found = made(
+        {"locals": [{"x": 1}, {"y": 2}], "resource": [{"vault_mount": {"a": {"path": "a"}}}]},
+        {"locals": {"z": 3}, "resource": [{"vault_mount": {"b": {"path": "b"}}}]},
+    )
+    assert found["locals"] == {"x": 1, "y": 2, "z": 3}
+    assert found["resource"]["vault_mount"] == {"a": {"path": "a"}, "b": {"path": "b"}}
+
+
 def test_two_values_of_one_argument_are_refused_with_the_line() -> None:
     with pytest.raises(AppInvalid, match=r"\[s/b1\] \(test_blocks.py:\d+\) .* sets locals.x as well"):
         made({"locals": {"x": 1}}, {"locals": {"x": 2}})

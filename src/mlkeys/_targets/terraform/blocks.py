@@ -33,7 +33,7 @@ def merge(into: Json, blocks: Mapping[str, Any]) -> None:
                     _add_provider(entries, body, f"provider.{provider}")
         else:
             # An object may also be written as a list of parts.
-            for part in _listed(value) if name == "terraform" else [value]:
+            for part in _listed(value):
                 _merge(into, {name: part}, "")
 
 

@@ -27,7 +27,7 @@ IMPORTS_FILE = "imports.tf.json"
 def moved(view: View, stack: Stack, address_of: Callable[[Element], str | None]) -> list[dict[str, str]]:
     """Return the blocks for constructs with aliases, and for all below them. What has no state is not moved.
 
-    Several former addresses of one resource make a chain: Terraform takes two moves to the same address for ambiguous.
+    Several former addresses of one resource make a chain: two moves to the same address are ambiguous to Terraform.
     """
     if not any(construct.aliases for construct in stack.node.walk() if isinstance(construct, (Resource, Policy))):
         return []
