@@ -366,7 +366,7 @@ def test_an_old_branch_is_brought_back_as_advised_also_after_its_versions_are_de
         assert re.search(r"was made .* ago \(at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\)", sentence)
         return sentence
 
-    assert back().endswith("Bring them back: mlkeys rotate --recover.")
+    assert back().endswith("Bring them back: mlkeys rotate --recover")
     shown = place.rotate(*key, status=1)
     assert "below the floor v2 (version 2 was created at 2" in shown
     assert place.key() == (2, 2)

@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder with a program, and what its deployment would have written."""
     (tmp_path / "app.py").write_text(PROGRAM.replace("TYPE", "aes256-gcm96"))
     project = tmp_path / "mlkeys.out" / "ansible" / "s"
-    project.mkdir(parents=True)
+    mlkeys("synth", cwd=tmp_path)
     (project / "outputs.json").write_text('{"shown": "transit"}')
     return tmp_path
 

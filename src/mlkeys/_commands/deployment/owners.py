@@ -87,7 +87,7 @@ def on_server(state: StackState, recorded: Made, going: Made | None) -> OnServer
     named, new = state.wanted.union(state.former), state.wanted.minus(recorded)
     known = going is not None and any((state.former.engines, state.former.auth_methods, state.former.keys))
     # What a lost record made may have left the program.
-    lost = going is None and state.record is None
+    lost = going is None and state.record is None and bool(state.wanted)
     if not (named.policies or named.roles or new.keys or new.engines or new.auth_methods or known or lost):
         return OnServer()
     chosen = collection.settings(state.stack.url, state.stack.namespace)
@@ -195,7 +195,7 @@ def check_owners(state: StackState, found: OnServer, ours: Collection[str], *, a
 
 
 def say_orphans(state: StackState, found: OnServer, ours: Collection[str]) -> None:
-    """Name policies of a stack of this name whose record is lost, or is elsewhere. Nobody can tell these apart.
+    """Name policies of a stack of this name whose record is lost, or is elsewhere. They look the same.
 
     Args:
         ours: owners of all stacks of the program.
