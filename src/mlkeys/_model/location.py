@@ -75,8 +75,7 @@ def is_ours(file: str) -> bool:
 def is_users(file: str) -> bool:
     """Whether a file belongs to the user's program: neither to this package nor to Python and its libraries."""
     import sysconfig  # noqa: PLC0415  only for programs that fail
-    from pathlib import Path  # noqa: PLC0415
 
     libraries = [f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    foreign = file.startswith((*libraries, "<")) or "ansible_collections" in Path(file).parts
+    foreign = file.startswith((*libraries, "<")) or f"{os.sep}ansible_collections{os.sep}" in file
     return not foreign and not is_ours(file)
