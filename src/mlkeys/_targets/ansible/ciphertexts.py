@@ -138,7 +138,8 @@ def new_ciphertexts(names: Iterable[str]) -> Template:
     given = _list_of(sorted(set(names)))
     updated = f"{given} | difference({SAME} | list) | product(['updated']) | list"
     rewrapped = f"{given} | intersect({SAME} | list) | difference({STAYING} | list) | product(['{_REWRAPPED}']) | list"
-    return Template(f"{{{{ dict(({updated}) + ({rewrapped})) if ansible_check_mode else {{}} }}}}")
+    # A check without the controller knows nothing.
+    return Template(f"{{{{ dict(({updated}) + ({rewrapped})) if {SAME} is defined else {{}} }}}}")
 
 
 def placeholders(elements: Iterable[EncryptedVars]) -> Task:

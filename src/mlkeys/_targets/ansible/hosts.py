@@ -19,7 +19,7 @@ from mlkeys._targets.ansible import lost, services
 from mlkeys._targets.ansible.ciphertexts import FILES, Task, is_there, placeholders, predicting, reading
 from mlkeys._targets.ansible.content import content
 from mlkeys._targets.ansible.jinja import literal
-from mlkeys._targets.ansible.values import SAME, STAYING, UNKNOWN, Values
+from mlkeys._targets.ansible.values import IS_CIPHERTEXT, SAME, STAYING, UNKNOWN, Values
 from mlkeys._targets.ansible.yaml import Commented
 from mlkeys._targets.names import terraform_name
 
@@ -182,7 +182,7 @@ def _rendered(file: HostFile, config: HostConfig, values: Values, vars_files: Ma
         words = {*re.findall(r"\w+", file.text)}
         names = {entry.name for one in used for entry in one.entries if entry.name in words}
         there = [*dict.fromkeys(is_there(vars_files[one]) for one in used)]
-        there += [f"{known}.{name} is defined" for name in sorted(names)]
+        there += [f"({known}.{name} | default({name})) is {IS_CIPHERTEXT}" for name in sorted(names)]
         found = f"({found}) if not ansible_check_mode or ({' and '.join(there)}) else {UNKNOWN}"
     return Template(f"{{{{ {found} }}}}")
 
