@@ -463,7 +463,7 @@ def test_a_program_of_constructs_deploys_a_service_by_the_role(site: Site) -> No
     left = re.sub(r' +HostConfig\(\n +"service".*?\n    \)\n', "", program, flags=re.DOTALL)
     (folder / "app.py").write_text(left, encoding="utf-8")
     before = site.bao.done("LIST", "auth/by-program/role/by-program/secret-id")["data"]["keys"]
-    assert "s: service programmed on one" in mlkeys("deploy", "--yes", cwd=folder, env=env).stderr
+    assert "s: service programmed on one" in mlkeys("deploy", cwd=folder, env=env).stderr
     after = site.bao.done("LIST", "auth/by-program/role/by-program/secret-id")["data"]["keys"]
     assert (len(before), len(after)) == (2, 1)
     host = site.hosts["one"]

@@ -41,8 +41,6 @@ class Site:
         self, *arguments: str, status: int = 0, login: Mapping[str, str] | None = None, stdin: str = ""
     ) -> tuple[str, str]:
         login = {"BAO_TOKEN": self.bao.token} if login is None else login
-        # Nobody is there to agree to what it deletes.
-        arguments = (*arguments, "--yes") if arguments[0] == "deploy" else arguments
         env = {"BAO_ADDR": self.bao.addr, "KEY_A": VALUE, **VALUES, **login}
         done = mlkeys(*arguments, cwd=self.folder, env=env, status=status, stdin=stdin)
         return done.stdout, done.stderr

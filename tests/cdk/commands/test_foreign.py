@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from mlkeys._record.record import Made, parsed
-from tests.cdk.command import mlkeys
 from tests.cdk.commands.sites import Site
 
 ONE_KEY = """
@@ -175,22 +174,6 @@ def test_another_name_of_the_program_is_compared(site: Site) -> None:
     assert site.changes("renamed.py") == 1
     assert site.changes("renamed.py") == 0
     site.run("destroy", "renamed.py", "--yes")
-
-
-def test_nothing_is_deleted_where_nobody_can_be_asked(site: Site) -> None:
-    site.write('vault.Policy("p", name="ENGINEp").allow("ENGINE", "read")\n')
-    site.run("deploy")
-    site.write('vault.TransitSecretBackend("t", path="ENGINE")')
-    env = {"BAO_ADDR": site.bao.addr, "BAO_TOKEN": site.bao.token}
-    refused = mlkeys("deploy", cwd=site.folder, env=env, status=1).stderr
-    assert "what has left the program would be deleted. To agree, give --yes." in refused
-    assert f"{site.engine}p" in site.names("sys/policies/acl")
-    assert site.bao.request("GET", f"sys/mounts/{site.engine}")[0] == 400
-    assert "1 created, 0 changed, 1 revoked" in mlkeys("deploy", "--yes", cwd=site.folder, env=env).stdout
-    # What is only kept needs no agreement.
-    site.write('vault.Policy("q", name="ENGINEq").allow("ENGINE", "read")\n')
-    assert "1 created" in mlkeys("deploy", cwd=site.folder, env=env).stdout
-    site.run("destroy", "--yes")
 
 
 def test_policies_of_a_lost_record_are_named(site: Site) -> None:

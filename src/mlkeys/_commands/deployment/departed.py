@@ -124,16 +124,12 @@ def agreed(question: str) -> bool:
 
 
 def confirm(*, yes: bool) -> None:
-    """Ask on a terminal whether to delete what was shown. Elsewhere nobody can be asked.
+    """Ask on a terminal whether to delete what was shown. Elsewhere the program is the answer.
 
     Raises:
-        MlkeysError: the user does not agree, or cannot be asked and has not agreed before.
+        MlkeysError: the user does not agree.
     """
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise MlkeysError("Nothing was deployed: what has left the program would be deleted. To agree, give --yes.")
-    if not agreed("Delete this, and deploy?"):
+    if not yes and sys.stdin.isatty() and not agreed("Delete this, and deploy?"):
         raise MlkeysError("Nothing was deployed.")
 
 

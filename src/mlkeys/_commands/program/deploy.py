@@ -45,7 +45,7 @@ from mlkeys._system import collection
 @out_option
 @stack_option
 @click.option("--limit", metavar="PATTERN", help="Only these hosts. The server is always included.")
-@click.option("--yes", is_flag=True, help="Delete what left the program, without asking.")
+@click.option("--yes", is_flag=True, help="On a terminal, do not ask before deleting what left the program.")
 @click.option(
     "--delete-keys", multiple=True, metavar="NAME", help="Also delete this key (ENGINE/KEY) or engine; repeatable."
 )
@@ -82,7 +82,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
 
     What an earlier deployment created and the program no longer contains is shown and then deleted, even a whole stack:
     policies, AppRoles, ciphertexts, and on hosts services of an agent and files with plaintext. On a terminal, deploy
-    asks first. Without one, as in CI, it refuses unless you give --yes. Keys and engines stay: see --delete-keys.
+    asks first. Without one, it deletes without asking, even without --yes. Keys and engines stay: see --delete-keys.
 
     A table shows what was created, changed, revoked, deleted and kept, and the last line counts it. With --json, only
     the counts of each stack are written to standard output.
