@@ -13,7 +13,8 @@ from mlkeys._record.record import Files, Made
 #: How files are delivered that do not stay: what is readable there, and what runs.
 _TAKEN = {"plaintext": "plaintext file", "agent": "service"}
 _UNIT_SUFFIX = ".service"
-_WORDS = (
+#: What one thing is, by the kind of a record.
+WORDS = (
     ("policies", "policy"),
     ("roles", "AppRole"),
     ("auth_methods", "auth method"),
@@ -78,7 +79,7 @@ def _delivered(files: Files, *, taken: bool) -> dict[str, dict[str, str]]:
 
 def lines(made: Made) -> Iterator[str]:
     """Yield a line for each thing."""
-    for kind, word in _WORDS:
+    for kind, word in WORDS:
         yield from (f"{word} {name}" for name in sorted(getattr(made, kind)))
     for key, names in sorted(made.secrets.items()):
         yield from (f"ciphertext {key}/{name}" for name in sorted(names))

@@ -20,6 +20,7 @@ from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._errors import MlkeysError
 from mlkeys._model.element import Element
 from mlkeys._model.stack import root_of
+from mlkeys._record.left import WORDS
 from mlkeys._record.record import Made
 from mlkeys._system.replacing import read
 from mlkeys._targets.state_names import FLOORS_FILE, FOLDER
@@ -35,7 +36,6 @@ _REFERENCES = {
     "keys": "TransitSecretBackendKey.from_existing(…)",
     "auth_methods": 'AppRole(backend="PATH")',
 }
-_WORDS = {"engines": "engine", "keys": "key", "auth_methods": "auth method"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,8 @@ def check_claims(state: StackState, found: Sequence[Claim]) -> None:
     """
     if not found:
         return
-    named = "; ".join(f"{_WORDS[one.kind]} {one.name} ({', '.join(dict.fromkeys(one.differing))})" for one in found)
+    words = dict(WORDS)
+    named = "; ".join(f"{words[one.kind]} {one.name} ({', '.join(dict.fromkeys(one.differing))})" for one in found)
     how = " or ".join(dict.fromkeys(_REFERENCES[one.kind] for one in found))
     it, they = ("it", "it is") if len(found) == 1 else ("them", "they are")
     raise MlkeysError(
